@@ -1,5 +1,7 @@
 //! REST as a client of the product uses it.
 
+use std::net::SocketAddr;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -26,14 +28,22 @@ pub struct Answer {
 }
 
 impl Client {
+    /// Speaks to whatever listens at `address`, as nobody.
+    pub fn of(address: SocketAddr) -> Self {
+        Self::at(format!("http://{address}"), Credential::Nobody)
+    }
+
     /// Speaks to `server` as `credential` says; with a cookie as a browser of the same origin.
     pub fn new(server: &Server, credential: Credential) -> Self {
+        Self::at(server.base(), credential)
+    }
+
+    fn at(base: String, credential: Credential) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("a plain HTTP client");
-        let base = server.base();
         let extra = match credential {
             Credential::Cookie(_) => vec![("origin", base.clone())],
             _ => Vec::new(),

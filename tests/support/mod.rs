@@ -20,9 +20,9 @@ mod wait;
 pub use http::{Answer, Client};
 pub use raw::{Head, Raw, RawFrame, frame};
 pub use seed::{Device, PASSWORD, Seed};
-pub use server::{Engine, Memory, Server};
+pub use server::{Engine, Server, free_address};
 pub use socket::{Heard, Socket};
-pub use wait::{PATIENCE, eventually, within};
+pub use wait::{eventually, within};
 
 use serde_json::{Value, json};
 

@@ -1,11 +1,12 @@
 //! Bytes on a TCP connection: handshakes and frames as RFC 6455 draws them, right and wrong.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Credential, Server, within};
 
@@ -99,6 +100,22 @@ impl Raw {
         raw
     }
 
+    /// Like [`Raw::upgraded`], with as small a receive buffer as the kernel gives: of a reader
+    /// who stops, little is under way outside the server.
+    pub async fn upgraded_with_small_buffer(
+        server: &Server,
+        path: &str,
+        credential: &Credential,
+    ) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+        let stream = within("a connection", socket.connect(server.address())).await;
+        let mut raw = Self { stream: stream.expect("the server listens"), unread: Vec::new() };
+        let head = raw.ask(&Self::handshake(server, path, credential)).await;
+        assert_eq!(head.status, 101, "{}", head.text);
+        raw
+    }
+
     /// What the server must answer to the key of [`Raw::handshake`] (RFC 6455, section 4.2.2).
     pub fn accept() -> String {
         let digest = Sha1::digest(format!("{KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
@@ -135,6 +152,11 @@ impl Raw {
         Head { status: status.unwrap_or_else(|| panic!("no status in {text}")), text }
     }
 
+    /// The body of an answer whose head said how long it is.
+    pub async fn body(&mut self, length: usize) -> Vec<u8> {
+        self.take(length).await.expect("the whole body")
+    }
+
     /// The next frame, or `None` at the end of the connection.
     pub async fn frame(&mut self) -> Option<RawFrame> {
         let [first, second] = self.take(2).await?[..] else { unreachable!("two bytes") };
@@ -160,6 +182,26 @@ impl Raw {
     /// Whether the server has ended the connection without another byte.
     pub async fn ended(&mut self) -> bool {
         self.unread.is_empty() && !self.fill().await
+    }
+
+    /// Reads to the end of the connection.
+    pub async fn drain(&mut self) {
+        while self.fill().await {
+            self.unread.clear();
+        }
+    }
+
+    /// Whether the server has ended the connection by now; does not wait for it.
+    pub async fn has_ended(&mut self) -> bool {
+        let mut byte = [0];
+        match tokio::time::timeout(Duration::from_millis(1), self.stream.read(&mut byte)).await {
+            Ok(Ok(0) | Err(_)) => true,
+            Ok(Ok(_)) => {
+                self.unread.push(byte[0]);
+                false
+            }
+            Err(_) => false,
+        }
     }
 
     async fn take(&mut self, count: usize) -> Option<Vec<u8>> {

@@ -257,7 +257,7 @@ impl Drop for Server {
 /// A port of the loopback interface that nobody listens at. Taken below the range that the kernel
 /// gives to outgoing connections, so that no connection of another test sits on it by the time
 /// the server binds it.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     const FIRST: u16 = 12_000;
     const COUNT: u16 = 16_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
