@@ -27,6 +27,9 @@ pub enum Heard {
 }
 
 impl Socket {
+    /// In place of a status: nobody listens, or the connection ended without an answer.
+    pub const GONE: u16 = 0;
+
     /// Opens `path`; the status of the refusal when it is refused.
     pub async fn try_open(
         server: &Server,
@@ -54,12 +57,12 @@ impl Socket {
             let value = HeaderValue::from_str(&value).expect("a valid header");
             request.headers_mut().append(name, value);
         }
-        let tcp = TcpStream::connect(server.address()).await.expect("the server listens");
+        let tcp = TcpStream::connect(server.address()).await.map_err(|_| Self::GONE)?;
         let handshake = tokio_tungstenite::client_async(request, tcp);
         match within(path, handshake).await {
             Ok((stream, _)) => Ok(Self { stream, name: path.to_owned() }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
-            Err(error) => panic!("{path}: {error}"),
+            Err(_) => Err(Self::GONE),
         }
     }
 
