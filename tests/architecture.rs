@@ -14,15 +14,56 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("store", &["event", "access"]),
     ("ingest", &["event", "hub", "store", "telemetry", "config"]),
     ("socket", &["event", "hub", "access", "config", "telemetry"]),
-    ("api", &["event", "hub", "access", "store", "ingest", "config", "telemetry", "app"]),
+    (
+        "api",
+        &[
+            "event",
+            "hub",
+            "access",
+            "store",
+            "ingest",
+            "config",
+            "telemetry",
+            "app",
+        ],
+    ),
     ("console", &["config"]),
-    ("app", &["event", "hub", "access", "store", "ingest", "socket", "api", "config", "telemetry"]),
-    ("server", &["event", "access", "store", "socket", "api", "config", "telemetry", "app", "console"]),
+    (
+        "app",
+        &[
+            "event",
+            "hub",
+            "access",
+            "store",
+            "ingest",
+            "socket",
+            "api",
+            "config",
+            "telemetry",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "event",
+            "access",
+            "store",
+            "socket",
+            "api",
+            "config",
+            "telemetry",
+            "app",
+            "console",
+        ],
+    ),
 ];
 
 /// Libraries that only these parts may name: where HTTP, SQL and the command line live.
 const LIBRARIES: &[(&str, &[&str])] = &[
-    ("axum", &["api", "socket", "server", "telemetry", "console", "app"]),
+    (
+        "axum",
+        &["api", "socket", "server", "telemetry", "console", "app"],
+    ),
     ("hyper", &["server", "api"]),
     ("sqlx", &["store", "event"]),
     ("clap", &["cli"]),
@@ -32,7 +73,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 const MOST_LINES: usize = 500;
 
-const VAGUE_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "manager", "service", "misc"];
+const VAGUE_NAMES: &[&str] = &[
+    "utils", "util", "helpers", "helper", "common", "manager", "service", "misc",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -60,7 +103,11 @@ fn sources(directory: &str) -> Vec<(PathBuf, String)> {
 /// The part that a file of `src` belongs to: its folder, or its own name at the top.
 fn part(path: &Path) -> String {
     let first = path.components().nth(1).unwrap();
-    Path::new(&first).with_extension("").to_str().unwrap().to_owned()
+    Path::new(&first)
+        .with_extension("")
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// The text without line comments: a mention in a sentence is no dependency.
@@ -75,7 +122,9 @@ fn code(text: &str) -> String {
 fn named_parts(text: &str) -> BTreeSet<String> {
     let code = code(text);
     let word = |text: &str| -> String {
-        text.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect()
+        text.chars()
+            .take_while(|it| it.is_alphanumeric() || *it == '_')
+            .collect()
     };
     let mut named = BTreeSet::new();
     for (at, prefix) in code.match_indices("crate::") {
@@ -117,7 +166,10 @@ fn parts_know_only_whom_the_picture_says() {
             continue;
         }
         let Some((_, known)) = MAY_KNOW.iter().find(|(name, _)| *name == part) else {
-            wrong.push(format!("{}: the picture has no part {part}", path.display()));
+            wrong.push(format!(
+                "{}: the picture has no part {part}",
+                path.display()
+            ));
             continue;
         };
         for named in named_parts(&text) {
@@ -136,11 +188,14 @@ fn libraries_stay_in_the_parts_that_are_about_them() {
     for (path, text) in sources("src") {
         let (part, code) = (part(&path), code(&text));
         for (library, parts) in LIBRARIES {
-            let named = code.match_indices(&format!("{library}::")).any(|(at, _)| {
-                !code[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_')
-            });
+            let named = code
+                .match_indices(&format!("{library}::"))
+                .any(|(at, _)| !code[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_'));
             if named && !parts.contains(&&*part) {
-                wrong.push(format!("{}: {library} belongs to {parts:?}", path.display()));
+                wrong.push(format!(
+                    "{}: {library} belongs to {parts:?}",
+                    path.display()
+                ));
             }
         }
     }
@@ -151,7 +206,14 @@ fn libraries_stay_in_the_parts_that_are_about_them() {
 fn the_policy_is_pure() {
     let text = std::fs::read_to_string(root().join("src/access/policy.rs")).unwrap();
     let code = code(&text);
-    for word in ["async ", ".await", "tokio::", "std::fs", "std::net", "Directory"] {
+    for word in [
+        "async ",
+        ".await",
+        "tokio::",
+        "std::fs",
+        "std::net",
+        "Directory",
+    ] {
         assert!(!code.contains(word), "src/access/policy.rs: {word}");
     }
 }
@@ -184,14 +246,22 @@ fn every_file_of_tests_is_run() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         if path.extension().is_some_and(|it| it == "rs") && name != "main" {
-            assert!(main.contains(&format!("mod {name};\n")), "{} is never run", path.display());
+            assert!(
+                main.contains(&format!("mod {name};\n")),
+                "{} is never run",
+                path.display()
+            );
         }
     }
 }
 
 #[test]
 fn names_in_braces_are_found() {
-    let text = "use crate::{hub, store::{Store, text}};\nlet a = crate::event::Topic; // crate::api";
-    assert_eq!(named_parts(text), BTreeSet::from(["event", "hub", "store"].map(str::to_owned)));
+    let text =
+        "use crate::{hub, store::{Store, text}};\nlet a = crate::event::Topic; // crate::api";
+    assert_eq!(
+        named_parts(text),
+        BTreeSet::from(["event", "hub", "store"].map(str::to_owned))
+    );
     assert_eq!(named_parts("$crate::x; other_crate::y"), BTreeSet::new());
 }

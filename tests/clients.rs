@@ -12,7 +12,11 @@ use crate::support::{Credential, FLEET, Seed, Server, location_path, within};
 
 fn in_repository(path: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
-    assert!(path.exists(), "{} is not there: run `make test` or `make test-clients`", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: run `make test` or `make test-clients`",
+        path.display()
+    );
     path
 }
 
@@ -25,7 +29,9 @@ struct Program {
 
 impl Program {
     fn start(command: &mut Command, server: &Server, path: &str, credential: &Credential) -> Self {
-        let Credential::Token(token) = credential else { panic!("the programs take a token") };
+        let Credential::Token(token) = credential else {
+            panic!("the programs take a token")
+        };
         let url = format!("ws://{}{path}", server.address());
         let mut child = command
             .args([&url, token])
@@ -63,12 +69,19 @@ async fn a_client_hears_a_move_on_both_endpoints(command: impl Fn() -> Command) 
         // Open; it has sent texts, binaries and fragments, and its ping was answered after them.
         program.says("pong").await;
         client.move_location(&bus, 12.512_124, 41.898_903).await;
-        program.says("Bus 1, Vía Ñandú 1, outdoor, mobile: 12.512124 41.898903").await;
+        program
+            .says("Bus 1, Vía Ñandú 1, outdoor, mobile: 12.512124 41.898903")
+            .await;
         // Closed in order.
         program.says("closed 1000").await;
         program.exits_well().await;
 
-        let mut refused = Program::start(&mut command(), &server, path, &Credential::Token("x".into()));
+        let mut refused = Program::start(
+            &mut command(),
+            &server,
+            path,
+            &Credential::Token("x".into()),
+        );
         refused.says("refused 403").await;
         refused.exits_well().await;
     }

@@ -32,7 +32,10 @@ pub(crate) use on_both_engines;
 
 /// A table of `tests/conformance/`.
 fn table<T: DeserializeOwned>(name: &str) -> T {
-    let path = format!("{}/tests/conformance/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/tests/conformance/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -48,7 +51,9 @@ impl Names {
 
     /// `text` with every `{name}` replaced.
     fn fill(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+        self.0.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(name, value)
+        })
     }
 
     /// `value` with every `{name}` in its texts replaced.
@@ -56,14 +61,18 @@ impl Names {
         match value {
             Value::String(text) => Value::String(self.fill(text)),
             Value::Array(all) => all.iter().map(|item| self.fill_json(item)).collect(),
-            Value::Object(all) => {
-                all.iter().map(|(key, item)| (key.clone(), self.fill_json(item))).collect()
-            }
+            Value::Object(all) => all
+                .iter()
+                .map(|(key, item)| (key.clone(), self.fill_json(item)))
+                .collect(),
             other => other.clone(),
         }
     }
 
     fn fill_all(&self, arguments: &[String]) -> Vec<String> {
-        arguments.iter().map(|argument| self.fill(argument)).collect()
+        arguments
+            .iter()
+            .map(|argument| self.fill(argument))
+            .collect()
     }
 }

@@ -41,7 +41,14 @@ impl Stage {
         let flags = ["--staff", "--group", "Operator", "--manages", &own];
         let operator = server.client(&seed.user_with_token("operator", &flags));
         let nobody = server.client(&Credential::Nobody);
-        Self { server, own, other, root, operator, nobody }
+        Self {
+            server,
+            own,
+            other,
+            root,
+            operator,
+            nobody,
+        }
     }
 
     fn seed(&self) -> Seed<'_> {
@@ -50,20 +57,31 @@ impl Stage {
 
     /// A token client of a user with these flags.
     fn client_of(&self, name: &str, flags: &[&str]) -> Client {
-        self.server.client(&self.seed().user_with_token(name, flags))
+        self.server
+            .client(&self.seed().user_with_token(name, flags))
     }
 }
 
 /// The keys of an object, in order.
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect()
+    value
+        .as_object()
+        .unwrap_or_else(|| panic!("no object: {value}"))
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 /// Checks a timestamp: UTC with microseconds and `Z`.
 fn assert_timestamp(value: &Value) {
-    let text = value.as_str().unwrap_or_else(|| panic!("no timestamp: {value}"));
+    let text = value
+        .as_str()
+        .unwrap_or_else(|| panic!("no timestamp: {value}"));
     let parsed: Result<jiff::Timestamp, _> = text.parse();
-    assert!(parsed.is_ok() && text.len() == 27 && text.ends_with('Z'), "{text}");
+    assert!(
+        parsed.is_ok() && text.len() == 27 && text.ends_with('Z'),
+        "{text}"
+    );
 }
 
 /// The path of one device or location.

@@ -23,14 +23,28 @@ impl Stage {
         let server = Server::start_with(settings).await;
         let seed = Seed(&server);
         let organization = seed.organization("Alpha");
-        let flags = ["--mobile", "--point", "12.5,41.9", "--address", "Vía Ñandú 1"];
+        let flags = [
+            "--mobile",
+            "--point",
+            "12.5,41.9",
+            "--address",
+            "Vía Ñandú 1",
+        ];
         let bus = seed.location("Bus 1", &organization, &flags);
         let root = seed.root();
         let client = server.client(&root);
-        Self { server, root, client, organization, bus }
+        Self {
+            server,
+            root,
+            client,
+            organization,
+            bus,
+        }
     }
 
     async fn move_bus(&self, longitude: f64, latitude: f64) {
-        self.client.move_location(&self.bus, longitude, latitude).await;
+        self.client
+            .move_location(&self.bus, longitude, latitude)
+            .await;
     }
 }

@@ -73,7 +73,11 @@ async fn seed_user(seed: &Seed<'_>, client: &Client, name: &str, user: &User) ->
     let flags: Vec<_> = user.flags.iter().map(String::as_str).collect();
     seed.user(name, &flags);
     let credentials = [seed.token(name), client.session(name).await];
-    let groups_of = if user.then_one_by_one { 1 } else { user.then.len().max(1) };
+    let groups_of = if user.then_one_by_one {
+        1
+    } else {
+        user.then.len().max(1)
+    };
     for then in user.then.chunks(groups_of) {
         let then = then.iter().map(String::as_str);
         let arguments: Vec<_> = ["user", "set", name].into_iter().chain(then).collect();
@@ -87,7 +91,9 @@ async fn every_kind_of_user_opens_what_the_table_says_and_nothing_else(engine: E
     let mut server = Server::prepare(engine, &[]).await;
     let names = seed_resources(&Seed(&server));
     for (group, permissions) in &table.groups {
-        let flags = permissions.iter().flat_map(|it| ["--permission", it.as_str()]);
+        let flags = permissions
+            .iter()
+            .flat_map(|it| ["--permission", it.as_str()]);
         let arguments: Vec<_> = ["group", "add", group].into_iter().chain(flags).collect();
         server.cli(&arguments);
     }
@@ -96,12 +102,22 @@ async fn every_kind_of_user_opens_what_the_table_says_and_nothing_else(engine: E
     let client = server.client(&Credential::Nobody);
     let mut wrong = Vec::new();
     for (name, user) in &table.users {
-        let unknown: Vec<_> =
-            user.connects.iter().filter(|it| !table.targets.contains_key(*it)).collect();
-        assert!(unknown.is_empty(), "{name} connects to {unknown:?}, which are no targets");
+        let unknown: Vec<_> = user
+            .connects
+            .iter()
+            .filter(|it| !table.targets.contains_key(*it))
+            .collect();
+        assert!(
+            unknown.is_empty(),
+            "{name} connects to {unknown:?}, which are no targets"
+        );
         for credential in seed_user(&Seed(&server), &client, name, user).await {
             for (target, Target { path, refused }) in &table.targets {
-                let expected = if user.connects.contains(target) { 101 } else { *refused };
+                let expected = if user.connects.contains(target) {
+                    101
+                } else {
+                    *refused
+                };
                 let status = knock(&server, &names.fill(path), &credential).await;
                 if status != expected {
                     let by = kind(&credential);
@@ -153,14 +169,21 @@ async fn only_a_live_credential_opens_a_socket(engine: Engine) {
         server.cli(&["session", "remove", session["id"].as_str().unwrap()]);
     }
     let logged_out = client.session("root").await;
-    let answer = server.client(&logged_out).post("/accounts/logout/", &json!({})).await;
+    let answer = server
+        .client(&logged_out)
+        .post("/accounts/logout/", &json!({}))
+        .await;
     assert!(answer.status < 400, "{} {}", answer.status, answer.text);
     let token = server.cli(&["token", "add", "root"]);
     server.cli(&["token", "remove", token["id"].as_str().unwrap()]);
     let removed = Credential::Token(token["token"].as_str().unwrap().to_owned());
     let live = [seed.token("root"), client.session("root").await];
-    let Credential::Token(living_token) = &live[0] else { unreachable!() };
-    let Credential::Cookie(living_cookie) = &live[1] else { unreachable!() };
+    let Credential::Token(living_token) = &live[0] else {
+        unreachable!()
+    };
+    let Credential::Cookie(living_cookie) = &live[1] else {
+        unreachable!()
+    };
     let dead = [
         Credential::Nobody,
         Credential::Token("garbage".into()),
@@ -179,10 +202,18 @@ async fn only_a_live_credential_opens_a_socket(engine: Engine) {
     ];
     for path in [FLEET.to_owned(), location_path(&bus)] {
         for credential in &live {
-            assert_eq!(knock(&server, &path, credential).await, 101, "{credential:?}");
+            assert_eq!(
+                knock(&server, &path, credential).await,
+                101,
+                "{credential:?}"
+            );
         }
         for credential in &dead {
-            assert_eq!(knock(&server, &path, credential).await, 403, "{credential:?}");
+            assert_eq!(
+                knock(&server, &path, credential).await,
+                403,
+                "{credential:?}"
+            );
         }
     }
 }
@@ -200,16 +231,32 @@ async fn rights_at_the_handshake_are_those_of_the_last_commit(engine: Engine) {
         assert_eq!(knock(&server, &path, &credential).await, 403);
         server.cli(&["user", "set", "viewer", "--permission", "geo.view_location"]);
         assert_eq!(knock(&server, &path, &credential).await, 101);
-        server.cli(&["user", "set", "viewer", "--remove-permission", "geo.view_location"]);
+        server.cli(&[
+            "user",
+            "set",
+            "viewer",
+            "--remove-permission",
+            "geo.view_location",
+        ]);
     }
     let session = server.client(&Credential::Nobody).session("viewer").await;
     server.cli(&["user", "set", "viewer", "--permission", "geo.view_location"]);
     assert_eq!(knock(&server, &path, &session).await, 101);
-    server.cli_with_input(&["user", "set", "viewer", "--password-stdin"], "another password\n");
-    assert_eq!(knock(&server, &path, &session).await, 403, "a session of the old password");
+    server.cli_with_input(
+        &["user", "set", "viewer", "--password-stdin"],
+        "another password\n",
+    );
+    assert_eq!(
+        knock(&server, &path, &session).await,
+        403,
+        "a session of the old password"
+    );
     let client = server.client(&Credential::Nobody);
     let old = client.log_in("viewer", PASSWORD).await;
-    assert!(old.session_cookie().is_empty(), "the old password still logs in");
+    assert!(
+        old.session_cookie().is_empty(),
+        "the old password still logs in"
+    );
     let session = client.log_in("viewer", "another password").await.session();
     assert_eq!(knock(&server, &path, &session).await, 101);
 }

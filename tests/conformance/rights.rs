@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Names, on_both_engines, table};
 use crate::support::{
-    Client, Credential, Engine, FLEET, Seed, Server, Socket, command_path,
-    eventually, location_path, point,
+    Client, Credential, Engine, FLEET, Seed, Server, Socket, command_path, eventually,
+    location_path, point,
 };
 
 on_both_engines! {
@@ -120,18 +120,33 @@ impl<'a> Opened<'a> {
         let seed = Seed(server);
         let mut names = Names::default();
         let organization = seed.organization(&format!("Organization {number}"));
-        let bus = seed.location(&format!("bus {number}"), &organization, &["--mobile", "--point", "1,2"]);
-        let van = seed.location(&format!("van {number}"), &organization, &["--mobile", "--point", "1,2"]);
+        let bus = seed.location(
+            &format!("bus {number}"),
+            &organization,
+            &["--mobile", "--point", "1,2"],
+        );
+        let van = seed.location(
+            &format!("van {number}"),
+            &organization,
+            &["--mobile", "--point", "1,2"],
+        );
         let device = seed.device(&format!("device-{number}"), &organization).id;
         let (user, group) = (format!("user {number}"), format!("group {number}"));
         for (name, value) in [
-            ("organization", &*organization), ("bus", &bus), ("van", &van), ("device", &device),
-            ("user", &user), ("group", &group), ("elsewhere", elsewhere),
+            ("organization", &*organization),
+            ("bus", &bus),
+            ("van", &van),
+            ("device", &device),
+            ("user", &user),
+            ("group", &group),
+            ("elsewhere", elsewhere),
         ] {
             names.set(name, value);
         }
         if let Some(permissions) = &case.group {
-            let flags = permissions.iter().flat_map(|it| ["--permission", it.as_str()]);
+            let flags = permissions
+                .iter()
+                .flat_map(|it| ["--permission", it.as_str()]);
             let arguments: Vec<_> = ["group", "add", &group].into_iter().chain(flags).collect();
             server.cli(&arguments);
         }
@@ -145,7 +160,14 @@ impl<'a> Opened<'a> {
             By::Session => session.clone(),
             By::Token => Credential::Token(token["token"].as_str().unwrap().to_owned()),
         };
-        let mut opened = Self { case, user, names, session, credential, sockets: BTreeMap::new() };
+        let mut opened = Self {
+            case,
+            user,
+            names,
+            session,
+            credential,
+            sockets: BTreeMap::new(),
+        };
         for feed in &case.opens {
             let path = opened.path(*feed);
             let socket = Socket::open(server, &path, &opened.credential).await;
@@ -194,26 +216,41 @@ impl<'a> Opened<'a> {
     }
 
     /// The sockets that stay open hear what they are still to hear.
-    async fn expect_rest(&mut self, server: &Server, client: &Client, spare: &str, elsewhere: &str) {
+    async fn expect_rest(
+        &mut self,
+        server: &Server,
+        client: &Client,
+        spare: &str,
+        elsewhere: &str,
+    ) {
         let rule = &self.case.rule;
         if let Some(socket) = self.sockets.get_mut(&Feed::Device) {
             assert_eq!(socket.ping().await, [""; 0], "{rule}");
         }
         if let Some(socket) = self.sockets.get_mut(&Feed::Location) {
-            client.move_location(&self.names.fill("{bus}"), 5.0, 6.0).await;
+            client
+                .move_location(&self.names.fill("{bus}"), 5.0, 6.0)
+                .await;
             assert_eq!(socket.next().await["geometry"], point(5.0, 6.0), "{rule}");
         }
         let Some(socket) = self.sockets.get_mut(&Feed::Fleet) else {
-            assert!(self.case.fleet.is_none(), "{rule}: there is no fleet feed left");
+            assert!(
+                self.case.fleet.is_none(),
+                "{rule}: there is no fleet feed left"
+            );
             return;
         };
         let van = self.names.fill("{van}");
         let body = json!({"geometry": point(7.0, 8.0)});
-        let moved = client.patch(&format!("/api/v1/controller/location/{van}/"), &body).await;
+        let moved = client
+            .patch(&format!("/api/v1/controller/location/{van}/"), &body)
+            .await;
         match self.case.fleet.expect("what becomes of the fleet feed") {
             Fleet::Told => {
                 assert!(moved.is_success(), "{rule}: {}", moved.text);
-                let message = socket.next_where(|it| it["geometry"] == point(7.0, 8.0)).await;
+                let message = socket
+                    .next_where(|it| it["geometry"] == point(7.0, 8.0))
+                    .await;
                 assert_eq!(message["id"], json!(van), "{rule}");
             }
             Fleet::Silent => {
@@ -230,7 +267,10 @@ fn session_id(server: &Server, user: &str) -> String {
     let sessions = server.cli(&["session", "list"]);
     let of_user = |it: &&Value| it["username"] == user || it["user"] == user;
     let session = sessions.as_array().unwrap().iter().find(of_user);
-    session.unwrap_or_else(|| panic!("no session of {user} in {sessions}"))["id"].as_str().unwrap().to_owned()
+    session.unwrap_or_else(|| panic!("no session of {user} in {sessions}"))["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// The first message of a feed that is to follow something new, which is moved until it does.
@@ -262,11 +302,17 @@ async fn the_fleet_feed_follows_the_users_organizations_without_a_reconnect(engi
 
     // Nothing, one, the other as well, only the other.
     server.cli(&["user", "set", "viewer", "--manages", &organizations[0]]);
-    assert_eq!(first_heard_while_moving(&mut feed, &client, &buses[0]).await["id"], json!(buses[0]));
+    assert_eq!(
+        first_heard_while_moving(&mut feed, &client, &buses[0]).await["id"],
+        json!(buses[0])
+    );
     server.cli(&["user", "set", "viewer", "--manages", &organizations[1]]);
     let heard = eventually("a move of the second organization", async || {
         client.move_location(&buses[1], 2.0, 2.0).await;
-        feed.ping().await.into_iter().find(|text| text.contains(&buses[1]))
+        feed.ping()
+            .await
+            .into_iter()
+            .find(|text| text.contains(&buses[1]))
     });
     heard.await;
     server.cli(&["org", "set", &organizations[0], "--inactive"]);
@@ -283,12 +329,17 @@ async fn the_fleet_feed_follows_the_users_organizations_without_a_reconnect(engi
     // Once gone they stay gone, and come back with the organization.
     client.move_location(&buses[0], 4.0, 4.0).await;
     client.move_location(&buses[1], 4.0, 4.0).await;
-    let next = feed.next_where(|it| it["geometry"] == point(4.0, 4.0)).await;
+    let next = feed
+        .next_where(|it| it["geometry"] == point(4.0, 4.0))
+        .await;
     assert_eq!(next["id"], json!(buses[1]));
     server.cli(&["org", "set", &organizations[0], "--active"]);
     eventually("the first organization's moves are back", async || {
         client.move_location(&buses[0], 5.0, 5.0).await;
-        feed.ping().await.into_iter().find(|text| text.contains(&buses[0]))
+        feed.ping()
+            .await
+            .into_iter()
+            .find(|text| text.contains(&buses[0]))
     })
     .await;
 }

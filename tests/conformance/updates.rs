@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Names, on_both_engines, table};
 use crate::support::{
-    Client, Credential, Device, Engine, FLEET, Heard, Seed, Server, Socket, eventually, location_path,
-    point,
+    Client, Credential, Device, Engine, FLEET, Heard, Seed, Server, Socket, eventually,
+    location_path, point,
 };
 
 on_both_engines! {
@@ -69,8 +69,17 @@ enum DeviceIs {
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum Change {
-    Request { method: String, path: String, #[serde(default)] body: Value, #[serde(default)] status: Status },
-    Command { cli: Vec<String> },
+    Request {
+        method: String,
+        path: String,
+        #[serde(default)]
+        body: Value,
+        #[serde(default)]
+        status: Status,
+    },
+    Command {
+        cli: Vec<String>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -176,12 +185,27 @@ impl Stage {
         server.run().await;
         let client = server.client(&root);
         let (feeds, marked) = (Vec::new(), 0.0);
-        Self { server, root, client, names, managers, organizations, markers, feeds, marked }
+        Self {
+            server,
+            root,
+            client,
+            names,
+            managers,
+            organizations,
+            markers,
+            feeds,
+            marked,
+        }
     }
 
     async fn open_feeds(&mut self) {
         let seed = Seed(&self.server);
-        let both = ["--manages", &self.organizations[0], "--manages", &self.organizations[1]];
+        let both = [
+            "--manages",
+            &self.organizations[0],
+            "--manages",
+            &self.organizations[1],
+        ];
         let both = seed.user_with_token("manager of both", &[&VIEWER[..], &both].concat());
         let all = [
             ("own fleet", &self.managers[0], true, false),
@@ -191,7 +215,12 @@ impl Stage {
         ];
         for (name, credential, own, other) in all {
             let socket = Socket::open(&self.server, FLEET, credential).await;
-            self.feeds.push(Feed { name, socket, own, other });
+            self.feeds.push(Feed {
+                name,
+                socket,
+                own,
+                other,
+            });
         }
         for (name, flags) in [
             ("plain member", &["--member", &self.organizations[0]][..]),
@@ -199,7 +228,12 @@ impl Stage {
         ] {
             let credential = seed.user_with_token(name, &[&VIEWER[..], flags].concat());
             let socket = Socket::open(&self.server, FLEET, &credential).await;
-            self.feeds.push(Feed { name, socket, own: false, other: false });
+            self.feeds.push(Feed {
+                name,
+                socket,
+                own: false,
+                other: false,
+            });
         }
     }
 
@@ -222,16 +256,28 @@ impl Stage {
             "is_mobile": given.is_some_and(|it| it.is_mobile),
             "geometry": given.and_then(|it| it.point).map(|(x, y)| point(x, y)),
         });
-        let mut subject = Subject { id: None, names, before, manager: None, superuser: None };
+        let mut subject = Subject {
+            id: None,
+            names,
+            before,
+            manager: None,
+            superuser: None,
+        };
         if given.is_some() {
             let mut body = subject.before.clone();
             body["organization"] = json!(self.organizations[at]);
-            let made = self.client.post("/api/v1/controller/location/", &body).await.expect(201);
+            let made = self
+                .client
+                .post("/api/v1/controller/location/", &body)
+                .await
+                .expect(201);
             let id = made["id"].as_str().unwrap().to_owned();
             subject.before["id"] = json!(id);
             subject.names.set("SUBJECT", &id);
             if case.device == Some(DeviceIs::There) {
-                let device = subject.names.fill("/api/v1/controller/device/{DEVICE}/location/");
+                let device = subject
+                    .names
+                    .fill("/api/v1/controller/device/{DEVICE}/location/");
                 let answer = self.client.put(&device, &json!({"location": id})).await;
                 assert!(answer.is_success(), "{} {}", answer.status, answer.text);
             }
@@ -263,7 +309,8 @@ impl Stage {
         self.marked += 1.0;
         for marker in &self.markers {
             let place = format!("{FLEET_MARKER},{}", self.marked / 1000.0);
-            self.server.cli(&["location", "set", marker, "--point", &place]);
+            self.server
+                .cli(&["location", "set", marker, "--point", &place]);
         }
         for feed in &mut self.feeds {
             if !feed.own && !feed.other {
@@ -271,9 +318,15 @@ impl Stage {
             }
             let arrives = case.arrives.contains(&Watcher::Own) && feed.own
                 || case.arrives.contains(&Watcher::Other) && feed.other;
-            let expected = if arrives { vec![message.clone()] } else { Vec::new() };
+            let expected = if arrives {
+                vec![message.clone()]
+            } else {
+                Vec::new()
+            };
             let markers = usize::from(feed.own) + usize::from(feed.other);
-            let heard = feed.hear_until(markers, self.marked / 1000.0, expected.len()).await;
+            let heard = feed
+                .hear_until(markers, self.marked / 1000.0, expected.len())
+                .await;
             assert_eq!(heard, expected, "{rule}: {}", feed.name);
         }
     }
@@ -285,7 +338,12 @@ impl Stage {
                 let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
                 self.server.cli(&arguments)
             }
-            Change::Request { method, path, body, status } => {
+            Change::Request {
+                method,
+                path,
+                body,
+                status,
+            } => {
                 let method = Method::from_bytes(method.as_bytes()).unwrap();
                 let body = (!body.is_null()).then(|| names.fill_json(body).to_string());
                 let answer = self.client.send(method, &names.fill(path), body).await;
@@ -293,7 +351,13 @@ impl Stage {
                     Status::One(one) => &vec![*one],
                     Status::Any(any) => any,
                 };
-                assert!(expected.contains(&answer.status), "{}: {} {}", case.rule, answer.status, answer.text);
+                assert!(
+                    expected.contains(&answer.status),
+                    "{}: {} {}",
+                    case.rule,
+                    answer.status,
+                    answer.text
+                );
                 answer.json
             }
         }
@@ -338,19 +402,35 @@ impl Stage {
             }
         }
         if !living.is_empty() {
-            self.client.move_location(id, SUBJECT_MARKER, self.marked / 1000.0).await;
+            self.client
+                .move_location(id, SUBJECT_MARKER, self.marked / 1000.0)
+                .await;
         }
         for socket in living {
             let next = socket.next().await;
-            assert_eq!(next["geometry"], point(SUBJECT_MARKER, self.marked / 1000.0), "{rule}");
+            assert_eq!(
+                next["geometry"],
+                point(SUBJECT_MARKER, self.marked / 1000.0),
+                "{rule}"
+            );
         }
     }
 
     /// The feeds of users who manage nothing: they follow what they come to manage, and its next
     /// move is the first thing that they ever hear.
     async fn those_without_an_organization_heard_nothing(&mut self) {
-        for feed in self.feeds.iter_mut().filter(|feed| !feed.own && !feed.other) {
-            self.server.cli(&["user", "set", feed.name, "--manages", &self.organizations[0]]);
+        for feed in self
+            .feeds
+            .iter_mut()
+            .filter(|feed| !feed.own && !feed.other)
+        {
+            self.server.cli(&[
+                "user",
+                "set",
+                feed.name,
+                "--manages",
+                &self.organizations[0],
+            ]);
             let (client, marker) = (&self.client, &self.markers[0]);
             let mut latitude = 0.0;
             let heard = eventually("a feed follows a new organization", async || {
@@ -361,7 +441,12 @@ impl Stage {
             .await;
             let heard: Value = serde_json::from_str(&heard).unwrap();
             assert_eq!(heard["id"], json!(self.markers[0]), "{}", feed.name);
-            assert_eq!(heard["geometry"]["coordinates"][0], json!(FLEET_MARKER), "{}", feed.name);
+            assert_eq!(
+                heard["geometry"]["coordinates"][0],
+                json!(FLEET_MARKER),
+                "{}",
+                feed.name
+            );
         }
     }
 }
@@ -369,7 +454,12 @@ impl Stage {
 impl Feed {
     /// What came before this round's markers, or after them if less than `expected` did. The
     /// markers of single locations are left out: they move too.
-    async fn hear_until(&mut self, mut markers: usize, latitude: f64, expected: usize) -> Vec<Value> {
+    async fn hear_until(
+        &mut self,
+        mut markers: usize,
+        latitude: f64,
+        expected: usize,
+    ) -> Vec<Value> {
         let mut heard = Vec::new();
         while markers > 0 || heard.len() < expected {
             let message = self.socket.next().await;
@@ -386,7 +476,10 @@ impl Feed {
 /// A message as it came: its keys must be the contract's, in the contract's order.
 fn in_order(message: &Value) -> Value {
     let keys: Vec<_> = message.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["id", "name", "address", "type", "is_mobile", "geometry"]);
+    assert_eq!(
+        keys,
+        ["id", "name", "address", "type", "is_mobile", "geometry"]
+    );
     plain(message)
 }
 

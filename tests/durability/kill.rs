@@ -63,10 +63,14 @@ async fn after_kill_nine_every_acknowledged_update_is_there_and_since_brings_the
     let mut server = Server::prepare(engine, &[]).await;
     let seed = Seed(&server);
     let organization = seed.organization("Alpha");
-    let devices: Vec<_> =
-        (0..DEVICES).map(|it| seed.device(&format!("vehicle-{it}"), &organization)).collect();
+    let devices: Vec<_> = (0..DEVICES)
+        .map(|it| seed.device(&format!("vehicle-{it}"), &organization))
+        .collect();
     let root = seed.root();
-    let progress: Vec<_> = devices.iter().map(|_| Arc::new(Progress::default())).collect();
+    let progress: Vec<_> = devices
+        .iter()
+        .map(|_| Arc::new(Progress::default()))
+        .collect();
     for round in 1..=ROUNDS {
         server.run().await;
         let connected = jiff::Timestamp::now();
@@ -79,7 +83,8 @@ async fn after_kill_nine_every_acknowledged_update_is_there_and_since_brings_the
             .map(|(device, progress)| report(client.clone(), device.clone(), Arc::clone(progress)))
             .collect();
         eventually("reports pour in", async || {
-            let enough = |it: &Arc<Progress>| it.acknowledged.load(Ordering::Relaxed) >= 100 * round;
+            let enough =
+                |it: &Arc<Progress>| it.acknowledged.load(Ordering::Relaxed) >= 100 * round;
             progress.iter().all(enough).then_some(())
         })
         .await;
@@ -130,7 +135,10 @@ async fn since_brings(
     let mut told = BTreeMap::new();
     while told.len() < states.len() {
         let message: Value = fleet.next().await;
-        told.insert(message["id"].as_str().unwrap().to_owned(), coordinates(&message));
+        told.insert(
+            message["id"].as_str().unwrap().to_owned(),
+            coordinates(&message),
+        );
     }
     assert_eq!(told, *states);
     for (id, state) in states {

@@ -48,7 +48,10 @@ async fn an_older_report_is_answered_with_the_present_state_and_told_to_nobody(e
     assert_eq!(coordinates(&fleet.next().await).0, 2.0);
     // Late ones change nothing and are told to nobody: the next thing heard is the newer one below.
     assert_eq!(put(&client, &device, &timed(3.0, older)).await, 2.0);
-    assert_eq!(put(&client, &device, &timed(3.0, oldest.clone())).await, 2.0);
+    assert_eq!(
+        put(&client, &device, &timed(3.0, oldest.clone())).await,
+        2.0
+    );
     let state = client.get(&device.coordinates_path()).await.expect(200);
     assert_eq!(coordinates(&state).0, 2.0);
     assert_eq!(put(&client, &device, &timed(4.0, ago(5))).await, 4.0);
@@ -78,7 +81,9 @@ async fn a_time_that_is_none_or_far_ahead_is_refused(engine: Engine) {
         json!(true),
         json!(["2026-11-24T10:15:00Z"]),
     ] {
-        let answer = client.put(&device.coordinates_path(), &timed(2.0, time.clone())).await;
+        let answer = client
+            .put(&device.coordinates_path(), &timed(2.0, time.clone()))
+            .await;
         assert_eq!(answer.status, 400, "{time}: {}", answer.text);
     }
     let state = client.get(&device.coordinates_path()).await.expect(200);

@@ -9,26 +9,59 @@ use crate::support::{FLEET, Raw, Socket, point};
 #[tokio::test]
 async fn malformed_json_is_named_as_such() {
     let stage = Stage::set_up().await;
-    let location = stage.seed().location("bus", &stage.own, &["--mobile", "--point", "1,2"]);
+    let location = stage
+        .seed()
+        .location("bus", &stage.own, &["--mobile", "--point", "1,2"]);
     for (method, path) in [
         (Method::POST, LOCATIONS.to_owned()),
         (Method::PATCH, one(LOCATIONS, &location)),
         (Method::PUT, one(LOCATIONS, &location)),
         (Method::POST, DEVICES.to_owned()),
     ] {
-        for body in ["{", "{\"name\": }", "{'name': 'x'}", "\u{feff}{", "nope", "{\"a\":1}x", "{\"name\": NaN}"] {
-            let answer = stage.root.send(method.clone(), &path, Some(body.to_owned())).await;
+        for body in [
+            "{",
+            "{\"name\": }",
+            "{'name': 'x'}",
+            "\u{feff}{",
+            "nope",
+            "{\"a\":1}x",
+            "{\"name\": NaN}",
+        ] {
+            let answer = stage
+                .root
+                .send(method.clone(), &path, Some(body.to_owned()))
+                .await;
             assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text);
             let detail = answer.json["detail"].as_str().unwrap_or_default();
-            assert!(detail.starts_with("JSON parse error"), "{path} {body}: {}", answer.text);
+            assert!(
+                detail.starts_with("JSON parse error"),
+                "{path} {body}: {}",
+                answer.text
+            );
         }
-        for (body, kind) in [("[1]", "list"), ("\"x\"", "str"), ("7", "int"), ("true", "bool")] {
-            let answer = stage.root.send(method.clone(), &path, Some(body.to_owned())).await;
+        for (body, kind) in [
+            ("[1]", "list"),
+            ("\"x\"", "str"),
+            ("7", "int"),
+            ("true", "bool"),
+        ] {
+            let answer = stage
+                .root
+                .send(method.clone(), &path, Some(body.to_owned()))
+                .await;
             let expected = format!("Invalid data. Expected a dictionary, but got {kind}.");
-            assert_eq!(answer.expect(400), json!({"non_field_errors": [expected]}), "{path}");
+            assert_eq!(
+                answer.expect(400),
+                json!({"non_field_errors": [expected]}),
+                "{path}"
+            );
         }
         let deep = "[".repeat(100_000);
-        stage.root.send(method.clone(), &path, Some(deep)).await.expect(400);
+        stage
+            .root
+            .send(method.clone(), &path, Some(deep))
+            .await
+            .expect(400);
     }
 }
 
@@ -53,18 +86,34 @@ async fn wrong_types_are_refused_by_field() {
         ("address", json!("x".repeat(10_000))),
         ("geometry", json!(7)),
         ("geometry", json!([1, 2])),
-        ("geometry", json!({"type": "Point", "coordinates": [1, "2"]})),
-        ("geometry", json!({"type": "Point", "coordinates": [1000, 2]})),
-        ("geometry", json!({"type": "MultiPoint", "coordinates": [[1, 2]]})),
+        (
+            "geometry",
+            json!({"type": "Point", "coordinates": [1, "2"]}),
+        ),
+        (
+            "geometry",
+            json!({"type": "Point", "coordinates": [1000, 2]}),
+        ),
+        (
+            "geometry",
+            json!({"type": "MultiPoint", "coordinates": [[1, 2]]}),
+        ),
     ] {
         let mut body = right.clone();
         body[field] = wrong.clone();
         let shown: String = wrong.to_string().chars().take(60).collect();
         let answer = stage.root.post(LOCATIONS, &body).await;
         assert_eq!(answer.status, 400, "{field} {shown}: {}", answer.text);
-        assert!(answer.json[field][0].is_string(), "{field} {shown}: {}", answer.text);
+        assert!(
+            answer.json[field][0].is_string(),
+            "{field} {shown}: {}",
+            answer.text
+        );
     }
-    assert_eq!(stage.root.get(LOCATIONS).await.expect(200)["count"], json!(0));
+    assert_eq!(
+        stage.root.get(LOCATIONS).await.expect(200)["count"],
+        json!(0)
+    );
 }
 
 #[tokio::test]
@@ -99,7 +148,9 @@ async fn malformed_ids_and_unknown_paths_are_not_found_in_json() {
 #[tokio::test]
 async fn wrong_methods_are_not_allowed_and_the_right_ones_are_named() {
     let stage = Stage::set_up().await;
-    let location = stage.seed().location("bus", &stage.own, &["--mobile", "--point", "1,2"]);
+    let location = stage
+        .seed()
+        .location("bus", &stage.own, &["--mobile", "--point", "1,2"]);
     for (method, path, allowed) in [
         (Method::DELETE, LOCATIONS.to_owned(), "POST"),
         (Method::POST, one(LOCATIONS, &location), "PATCH"),
@@ -107,7 +158,11 @@ async fn wrong_methods_are_not_allowed_and_the_right_ones_are_named() {
         (Method::POST, format!("{LOCATIONS}geojson/"), "GET"),
     ] {
         let answer = stage.root.send(method.clone(), &path, None).await;
-        assert!(answer.header("allow").contains(allowed), "{path}: {}", answer.header("allow"));
+        assert!(
+            answer.header("allow").contains(allowed),
+            "{path}: {}",
+            answer.header("allow")
+        );
         let detail = format!("Method \"{method}\" not allowed.");
         assert_eq!(answer.expect(405), json!({"detail": detail}), "{path}");
     }
@@ -117,8 +172,15 @@ async fn wrong_methods_are_not_allowed_and_the_right_ones_are_named() {
 async fn a_body_that_is_no_json_by_its_own_word_is_refused() {
     let stage = Stage::set_up().await;
     let typed = stage.root.clone().with_header("content-type", "text/csv");
-    let answer = typed.send(Method::POST, LOCATIONS, Some("a,b".into())).await;
-    assert!((400..500).contains(&answer.status), "{} {}", answer.status, answer.text);
+    let answer = typed
+        .send(Method::POST, LOCATIONS, Some("a,b".into()))
+        .await;
+    assert!(
+        (400..500).contains(&answer.status),
+        "{} {}",
+        answer.status,
+        answer.text
+    );
 }
 
 /// Sends a request whose body is far too large, to its end, and answers with the status that the
@@ -126,7 +188,11 @@ async fn a_body_that_is_no_json_by_its_own_word_is_refused() {
 async fn send_large(stage: &Stage, chunked: bool, path: &str) -> u16 {
     const SIZE: usize = 8 << 20;
     let mut raw = Raw::connect(&stage.server).await;
-    let framing = if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {SIZE}") };
+    let framing = if chunked {
+        "Transfer-Encoding: chunked".to_owned()
+    } else {
+        format!("Content-Length: {SIZE}")
+    };
     let head = [
         format!("PUT {path} HTTP/1.1"),
         format!("Host: {}", stage.server.address()),
@@ -154,16 +220,35 @@ async fn a_body_over_the_limit_is_answered_with_413_that_the_client_sees() {
     let device = stage.seed().device("bus-7", &stage.own);
     let mut feed = Socket::open(&stage.server, FLEET, &stage.seed().token("root")).await;
     for chunked in [false, true] {
-        assert_eq!(send_large(&stage, chunked, &device.coordinates_path()).await, 413);
-        assert_eq!(send_large(&stage, chunked, &one(LOCATIONS, super::NOBODYS_ID)).await, 413);
+        assert_eq!(
+            send_large(&stage, chunked, &device.coordinates_path()).await,
+            413
+        );
+        assert_eq!(
+            send_large(&stage, chunked, &one(LOCATIONS, super::NOBODYS_ID)).await,
+            413
+        );
     }
     let body = format!("{{{}}}", " ".repeat(2 << 20));
-    let answer = stage.nobody.send(Method::PUT, &device.coordinates_path(), Some(body)).await;
+    let answer = stage
+        .nobody
+        .send(Method::PUT, &device.coordinates_path(), Some(body))
+        .await;
     assert_eq!(answer.status, 413);
     assert!(answer.json["detail"].is_string(), "{}", answer.text);
     // Just below the limit it is read.
     let body = format!("{}{{", " ".repeat((1 << 20) - 1));
-    stage.nobody.send(Method::PUT, &device.coordinates_path(), Some(body)).await.expect(400);
-    stage.nobody.put(&device.coordinates_path(), &crate::support::feature(1.0, 2.0)).await;
+    stage
+        .nobody
+        .send(Method::PUT, &device.coordinates_path(), Some(body))
+        .await
+        .expect(400);
+    stage
+        .nobody
+        .put(
+            &device.coordinates_path(),
+            &crate::support::feature(1.0, 2.0),
+        )
+        .await;
     feed.next().await;
 }

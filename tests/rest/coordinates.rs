@@ -13,15 +13,31 @@ async fn a_report_is_a_feature_in_and_a_feature_out() {
     let stage = Stage::set_up().await;
     let device = stage.seed().device("bus-7", &stage.own);
     let path = device.coordinates_path();
-    assert_eq!(stage.nobody.get(&path).await.expect(404), json!({"detail": "Not found."}));
-    let first = stage.nobody.put(&path, &feature(12.512_124, 41.898_903)).await;
+    assert_eq!(
+        stage.nobody.get(&path).await.expect(404),
+        json!({"detail": "Not found."})
+    );
+    let first = stage
+        .nobody
+        .put(&path, &feature(12.512_124, 41.898_903))
+        .await;
     assert!(first.is_success(), "{} {}", first.status, first.text);
-    for answer in [first, stage.nobody.put(&path, &feature(12.512_124, 41.898_903)).await, stage.nobody.get(&path).await] {
-        assert_eq!(answer.json, json!({
-            "type": "Feature",
-            "geometry": point(12.512_124, 41.898_903),
-            "properties": {"name": "bus-7"},
-        }));
+    for answer in [
+        first,
+        stage
+            .nobody
+            .put(&path, &feature(12.512_124, 41.898_903))
+            .await,
+        stage.nobody.get(&path).await,
+    ] {
+        assert_eq!(
+            answer.json,
+            json!({
+                "type": "Feature",
+                "geometry": point(12.512_124, 41.898_903),
+                "properties": {"name": "bus-7"},
+            })
+        );
         assert_eq!(keys(&answer.json), ["type", "geometry", "properties"]);
     }
 }
@@ -32,13 +48,29 @@ async fn the_first_report_makes_the_devices_mobile_location_and_later_ones_move_
     let device = stage.seed().device("bus-7", &stage.own);
     let location = format!("{}location/", one(DEVICES, &device.id));
     stage.root.get(&location).await.expect(404);
-    stage.nobody.put(&device.coordinates_path(), &feature(1.0, 2.0)).await;
+    stage
+        .nobody
+        .put(&device.coordinates_path(), &feature(1.0, 2.0))
+        .await;
     let made = stage.root.get(&location).await.expect(200)["location"].clone();
-    assert_eq!(made["properties"], json!({"type": "outdoor", "is_mobile": true, "name": "bus-7", "address": ""}));
-    stage.nobody.put(&device.coordinates_path(), &feature(3.0, 4.0)).await.expect(200);
+    assert_eq!(
+        made["properties"],
+        json!({"type": "outdoor", "is_mobile": true, "name": "bus-7", "address": ""})
+    );
+    stage
+        .nobody
+        .put(&device.coordinates_path(), &feature(3.0, 4.0))
+        .await
+        .expect(200);
     let moved = stage.root.get(&location).await.expect(200)["location"].clone();
-    assert_eq!((&moved["id"], &moved["geometry"]), (&made["id"], &point(3.0, 4.0)));
-    assert_eq!(stage.root.get(super::LOCATIONS).await.expect(200)["count"], json!(1));
+    assert_eq!(
+        (&moved["id"], &moved["geometry"]),
+        (&made["id"], &point(3.0, 4.0))
+    );
+    assert_eq!(
+        stage.root.get(super::LOCATIONS).await.expect(200)["count"],
+        json!(1)
+    );
 }
 
 #[tokio::test]
@@ -46,7 +78,10 @@ async fn only_the_devices_own_key_reports_and_reads() {
     let stage = Stage::set_up().await;
     let device = stage.seed().device("bus-7", &stage.own);
     let another = stage.seed().device("bus-8", &stage.own);
-    stage.nobody.put(&device.coordinates_path(), &feature(1.0, 2.0)).await;
+    stage
+        .nobody
+        .put(&device.coordinates_path(), &feature(1.0, 2.0))
+        .await;
     let path = |id: &str, query: &str| format!("{}coordinates/{query}", one(DEVICES, id));
     let upper = device.key.to_ascii_uppercase();
     let lower = device.key.to_ascii_lowercase();
@@ -70,12 +105,24 @@ async fn only_the_devices_own_key_reports_and_reads() {
         // Not even a superuser's token stands in for the key.
         for client in [&stage.nobody, &stage.root] {
             let answer = client.put(&path, &feature(5.0, 6.0)).await;
-            assert_eq!(answer.expect(401), json!({"detail": UNAUTHENTICATED}), "{path}");
-            assert_eq!(client.get(&path).await.expect(401), json!({"detail": UNAUTHENTICATED}), "{path}");
+            assert_eq!(
+                answer.expect(401),
+                json!({"detail": UNAUTHENTICATED}),
+                "{path}"
+            );
+            assert_eq!(
+                client.get(&path).await.expect(401),
+                json!({"detail": UNAUTHENTICATED}),
+                "{path}"
+            );
         }
     }
-    let state = stage.nobody.get(&device.coordinates_path()).await.expect(200);
-    assert_eq!(state["geometry"], point(1.0, 2.0));
+    let now = stage
+        .nobody
+        .get(&device.coordinates_path())
+        .await
+        .expect(200);
+    assert_eq!(now["geometry"], point(1.0, 2.0));
 }
 
 #[tokio::test]
@@ -107,23 +154,45 @@ async fn a_body_without_a_place_on_earth_is_refused_by_the_name_of_its_field() {
         r#"{"type":"Feature"}"#,
         "{}",
     ] {
-        let answer = stage.nobody.send(Method::PUT, &path, Some(body.to_owned())).await;
+        let answer = stage
+            .nobody
+            .send(Method::PUT, &path, Some(body.to_owned()))
+            .await;
         assert_eq!(answer.status, 400, "{body}: {}", answer.text);
-        assert!(answer.json["geometry"][0].is_string(), "{body}: {}", answer.text);
+        assert!(
+            answer.json["geometry"][0].is_string(),
+            "{body}: {}",
+            answer.text
+        );
     }
     for body in [
         r#"{"type":"Feature","geometry":{"type":"Point","coordinates":[1e999,0]}}"#,
         r#"{"type":"Feature","geometry":{"type":"Point","coordinates":[NaN,0]}}"#,
         r#"{"type":"Feature","geometry":{"type":"Point","coordinates":[Infinity,0]}}"#,
-        "{", "", "[]", "null", "7", "\"Feature\"", "{]", "\u{0}", r#"{"type":"Feature","#,
+        "{",
+        "",
+        "[]",
+        "null",
+        "7",
+        "\"Feature\"",
+        "{]",
+        "\u{0}",
+        r#"{"type":"Feature","#,
         r#"{"type":"FeatureCollection","geometry":{"type":"Point","coordinates":[1,2]},"properties":7}"#,
     ] {
-        let answer = stage.nobody.send(Method::PUT, &path, Some(body.to_owned())).await;
+        let answer = stage
+            .nobody
+            .send(Method::PUT, &path, Some(body.to_owned()))
+            .await;
         assert_eq!(answer.status, 400, "{body}: {}", answer.text);
         assert!(answer.json.is_object(), "{body}: {}", answer.text);
     }
-    let state = stage.nobody.get(&path).await.expect(200);
-    assert_eq!(state["geometry"], point(1.0, 2.0), "a refused report moved it");
+    let now = stage.nobody.get(&path).await.expect(200);
+    assert_eq!(
+        now["geometry"],
+        point(1.0, 2.0),
+        "a refused report moved it"
+    );
 }
 
 #[tokio::test]
@@ -131,7 +200,10 @@ async fn the_ends_of_the_earth_are_on_it() {
     let stage = Stage::set_up().await;
     let device = stage.seed().device("bus-7", &stage.own);
     for (longitude, latitude) in [(180.0, 90.0), (-180.0, -90.0), (0.0, 0.0), (-0.0, 1e-300)] {
-        let answer = stage.nobody.put(&device.coordinates_path(), &feature(longitude, latitude)).await;
+        let answer = stage
+            .nobody
+            .put(&device.coordinates_path(), &feature(longitude, latitude))
+            .await;
         assert!(answer.is_success(), "{}", answer.text);
         assert_eq!(answer.json["geometry"], point(longitude, latitude));
     }
@@ -141,10 +213,21 @@ async fn the_ends_of_the_earth_are_on_it() {
 async fn a_device_of_an_inactive_organization_cannot_report() {
     let stage = Stage::set_up().await;
     let device = stage.seed().device("bus-7", &stage.own);
-    stage.nobody.put(&device.coordinates_path(), &feature(1.0, 2.0)).await;
+    stage
+        .nobody
+        .put(&device.coordinates_path(), &feature(1.0, 2.0))
+        .await;
     stage.server.cli(&["org", "set", "Own", "--inactive"]);
-    let answer = stage.nobody.put(&device.coordinates_path(), &feature(3.0, 4.0)).await;
-    assert!([401, 403, 404].contains(&answer.status), "{} {}", answer.status, answer.text);
+    let answer = stage
+        .nobody
+        .put(&device.coordinates_path(), &feature(3.0, 4.0))
+        .await;
+    assert!(
+        [401, 403, 404].contains(&answer.status),
+        "{} {}",
+        answer.status,
+        answer.text
+    );
 }
 
 #[tokio::test]
@@ -152,7 +235,17 @@ async fn other_methods_are_not_allowed() {
     let stage = Stage::set_up().await;
     let device = stage.seed().device("bus-7", &stage.own);
     for method in [Method::POST, Method::DELETE] {
-        let answer = stage.nobody.send(method.clone(), &device.coordinates_path(), Some("{}".into())).await;
-        assert_eq!(answer.expect(405), json!({"detail": format!("Method \"{method}\" not allowed.")}));
+        let answer = stage
+            .nobody
+            .send(
+                method.clone(),
+                &device.coordinates_path(),
+                Some("{}".into()),
+            )
+            .await;
+        assert_eq!(
+            answer.expect(405),
+            json!({"detail": format!("Method \"{method}\" not allowed.")})
+        );
     }
 }

@@ -12,7 +12,11 @@ async fn the_first_page_says_what_this_is() {
     let stage = Stage::set_up().await;
     let page = stage.nobody.get("/").await;
     assert_eq!(page.status, 200);
-    assert!(page.header("content-type").starts_with("text/html"), "{}", page.header("content-type"));
+    assert!(
+        page.header("content-type").starts_with("text/html"),
+        "{}",
+        page.header("content-type")
+    );
     for word in ["fleetwire", "/api/v1/", "/ws/loci/location/"] {
         assert!(page.text.contains(word), "{word} is not on the page");
     }
@@ -31,12 +35,25 @@ async fn every_answer_carries_a_date() {
     let stage = Stage::set_up().await;
     let device = stage.seed().device("bus-7", &stage.own);
     for path in [
-        "/", "/healthz", "/readyz", "/nope", DEVICES, LOCATIONS, TOKEN, FLEET,
-        &one(DEVICES, &device.id), &one(LOCATIONS, "xyz"), &device.coordinates_path(),
+        "/",
+        "/healthz",
+        "/readyz",
+        "/nope",
+        DEVICES,
+        LOCATIONS,
+        TOKEN,
+        FLEET,
+        &one(DEVICES, &device.id),
+        &one(LOCATIONS, "xyz"),
+        &device.coordinates_path(),
     ] {
         for client in [&stage.nobody, &stage.root] {
             let answer = client.get(path).await;
-            assert!(answer.header("date").ends_with(" GMT"), "{path}: {:?}", answer.headers);
+            assert!(
+                answer.header("date").ends_with(" GMT"),
+                "{path}: {:?}",
+                answer.headers
+            );
         }
     }
 }
@@ -59,27 +76,52 @@ async fn metrics_have_a_listener_of_their_own() {
 async fn no_secret_is_in_any_log() {
     let stage = Stage::set_up_with(&[("LOG__LEVEL", "trace")]).await;
     let device = stage.seed().device("bus-7", &stage.own);
-    let Credential::Token(token) = stage.seed().token("root") else { unreachable!() };
-    stage.nobody.put(&device.coordinates_path(), &feature(1.0, 2.0)).await;
-    stage.nobody.put(&device.coordinates_path(), &feature(1000.0, 2.0)).await;
-    stage.nobody.put(&format!("{}&x=1", device.coordinates_path()), &json!({})).await;
+    let Credential::Token(token) = stage.seed().token("root") else {
+        unreachable!()
+    };
+    stage
+        .nobody
+        .put(&device.coordinates_path(), &feature(1.0, 2.0))
+        .await;
+    stage
+        .nobody
+        .put(&device.coordinates_path(), &feature(1000.0, 2.0))
+        .await;
+    stage
+        .nobody
+        .put(&format!("{}&x=1", device.coordinates_path()), &json!({}))
+        .await;
     let encoded = device.coordinates_path().replace("?key=", "?x=1&%6bey=");
     stage.nobody.put(&encoded, &feature(1.0, 2.0)).await;
-    stage.nobody.get(&one(LOCATIONS, &format!("xyz/?key={}", device.key))).await;
+    stage
+        .nobody
+        .get(&one(LOCATIONS, &format!("xyz/?key={}", device.key)))
+        .await;
     stage.nobody.get(&format!("/nope?key={}", device.key)).await;
     // Broken in the middle, so that the server has an error to tell.
     let mut raw = Raw::connect(&stage.server).await;
-    let head = format!("PUT {} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{", device.coordinates_path());
+    let head = format!(
+        "PUT {} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{",
+        device.coordinates_path()
+    );
     raw.send(head.as_bytes()).await;
     drop(raw);
     let session = stage.nobody.session("operator").await;
-    let Credential::Cookie(cookie) = &session else { unreachable!() };
+    let Credential::Cookie(cookie) = &session else {
+        unreachable!()
+    };
     stage.server.client(&session).get(DEVICES).await.expect(200);
     stage.nobody.log_in("operator", "a-wrong-password").await;
     let credential = Credential::Token(token.clone());
     let path = format!("{FLEET}?key={}", device.key);
-    Socket::open(&stage.server, &path, &credential).await.ping().await;
-    Socket::try_open(&stage.server, &path, &Credential::Nobody).await.err().unwrap();
+    Socket::open(&stage.server, &path, &credential)
+        .await
+        .ping()
+        .await;
+    Socket::try_open(&stage.server, &path, &Credential::Nobody)
+        .await
+        .err()
+        .unwrap();
     eventually("the log shows the last of it", async || {
         stage.server.log().contains("no_credential").then_some(())
     })
@@ -101,7 +143,10 @@ async fn no_secret_is_in_any_log() {
 async fn logs_as_json_are_one_object_a_line() {
     let stage = Stage::set_up_with(&[("LOG__FORMAT", "json"), ("LOG__LEVEL", "debug")]).await;
     stage.nobody.get(FLEET).await;
-    Socket::try_open(&stage.server, FLEET, &Credential::Nobody).await.err().unwrap();
+    Socket::try_open(&stage.server, FLEET, &Credential::Nobody)
+        .await
+        .err()
+        .unwrap();
     let log = eventually("a refusal in the log", async || {
         let log = stage.server.log();
         log.contains("no_credential").then_some(log)

@@ -6,8 +6,10 @@ use super::{LOCATIONS, Stage, TOKEN};
 use crate::support::{FLEET, PASSWORD, Socket};
 
 const TRUSTED: (&str, &str) = ("SERVER__TRUSTED_PROXIES", "127.0.0.0/8");
-const FORWARDED: [(&str, &str); 2] =
-    [("x-forwarded-host", "fleet.example.org"), ("x-forwarded-proto", "https")];
+const FORWARDED: [(&str, &str); 2] = [
+    ("x-forwarded-host", "fleet.example.org"),
+    ("x-forwarded-proto", "https"),
+];
 
 #[tokio::test]
 async fn a_trusted_proxy_says_which_host_and_scheme_the_client_used() {
@@ -25,12 +27,20 @@ async fn a_trusted_proxy_says_which_host_and_scheme_the_client_used() {
             browser = browser.with_header(name, value);
         }
         for name in ["bus 1", "bus 2"] {
-            stage.seed().location(name, &stage.own, &["--mobile", "--point", "1,2"]);
+            stage
+                .seed()
+                .location(name, &stage.own, &["--mobile", "--point", "1,2"]);
         }
-        let list = client.get(&format!("{LOCATIONS}?page_size=1")).await.expect(200);
+        let list = client
+            .get(&format!("{LOCATIONS}?page_size=1"))
+            .await
+            .expect(200);
         let next = list["next"].as_str().unwrap();
         assert!(next.starts_with(&format!("{base}/")), "{next}");
-        let login = browser.with_header("origin", base).log_in("root", PASSWORD).await;
+        let login = browser
+            .with_header("origin", base)
+            .log_in("root", PASSWORD)
+            .await;
         let cookie = login.session_cookie().to_ascii_lowercase();
         assert_eq!(cookie.contains("secure"), secure, "{cookie}");
         let mut headers = FORWARDED.to_vec();
@@ -44,7 +54,10 @@ async fn a_trusted_proxy_says_which_host_and_scheme_the_client_used() {
 /// How many different addresses a client can claim to have before its attempts are refused.
 async fn attempts_from_claimed_addresses(stage: &Stage) -> usize {
     for number in 0..8 {
-        let client = stage.nobody.clone().with_header("x-forwarded-for", &format!("192.0.2.{number}"));
+        let client = stage
+            .nobody
+            .clone()
+            .with_header("x-forwarded-for", &format!("192.0.2.{number}"));
         let body: Value = json!({"username": format!("guess-{number}"), "password": "x"});
         if client.post(TOKEN, &body).await.status == 429 {
             return number;
@@ -57,7 +70,15 @@ async fn attempts_from_claimed_addresses(stage: &Stage) -> usize {
 async fn attempts_are_counted_by_the_address_that_a_trusted_proxy_names() {
     let limit = ("LOGIN__ATTEMPTS_PER_ADDRESS", "3");
     let stage = Stage::set_up_with(&[limit]).await;
-    assert_eq!(attempts_from_claimed_addresses(&stage).await, 3, "a client chose its own address");
+    assert_eq!(
+        attempts_from_claimed_addresses(&stage).await,
+        3,
+        "a client chose its own address"
+    );
     let stage = Stage::set_up_with(&[limit, TRUSTED]).await;
-    assert_eq!(attempts_from_claimed_addresses(&stage).await, 8, "a proxy's clients are one");
+    assert_eq!(
+        attempts_from_claimed_addresses(&stage).await,
+        8,
+        "a proxy's clients are one"
+    );
 }

@@ -48,7 +48,12 @@ impl Client {
             Credential::Cookie(_) => vec![("origin", base.clone())],
             _ => Vec::new(),
         };
-        Self { http, base, credential, extra }
+        Self {
+            http,
+            base,
+            credential,
+            extra,
+        }
     }
 
     /// The same client, sending one more header with every request; the value replaces an
@@ -100,18 +105,29 @@ impl Client {
             request = request.header(name, value);
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
         }
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await?;
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Answer { status: status.as_u16(), headers, text, json })
+        Ok(Answer {
+            status: status.as_u16(),
+            headers,
+            text,
+            json,
+        })
     }
 
     /// Sends the login form that a browser sends, and answers with what came back.
     pub async fn log_in(&self, username: &str, password: &str) -> Answer {
-        self.post("/accounts/login/", &json!({"username": username, "password": password})).await
+        self.post(
+            "/accounts/login/",
+            &json!({"username": username, "password": password}),
+        )
+        .await
     }
 }
 
@@ -129,7 +145,10 @@ impl Answer {
 
     /// The one header of this name, or "".
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The whole `Set-Cookie` line of the session cookie, or "".
@@ -145,8 +164,17 @@ impl Answer {
     /// The credential that a successful login set.
     pub fn session(&self) -> Credential {
         let line = self.session_cookie();
-        let value = line.trim_start_matches("sessionid=").split(';').next().unwrap_or_default();
-        assert!(!value.is_empty(), "no session: {} {}", self.status, self.text);
+        let value = line
+            .trim_start_matches("sessionid=")
+            .split(';')
+            .next()
+            .unwrap_or_default();
+        assert!(
+            !value.is_empty(),
+            "no session: {} {}",
+            self.status,
+            self.text
+        );
         Credential::Cookie(value.to_owned())
     }
 }

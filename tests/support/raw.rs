@@ -41,7 +41,12 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut bytes = frame_header(first, payload.len() as u64);
     bytes.extend_from_slice(&MASK);
-    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes.extend(
+        payload
+            .iter()
+            .zip(MASK.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
     bytes
 }
 
@@ -52,10 +57,10 @@ fn frame_header(first: u8, length: u64) -> Vec<u8> {
     if let Ok(short @ ..=125) = u8::try_from(length) {
         bytes.push(MASKED | short);
     } else if let Ok(medium) = u16::try_from(length) {
-        bytes.push(MASKED | 126);
+        bytes.push(MASKED | 0x7e);
         bytes.extend_from_slice(&medium.to_be_bytes());
     } else {
-        bytes.push(MASKED | 127);
+        bytes.push(MASKED | 0x7f);
         bytes.extend_from_slice(&length.to_be_bytes());
     }
     bytes
@@ -68,7 +73,10 @@ impl Raw {
 
     pub async fn connect_to(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address)).await;
-        Self { stream: stream.expect("the server listens"), unread: Vec::new() }
+        Self {
+            stream: stream.expect("the server listens"),
+            unread: Vec::new(),
+        }
     }
 
     /// The lines of a right handshake, without the empty line that ends it.
@@ -81,7 +89,11 @@ impl Raw {
             "Sec-WebSocket-Version: 13".to_owned(),
             format!("Sec-WebSocket-Key: {KEY}"),
         ];
-        lines.extend(credential.header().map(|(name, value)| format!("{name}: {value}")));
+        lines.extend(
+            credential
+                .header()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
         lines
     }
 
@@ -110,7 +122,10 @@ impl Raw {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a smaller buffer");
         let stream = within("a connection", socket.connect(server.address())).await;
-        let mut raw = Self { stream: stream.expect("the server listens"), unread: Vec::new() };
+        let mut raw = Self {
+            stream: stream.expect("the server listens"),
+            unread: Vec::new(),
+        };
         let head = raw.ask(&Self::handshake(server, path, credential)).await;
         assert_eq!(head.status, 101, "{}", head.text);
         raw
@@ -148,8 +163,14 @@ impl Raw {
             assert!(self.fill().await, "the connection ended before an answer");
         };
         let text = String::from_utf8(self.unread.drain(..end).collect()).expect("text");
-        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Head { status: status.unwrap_or_else(|| panic!("no status in {text}")), text }
+        let status = text
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Head {
+            status: status.unwrap_or_else(|| panic!("no status in {text}")),
+            text,
+        }
     }
 
     /// The body of an answer whose head said how long it is.
@@ -159,14 +180,22 @@ impl Raw {
 
     /// The next frame, or `None` at the end of the connection.
     pub async fn frame(&mut self) -> Option<RawFrame> {
-        let [first, second] = self.take(2).await?[..] else { unreachable!("two bytes") };
+        let [first, second] = self.take(2).await?[..] else {
+            unreachable!("two bytes")
+        };
         let length = match second & 0x7f {
             126 => u64::from(u16::from_be_bytes(self.take(2).await?.try_into().ok()?)),
             127 => u64::from_be_bytes(self.take(8).await?.try_into().ok()?),
             short => u64::from(short),
         };
-        let payload = self.take(usize::try_from(length).expect("a small frame")).await?;
-        Some(RawFrame { first, masked: second & 0x80 != 0, payload })
+        let payload = self
+            .take(usize::try_from(length).expect("a small frame"))
+            .await?;
+        Some(RawFrame {
+            first,
+            masked: second & 0x80 != 0,
+            payload,
+        })
     }
 
     /// The code of the next frame, which must be a close frame after which the server ends the

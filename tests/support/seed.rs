@@ -48,7 +48,10 @@ impl Seed<'_> {
 
     pub fn device(&self, name: &str, organization: &str) -> Device {
         let answer = self.0.cli(&["device", "add", name, "--org", organization]);
-        Device { id: id(&answer), key: text(&answer["key"]) }
+        Device {
+            id: id(&answer),
+            key: text(&answer["key"]),
+        }
     }
 
     /// A location's id; `flags` are those of `location add`.
@@ -61,7 +64,10 @@ impl Seed<'_> {
 impl Device {
     /// The path that the device reports its coordinates to.
     pub fn coordinates_path(&self) -> String {
-        format!("/api/v1/controller/device/{}/coordinates/?key={}", self.id, self.key)
+        format!(
+            "/api/v1/controller/device/{}/coordinates/?key={}",
+            self.id, self.key
+        )
     }
 }
 
@@ -69,7 +75,9 @@ impl Client {
     /// Moves a location, which must succeed.
     pub async fn move_location(&self, id: &str, longitude: f64, latitude: f64) {
         let body = serde_json::json!({"geometry": super::point(longitude, latitude)});
-        self.patch(&format!("/api/v1/controller/location/{id}/"), &body).await.expect(200);
+        self.patch(&format!("/api/v1/controller/location/{id}/"), &body)
+            .await
+            .expect(200);
     }
 
     /// The session of a user with [`PASSWORD`], as a browser gets it.
@@ -84,5 +92,8 @@ fn id(answer: &Value) -> String {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no text: {value}"))
+        .to_owned()
 }

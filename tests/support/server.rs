@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::postgres::Database;
+use super::postgres;
 use super::{Client, Credential, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fleetwire");
@@ -27,7 +27,6 @@ pub enum Engine {
 /// printed when the test has failed.
 pub struct Server {
     directory: TempDir,
-    database: Option<Database>,
     settings: Vec<(String, String)>,
     address: SocketAddr,
     child: Option<Child>,
@@ -57,20 +56,16 @@ impl Server {
 
     /// Everything but the process: the command line works, nothing listens yet.
     pub async fn prepare(engine: Engine, settings: &[(&str, &str)]) -> Self {
-        let database = match engine {
-            Engine::Sqlite => None,
-            Engine::Postgres => Some(Database::create().await),
-        };
         let mut settings: Vec<_> = settings
             .iter()
             .map(|(key, value)| (format!("FLEETWIRE_{key}"), (*value).to_owned()))
             .collect();
-        settings.extend(
-            database.as_ref().map(|it| ("FLEETWIRE_DATABASE__URL".to_owned(), it.url.clone())),
-        );
+        if engine == Engine::Postgres {
+            let url = postgres::create_database().await;
+            settings.push(("FLEETWIRE_DATABASE__URL".to_owned(), url));
+        }
         Self {
             directory: TempDir::with_prefix("fleetwire-test-").expect("a temporary directory"),
-            database,
             settings,
             address: free_address(),
             child: None,
@@ -109,18 +104,9 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    pub fn engine(&self) -> Engine {
-        if self.database.is_some() { Engine::Postgres } else { Engine::Sqlite }
-    }
-
     /// A client of its REST interface.
     pub fn client(&self, credential: &Credential) -> Client {
         Client::new(self, credential.clone())
-    }
-
-    /// The directory that holds its data.
-    pub fn data_directory(&self) -> &Path {
-        self.directory.path()
     }
 
     /// Runs the command line on the same data and answers with the JSON that it printed.
@@ -155,7 +141,11 @@ impl Server {
         drop(stdin);
         let output = child.wait_with_output().expect("the program ends");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
     }
 
     /// Everything that the server has printed so far.
@@ -195,9 +185,14 @@ impl Server {
         let read = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
             let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-            number.and_then(|number| number.parse().ok()).expect("a size in kB")
+            number
+                .and_then(|number| number.parse().ok())
+                .expect("a size in kB")
         };
-        Memory { resident: read("VmRSS:"), peak: read("VmHWM:") }
+        Memory {
+            resident: read("VmRSS:"),
+            peak: read("VmHWM:"),
+        }
     }
 
     /// Makes the peak of [`Server::memory`] start anew from what is resident now.
@@ -249,7 +244,11 @@ impl Drop for Server {
             const TAIL: usize = 20_000;
             let log = self.log();
             let from = log.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
-            eprintln!("--- log of the server at {} ---\n{}", self.address, &log[from..]);
+            eprintln!(
+                "--- log of the server at {} ---\n{}",
+                self.address,
+                &log[from..]
+            );
         }
     }
 }

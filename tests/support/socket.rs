@@ -46,8 +46,9 @@ impl Socket {
         credential: &Credential,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, u16> {
-        let mut request =
-            format!("ws://{}{path}", server.address()).into_client_request().expect("a valid URL");
+        let mut request = format!("ws://{}{path}", server.address())
+            .into_client_request()
+            .expect("a valid URL");
         let credential = credential.header();
         let all = headers
             .iter()
@@ -57,10 +58,15 @@ impl Socket {
             let value = HeaderValue::from_str(&value).expect("a valid header");
             request.headers_mut().append(name, value);
         }
-        let tcp = TcpStream::connect(server.address()).await.map_err(|_| Self::GONE)?;
+        let tcp = TcpStream::connect(server.address())
+            .await
+            .map_err(|_| Self::GONE)?;
         let handshake = tokio_tungstenite::client_async(request, tcp);
         match within(path, handshake).await {
-            Ok((stream, _)) => Ok(Self { stream, name: path.to_owned() }),
+            Ok((stream, _)) => Ok(Self {
+                stream,
+                name: path.to_owned(),
+            }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(_) => Err(Self::GONE),
         }
@@ -154,4 +160,3 @@ impl Socket {
         while let Heard::Text(_) = self.hear().await {}
     }
 }
-

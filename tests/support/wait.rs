@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything that must happen may take before the test fails. Far above what the
 /// contract promises, since the machine may be busy with other tests: no test measures time.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks again and again until `probe` answers, and fails when [`PATIENCE`] is used up.
 pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
@@ -22,8 +22,8 @@ pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>
 
 /// The outcome of `future`, which must come within [`PATIENCE`].
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(outcome) => outcome,
-        Err(_) => panic!("waited in vain: {what}"),
-    }
+    let Ok(outcome) = tokio::time::timeout(PATIENCE, future).await else {
+        panic!("waited in vain: {what}")
+    };
+    outcome
 }

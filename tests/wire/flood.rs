@@ -116,7 +116,10 @@ async fn a_thousand_half_open_handshakes_keep_nobody_from_hearing_and_are_cut() 
     }
     stage.move_bus(1.0, 2.0).await;
     other.next().await;
-    Socket::open(&stage.server, FLEET, &stage.root).await.ping().await;
+    Socket::open(&stage.server, FLEET, &stage.root)
+        .await
+        .ping()
+        .await;
     let answer = stage.client.get("/healthz").await;
     assert_eq!(answer.status, 200);
     for raw in &mut half_open {
@@ -131,7 +134,8 @@ async fn a_thousand_half_open_handshakes_keep_nobody_from_hearing_and_are_cut() 
 async fn headers_that_come_a_byte_at_a_time_are_cut() {
     let stage = Stage::set_up(&[("SERVER__HEADER_TIMEOUT_S", "1")]).await;
     let mut raw = Raw::connect(&stage.server).await;
-    raw.send(format!("GET {FLEET} HTTP/1.1\r\nX-Slow: ").as_bytes()).await;
+    raw.send(format!("GET {FLEET} HTTP/1.1\r\nX-Slow: ").as_bytes())
+        .await;
     // Each byte is new life on the connection, and must not start the timeout anew.
     eventually("the connection is cut", async || {
         let cut = raw.try_send(b"x").await.is_err() || raw.has_ended().await;

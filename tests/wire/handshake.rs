@@ -24,11 +24,27 @@ async fn ask(server: &Server, path: &str, credential: &Credential, edits: &[Edit
 #[tokio::test]
 async fn the_answer_completes_the_handshake_and_agrees_to_nothing_else() {
     let stage = Stage::set_up(&[]).await;
-    let offers = ["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: permessage-deflate"];
+    let offers = [
+        "Sec-WebSocket-Protocol: chat",
+        "Sec-WebSocket-Extensions: permessage-deflate",
+    ];
     let head = ask(&stage.server, FLEET, &stage.root, &[("-", &offers)]).await;
-    assert!(head.text.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{}", head.text);
-    assert!(head.header("upgrade").eq_ignore_ascii_case("websocket"), "{}", head.text);
-    assert!(head.header("connection").eq_ignore_ascii_case("upgrade"), "{}", head.text);
+    assert!(
+        head.text
+            .starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{}",
+        head.text
+    );
+    assert!(
+        head.header("upgrade").eq_ignore_ascii_case("websocket"),
+        "{}",
+        head.text
+    );
+    assert!(
+        head.header("connection").eq_ignore_ascii_case("upgrade"),
+        "{}",
+        head.text
+    );
     assert_eq!(head.header("sec-websocket-accept"), Raw::accept());
     assert_eq!(head.header("sec-websocket-protocol"), "");
     assert_eq!(head.header("sec-websocket-extensions"), "");
@@ -40,7 +56,10 @@ async fn header_names_and_tokens_are_read_as_http_reads_them() {
     let edits: [&[Edit<'_>]; 4] = [
         &[("Upgrade", &["uPGRADE: WebSocket"])],
         &[("Connection", &["connection: keep-alive, Upgrade"])],
-        &[("Connection", &["Connection: keep-alive", "Connection: upgrade"])],
+        &[(
+            "Connection",
+            &["Connection: keep-alive", "Connection: upgrade"],
+        )],
         &[("Sec-WebSocket-Version", &["sec-websocket-version:   13  "])],
     ];
     for edit in edits {
@@ -58,20 +77,53 @@ async fn what_is_no_handshake_is_refused_with_400_or_426() {
         (&[("Upgrade", &["Upgrade: h2c"])], &[426, 400]),
         (&[("Connection", &["Connection: keep-alive"])], &[426, 400]),
         (&[("Sec-WebSocket-Version", &[])], &[400]),
-        (&[("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 8"])], &[400]),
-        (&[("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 14"])], &[400]),
+        (
+            &[("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 8"])],
+            &[400],
+        ),
+        (
+            &[("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 14"])],
+            &[400],
+        ),
         (&[("Sec-WebSocket-Key", &[])], &[400]),
         (&[("Sec-WebSocket-Key", &["Sec-WebSocket-Key: "])], &[400]),
-        (&[("Sec-WebSocket-Key", &["Sec-WebSocket-Key: c2hvcnQ="])], &[400]),
-        (&[("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"])], &[400]),
-        (&[("Sec-WebSocket-Key", &["Sec-WebSocket-Key: ************************"])], &[400]),
+        (
+            &[("Sec-WebSocket-Key", &["Sec-WebSocket-Key: c2hvcnQ="])],
+            &[400],
+        ),
+        (
+            &[(
+                "Sec-WebSocket-Key",
+                &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"],
+            )],
+            &[400],
+        ),
+        (
+            &[(
+                "Sec-WebSocket-Key",
+                &["Sec-WebSocket-Key: ************************"],
+            )],
+            &[400],
+        ),
     ];
-    for path in [FLEET, &location_path(&stage.bus), &command_path(&Uuid::new_v4().to_string())] {
+    for path in [
+        FLEET,
+        &location_path(&stage.bus),
+        &command_path(&Uuid::new_v4().to_string()),
+    ] {
         for (edit, expected) in edits {
             let head = ask(&stage.server, path, &stage.root, edit).await;
-            assert!(expected.contains(&head.status), "{path} {edit:?}: {}", head.text);
+            assert!(
+                expected.contains(&head.status),
+                "{path} {edit:?}: {}",
+                head.text
+            );
             if head.status == 426 {
-                assert!(head.header("upgrade").eq_ignore_ascii_case("websocket"), "{}", head.text);
+                assert!(
+                    head.header("upgrade").eq_ignore_ascii_case("websocket"),
+                    "{}",
+                    head.text
+                );
             }
             if edit[0].0 == "Sec-WebSocket-Version" {
                 assert_eq!(head.header("sec-websocket-version"), "13", "{}", head.text);
@@ -88,17 +140,31 @@ async fn what_is_no_handshake_is_refused_with_400_or_426() {
 #[tokio::test]
 async fn bytes_that_are_no_http_are_refused() {
     let stage = Stage::set_up(&[]).await;
-    for nonsense in ["\x16\x03\x01 hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "a: b\r\n\r\n"] {
+    for nonsense in [
+        "\x16\x03\x01 hello\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "a: b\r\n\r\n",
+    ] {
         let mut raw = Raw::connect(&stage.server).await;
         raw.send(nonsense.as_bytes()).await;
         let head = raw.head().await;
-        assert!((400..600).contains(&head.status), "{nonsense:?}: {}", head.text);
+        assert!(
+            (400..600).contains(&head.status),
+            "{nonsense:?}: {}",
+            head.text
+        );
         assert!(raw.ended().await, "{nonsense:?}: the connection goes on");
     }
     let mut raw = Raw::connect(&stage.server).await;
-    let lines = [format!("GET {FLEET} HTTP/1.1"), format!("Cookie: {}", "x".repeat(1 << 20))];
+    let lines = [
+        format!("GET {FLEET} HTTP/1.1"),
+        format!("Cookie: {}", "x".repeat(1 << 20)),
+    ];
     // The server may end the connection while it is still being sent to.
-    let _ = raw.try_send((lines.join("\r\n") + "\r\n\r\n").as_bytes()).await;
+    let _ = raw
+        .try_send((lines.join("\r\n") + "\r\n\r\n").as_bytes())
+        .await;
     let mut feed = Socket::open(&stage.server, FLEET, &stage.root).await;
     stage.move_bus(1.0, 2.0).await;
     feed.next().await;
@@ -161,7 +227,11 @@ async fn unknown_paths_and_malformed_ids_are_not_found() {
 async fn each_path_is_served_with_and_without_its_trailing_slash() {
     let stage = Stage::set_up(&[]).await;
     let device = Seed(&stage.server).device("router", &stage.organization);
-    for path in [FLEET, &location_path(&stage.bus), &format!("{}/", command_path(&device.id))] {
+    for path in [
+        FLEET,
+        &location_path(&stage.bus),
+        &format!("{}/", command_path(&device.id)),
+    ] {
         for path in [path, path.trim_end_matches('/')] {
             for query in ["", "?x=1"] {
                 let path = format!("{path}{query}");
@@ -174,9 +244,16 @@ async fn each_path_is_served_with_and_without_its_trailing_slash() {
 
 #[tokio::test]
 async fn a_browser_of_another_site_is_refused() {
-    let settings = [("SERVER__ALLOWED_ORIGINS", "https://console.example.org,https://second.example.org:8443")];
+    let settings = [(
+        "SERVER__ALLOWED_ORIGINS",
+        "https://console.example.org,https://second.example.org:8443",
+    )];
     let stage = Stage::set_up(&settings).await;
-    let session = stage.server.client(&Credential::Nobody).session("root").await;
+    let session = stage
+        .server
+        .client(&Credential::Nobody)
+        .session("root")
+        .await;
     let own = stage.server.base();
     for credential in [&session, &stage.root] {
         for (origin, expected) in [
@@ -232,7 +309,10 @@ async fn frames_right_behind_the_handshake_are_not_lost() {
     raw.send(&bytes).await;
     assert_eq!(raw.head().await.status, 101);
     let pong = raw.frame().await.unwrap();
-    assert_eq!((pong.first, pong.payload.as_slice()), (0x8a, &b"early ping"[..]));
+    assert_eq!(
+        (pong.first, pong.payload.as_slice()),
+        (0x8a, &b"early ping"[..])
+    );
 }
 
 #[tokio::test]
@@ -261,14 +341,35 @@ async fn refusals_are_logged_with_their_reason_and_never_with_a_secret() {
         (FLEET.to_owned(), &Credential::Nobody, None),
         (FLEET.to_owned(), &Credential::Token(secret.into()), None),
         (FLEET.to_owned(), &stranger, None),
-        (location_path(&Uuid::new_v4().to_string()), &stage.root, None),
-        (format!("{FLEET}?key={secret}&since=2026-11-24T10:15:00Z"), &stage.root, Some("Origin: https://evil.example")),
+        (
+            location_path(&Uuid::new_v4().to_string()),
+            &stage.root,
+            None,
+        ),
+        (
+            format!("{FLEET}?key={secret}&since=2026-11-24T10:15:00Z"),
+            &stage.root,
+            Some("Origin: https://evil.example"),
+        ),
     ];
     for (path, credential, origin) in &knocks {
-        let edits: Vec<Edit<'_>> = origin.iter().map(|it| ("Origin", std::slice::from_ref(it))).collect();
-        assert_eq!(ask(server, path, credential, &edits).await.status, 403, "{path}");
+        let edits: Vec<Edit<'_>> = origin
+            .iter()
+            .map(|it| ("Origin", std::slice::from_ref(it)))
+            .collect();
+        assert_eq!(
+            ask(server, path, credential, &edits).await.status,
+            403,
+            "{path}"
+        );
     }
-    for reason in ["no_credential", "bad_credential", "not_permitted", "no_resource", "origin"] {
+    for reason in [
+        "no_credential",
+        "bad_credential",
+        "not_permitted",
+        "no_resource",
+        "origin",
+    ] {
         eventually(reason, async || server.log().contains(reason).then_some(())).await;
     }
     assert!(!server.log().contains(secret), "a secret in the log");
@@ -283,7 +384,8 @@ async fn refusals_cannot_flood_the_log() {
     for _ in 0..KNOCKS {
         let head = raw.ask(&lines).await;
         assert_eq!(head.status, 403);
-        raw.body(head.header("content-length").parse().unwrap()).await;
+        raw.body(head.header("content-length").parse().unwrap())
+            .await;
     }
     let logged = stage.server.log().lines().count();
     assert!(logged < KNOCKS / 10, "{logged} lines for {KNOCKS} refusals");

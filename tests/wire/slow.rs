@@ -27,7 +27,9 @@ impl Stage {
         let flags = ["--mobile", "--point", "0,0", "--address", &address];
         let name = |number| format!("large bus {number}");
         let seed = Seed(&self.server);
-        (0..count).map(|it| seed.location(&name(it), &self.organization, &flags)).collect()
+        (0..count)
+            .map(|it| seed.location(&name(it), &self.organization, &flags))
+            .collect()
     }
 }
 
@@ -44,7 +46,10 @@ fn latitude(step: u32) -> f64 {
 
 /// Which step of which bus a message tells.
 fn step_of(message: &Value) -> (String, f64) {
-    (message["id"].as_str().unwrap().to_owned(), coordinates(message).1)
+    (
+        message["id"].as_str().unwrap().to_owned(),
+        coordinates(message).1,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,14 +66,21 @@ async fn a_reader_that_stops_costs_bounded_memory_and_ends_with_the_last_state_o
     stage.server.forget_peak();
     let before = stage.server.memory();
 
-    let driving = join_all(buses.iter().map(|bus| drive(&stage.client, bus, FIRST + 1..=FIRST + MOVES)));
+    let driving = join_all(
+        buses
+            .iter()
+            .map(|bus| drive(&stage.client, bus, FIRST + 1..=FIRST + MOVES)),
+    );
     let hearing = async {
         // Everybody else hears each step of each bus, in order.
         let mut last = BTreeMap::new();
         for _ in 0..MOVES as usize * BUSES {
             let (bus, at) = step_of(&other.next().await);
             let before = last.insert(bus.clone(), at).unwrap_or(latitude(FIRST));
-            assert!((at - before - 0.001).abs() < 1e-9, "{bus} from {before} to {at}");
+            assert!(
+                (at - before - 0.001).abs() < 1e-9,
+                "{bus} from {before} to {at}"
+            );
         }
     };
     tokio::join!(driving, hearing);
@@ -86,7 +98,10 @@ async fn a_reader_that_stops_costs_bounded_memory_and_ends_with_the_last_state_o
         assert!(at > before, "{bus} went back from {before} to {at}");
     }
     let sent = MOVES as usize * BUSES;
-    assert!(heard < sent, "nothing was left out: the reader was not slow enough to show anything");
+    assert!(
+        heard < sent,
+        "nothing was left out: the reader was not slow enough to show anything"
+    );
     stage.move_bus(9.0, 9.0).await;
     let next: Value = serde_json::from_slice(&stuck.frame().await.unwrap().payload).unwrap();
     assert_eq!(coordinates(&next), (9.0, 9.0));
@@ -97,7 +112,10 @@ async fn a_reader_is_closed_with_1013_when_even_the_last_states_do_not_fit() {
     let metrics = free_address();
     let listen = metrics.to_string();
     // Room for two or three of the large messages, not for one of each bus.
-    let settings = [("SOCKET__OUTBOX_BYTES", "4096"), ("METRICS__LISTEN", &*listen)];
+    let settings = [
+        ("SOCKET__OUTBOX_BYTES", "4096"),
+        ("METRICS__LISTEN", &*listen),
+    ];
     let stage = Stage::set_up(&settings).await;
     let buses = stage.large_buses(16);
     let mut stuck = Raw::upgraded_with_small_buffer(&stage.server, FLEET, &stage.root).await;
@@ -108,7 +126,10 @@ async fn a_reader_is_closed_with_1013_when_even_the_last_states_do_not_fit() {
         assert!(rounds < 1000, "the slow reader was never given up");
         join_all(buses.iter().map(|bus| drive(&stage.client, bus, 1..=5))).await;
         let text = numbers.get("/metrics").await.text;
-        if text.lines().any(|it| it.starts_with("fleetwire_snapshots_total{outcome=\"overflowed\"} ")) {
+        if text
+            .lines()
+            .any(|it| it.starts_with("fleetwire_snapshots_total{outcome=\"overflowed\"} "))
+        {
             break;
         }
     }
