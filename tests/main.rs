@@ -11,6 +11,7 @@
 
 mod architecture;
 mod clients;
+mod command_line;
 mod conformance;
 mod durability;
 mod rest;

@@ -227,6 +227,37 @@ async fn a_new_key_ends_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_key_is_regenerated_on_request() {
+    let stage = Stage::set_up().await;
+    let device = stage.seed().device("bus-7", &stage.own);
+    let path = format!("{}regenerate-key/", one(DEVICES, &device.id));
+    let flags = [
+        "--staff",
+        "--permission",
+        "config.view_device",
+        "--manages",
+        &stage.own,
+    ];
+    let viewer = stage.client_of("viewer", &flags);
+    viewer.post(&path, &json!({})).await.expect(403);
+    stage.nobody.post(&path, &json!({})).await.expect(401);
+    let renewed = stage.operator.post(&path, &json!({})).await.expect(200);
+    let key = renewed["key"].as_str().unwrap();
+    assert_ne!(key, device.key);
+    assert_eq!(key.len(), 32);
+    let old = device.coordinates_path();
+    stage.nobody.put(&old, &feature(1.0, 2.0)).await.expect(401);
+    let path = format!("{}coordinates/?key={key}", one(DEVICES, &device.id));
+    assert!(
+        stage
+            .nobody
+            .put(&path, &feature(1.0, 2.0))
+            .await
+            .is_success()
+    );
+}
+
+#[tokio::test]
 async fn where_a_device_is_has_openwisps_shape() {
     let stage = Stage::set_up().await;
     let device = stage.seed().device("bus-7", &stage.own);

@@ -148,6 +148,27 @@ impl Server {
         )
     }
 
+    /// Like [`Server::try_cli`], without `--json` and without anything to read.
+    pub fn try_plain_cli(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self
+            .command(arguments)
+            .output()
+            .expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    /// Writes a file beside the data and answers with its path.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, content).expect("the file can be written");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
     /// Everything that the server has printed so far.
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.log_path()).unwrap_or_default();
@@ -201,7 +222,8 @@ impl Server {
         std::fs::write(path, "5").expect("the peak can be reset");
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program with `arguments` on the data of this server.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(arguments)
