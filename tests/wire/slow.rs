@@ -10,7 +10,7 @@ use super::Stage;
 use crate::support::{Client, FLEET, Raw, Seed, Socket, coordinates, free_address};
 
 /// More than the kernel's buffers of a connection take, with messages of [`ADDRESS`].
-const MOVES: u32 = 800;
+const MOVES: u32 = 250;
 const BUSES: usize = 8;
 /// Steps of each bus before the memory is measured.
 const FIRST: u32 = 10;
@@ -54,7 +54,8 @@ fn step_of(message: &Value) -> (String, f64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stops_costs_bounded_memory_and_ends_with_the_last_state_of_everything() {
-    let stage = Stage::set_up(&[("SOCKET__OUTBOX_BYTES", "65536")]).await;
+    let stage =
+        Stage::set_up(&[("SOCKET__OUTBOX_BYTES", "65536"), ("SOCKET__IDLE_S", "600")]).await;
     let buses = stage.large_buses(BUSES);
     let mut stuck = Raw::upgraded_with_small_buffer(&stage.server, FLEET, &stage.root).await;
     let mut other = Socket::open(&stage.server, FLEET, &stage.root).await;
