@@ -64,7 +64,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         "axum",
         &["api", "socket", "server", "telemetry", "console", "app"],
     ),
-    ("hyper", &["server", "api"]),
+    ("hyper", &["server", "api", "socket"]),
     ("sqlx", &["store", "event"]),
     ("clap", &["cli"]),
     ("anyhow", &["cli"]),

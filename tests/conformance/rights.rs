@@ -73,7 +73,7 @@ enum Fleet {
     Silent,
 }
 
-/// A case with its sockets open.
+/// A case and its open sockets.
 struct Opened<'a> {
     case: &'a Case,
     user: String,
@@ -98,7 +98,11 @@ async fn a_right_taken_away_ends_the_sockets_that_the_table_says_and_no_other(en
 
     let mut opened = Vec::new();
     for (number, case) in table.cases.iter().enumerate() {
-        opened.push(Opened::open(&server, case, number, &elsewhere).await);
+        opened.push(Opened::prepare(&server, case, number, &elsewhere).await);
+    }
+    // Only when everything is made: a superuser's feed tells of every new vehicle.
+    for it in &mut opened {
+        it.open(&server).await;
     }
     let mut watch = Socket::open(&server, FLEET, &watchman).await;
     for it in &opened {
@@ -116,7 +120,7 @@ async fn a_right_taken_away_ends_the_sockets_that_the_table_says_and_no_other(en
 }
 
 impl<'a> Opened<'a> {
-    async fn open(server: &Server, case: &'a Case, number: usize, elsewhere: &str) -> Self {
+    async fn prepare(server: &Server, case: &'a Case, number: usize, elsewhere: &str) -> Self {
         let seed = Seed(server);
         let mut names = Names::default();
         let organization = seed.organization(&format!("Organization {number}"));
@@ -160,20 +164,21 @@ impl<'a> Opened<'a> {
             By::Session => session.clone(),
             By::Token => Credential::Token(token["token"].as_str().unwrap().to_owned()),
         };
-        let mut opened = Self {
+        Self {
             case,
             user,
             names,
             session,
             credential,
             sockets: BTreeMap::new(),
-        };
-        for feed in &case.opens {
-            let path = opened.path(*feed);
-            let socket = Socket::open(server, &path, &opened.credential).await;
-            opened.sockets.insert(*feed, socket);
         }
-        opened
+    }
+
+    async fn open(&mut self, server: &Server) {
+        for feed in &self.case.opens {
+            let socket = Socket::open(server, &self.path(*feed), &self.credential).await;
+            self.sockets.insert(*feed, socket);
+        }
     }
 
     fn path(&self, feed: Feed) -> String {
