@@ -4,6 +4,7 @@
 pub mod access;
 pub mod config;
 pub mod event;
+pub mod hub;
 pub mod store;
 pub mod cli {
     pub fn main() -> std::process::ExitCode {

@@ -28,8 +28,13 @@ pub fn topics(user: &User, feed: Feed, organization: Option<OrganizationId>) -> 
             may_listen(user, resource, organization?).then(|| vec![topic_of(resource)])
         }
         Feed::Fleet if user.is_superuser => Some(vec![Topic::AllLocations]),
-        Feed::Fleet => (user.is_staff && user.has(VIEW_LOCATION))
-            .then(|| user.manages.iter().copied().map(Topic::OrgLocations).collect()),
+        Feed::Fleet => (user.is_staff && user.has(VIEW_LOCATION)).then(|| {
+            user.manages
+                .iter()
+                .copied()
+                .map(Topic::OrgLocations)
+                .collect()
+        }),
     }
 }
 
