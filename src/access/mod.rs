@@ -8,7 +8,9 @@
 mod directory;
 mod lease;
 mod permission;
+pub mod login;
 pub mod policy;
+pub mod request;
 mod user;
 
 pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};

@@ -12,8 +12,9 @@ pub enum CloseReason {
     AccessLost,
     /// The client reads too slowly even for conflated snapshots. Come back with `?since=`.
     TooSlow,
-    /// Nobody could say for too long whether the user may still listen. Come back later.
-    DirectoryUnreachable,
+    /// For too long nobody could say whether the user may still listen, or a replay could not be
+    /// read. Come back later.
+    Unavailable,
 }
 
 impl CloseReason {
@@ -24,7 +25,7 @@ impl CloseReason {
             Self::Draining => 1001,
             Self::ProtocolError => 1002,
             Self::AccessLost => 1008,
-            Self::TooSlow | Self::DirectoryUnreachable => 1013,
+            Self::TooSlow | Self::Unavailable => 1013,
         }
     }
 
@@ -36,7 +37,7 @@ impl CloseReason {
             Self::ProtocolError => "the WebSocket framing was broken",
             Self::AccessLost => "access to this resource has ended",
             Self::TooSlow => "reading too slowly, please reconnect with since",
-            Self::DirectoryUnreachable => "access cannot be checked now, try again later",
+            Self::Unavailable => "the server cannot reach its database, try again later",
         }
     }
 
@@ -48,7 +49,7 @@ impl CloseReason {
             Self::ProtocolError => "protocol_error",
             Self::AccessLost => "access_lost",
             Self::TooSlow => "too_slow",
-            Self::DirectoryUnreachable => "directory_unreachable",
+            Self::Unavailable => "unavailable",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod close;
 mod outbox;
+mod source;
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use close::CloseReason;
 pub use outbox::{Outbox, Pushed};
+pub use source::{Cursor, Source, SourceError};
 
 use crate::event::{Frame, SubjectId, Topic};
 

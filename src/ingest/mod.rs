@@ -82,12 +82,7 @@ impl Ingest {
         if topics.is_empty() {
             return;
         }
-        let snapshot = Snapshot {
-            subject: moved.subject(),
-            version: moved.moved_version,
-            frame: Frame::text(&moved.message()),
-        };
-        let delivered = self.hub.publish(&topics, &snapshot);
+        let delivered = self.hub.publish(&topics, &snapshot(moved));
         self.metrics.event_published(origin.label());
         self.metrics.snapshots("queued", delivered.queued);
         self.metrics.snapshots("conflated", delivered.conflated);
@@ -114,6 +109,15 @@ impl Ingest {
         let newest = passed.entry(change.id).or_default();
         newest.moved = newest.moved.max(change.moved_version);
         newest.fleet = newest.fleet.max(change.fleet_version);
+    }
+}
+
+/// A move as the hub carries it: encoded here, once.
+fn snapshot(moved: &LocationMoved) -> Snapshot {
+    Snapshot {
+        subject: moved.subject(),
+        version: moved.moved_version,
+        frame: Frame::text(&moved.message()),
     }
 }
 

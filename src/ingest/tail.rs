@@ -1,15 +1,18 @@
 //! The tail: reads committed changes in an order that misses nothing, and publishes the present
 //! state of what no hint brought.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Ingest, Origin};
-use crate::event::LocationId;
-use crate::store::{Change, Position, Store, StoreError};
+use super::{Ingest, Origin, snapshot};
+use crate::event::{LocationId, Topic};
+use crate::hub::{Cursor, Snapshot, Source, SourceError};
+use crate::store::{Change, Position, SinceScope, Store, StoreError};
 use crate::telemetry::Metrics;
 
 /// How often `SQLite` is asked whether another connection has committed: a few microseconds each.
@@ -17,6 +20,9 @@ const DATA_VERSION: Duration = Duration::from_millis(25);
 
 /// How many whole rows are fetched at a time.
 const ROWS: usize = 500;
+
+/// How many snapshots a socket's replay holds in memory at a time.
+const REPLAY_PAGE: u32 = 200;
 
 /// The reader of the log, and how far it is.
 pub struct Tail {
@@ -45,27 +51,6 @@ impl Tail {
     /// Asks for a pass now instead of at the next tick.
     pub fn wake(&self) {
         self.wake.notify_one();
-    }
-
-    /// How many passes are complete: what was committed before a call has been published once this
-    /// is greater by two (the pass under way may have begun before the commit).
-    #[must_use]
-    pub fn passes(&self) -> u64 {
-        *self.passes.borrow()
-    }
-
-    /// Returns once everything committed before the call has been published, so that a socket that
-    /// joins the hub afterwards is told only of what comes later.
-    pub async fn catch_up(&self) {
-        let mut passes = self.passes.subscribe();
-        let enough = *passes.borrow_and_update() + 2;
-        while *passes.borrow_and_update() < enough {
-            self.wake();
-            // The sender lives in `self`, so this cannot fail while we are here.
-            if passes.changed().await.is_err() {
-                return;
-            }
-        }
     }
 
     /// Reads from `position` on for as long as the program runs: each `every`, and sooner when
@@ -147,4 +132,54 @@ impl Tail {
             }
         }
     }
+}
+
+#[async_trait]
+impl Source for Tail {
+    async fn catch_up(&self) {
+        let mut passes = self.passes.subscribe();
+        // The pass under way may have begun before the commit; the one after it has not.
+        let enough = *passes.borrow_and_update() + 2;
+        while *passes.borrow_and_update() < enough {
+            self.wake();
+            // The sender lives in `self`, so this cannot fail while we are here.
+            if passes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn passes(&self) -> u64 {
+        *self.passes.borrow()
+    }
+
+    async fn replay(
+        &self,
+        topics: &[Topic],
+        cursor: Cursor,
+    ) -> Result<(Vec<Snapshot>, Option<Cursor>), SourceError> {
+        let Some(scope) = replayed(topics) else {
+            return Ok((Vec::new(), None));
+        };
+        let page = self.store.moves_since(&scope, cursor, REPLAY_PAGE).await;
+        let (moves, next) = page.map_err(|error| SourceError(error.into()))?;
+        Ok((moves.iter().map(snapshot).collect(), next))
+    }
+}
+
+/// What a replay of `topics` reads; nothing where nothing can have changed.
+fn replayed(topics: &[Topic]) -> Option<SinceScope> {
+    let mut organizations = BTreeSet::new();
+    for topic in topics {
+        match *topic {
+            Topic::Location(id) => return Some(SinceScope::Location(id)),
+            Topic::AllLocations => return Some(SinceScope::Fleet(None)),
+            Topic::OrgLocations(id) => {
+                organizations.insert(id);
+            }
+            // Commands are not run yet by this version, so none can have changed.
+            Topic::DeviceCommands(_) => {}
+        }
+    }
+    (!organizations.is_empty()).then_some(SinceScope::Fleet(Some(organizations)))
 }
