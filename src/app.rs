@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::access::{Directory, Logins};
+use crate::access::Directory;
+use crate::access::login::Logins;
 use crate::config::Config;
 use crate::store::Store;
 

@@ -4,10 +4,10 @@
 //! organization, and is asked at the handshake, at each lease renewal and by REST. Everything it
 //! needs to know comes through the [`Directory`], the seam behind which the users live.
 //!
-//! [`request`] reads who asks out of a request's headers; [`Logins`] is where passwords are checked.
+//! [`request`] reads who asks out of a request's headers; [`login`] is where passwords are checked.
 
 mod directory;
-mod login;
+pub mod login;
 pub mod password;
 mod permission;
 pub mod policy;
@@ -16,7 +16,5 @@ mod throttle;
 mod user;
 
 pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};
-pub use login::{LoginError, Logins};
 pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission};
-pub use request::Client;
 pub use user::User;
