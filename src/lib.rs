@@ -5,8 +5,14 @@ pub mod access;
 pub mod api;
 pub mod app;
 pub mod config;
+pub mod console;
 pub mod event;
+pub mod hub;
+pub mod ingest;
+pub mod server;
+pub mod socket;
 pub mod store;
+pub mod telemetry;
 pub mod cli {
     pub fn main() -> std::process::ExitCode {
         todo!()

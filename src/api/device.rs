@@ -122,7 +122,7 @@ async fn change_device(
     let change = device_change(&body.object().await?, &requester.user, mode)?;
     let device = app.store.change_device(id, &change).await?;
     if device.organization != before.organization {
-        app.rights_changed.notify_one();
+        app.leases.rights_changed();
     }
     Ok(Json(DeviceAnswer::from(&device)).into_response())
 }
@@ -136,7 +136,7 @@ pub async fn delete_device(
     app.store.device(id, &requester.scope()).await?;
     app.store.remove_device(id).await?;
     // Whoever watched its commands has nothing to watch any more.
-    app.rights_changed.notify_one();
+    app.leases.rights_changed();
     Ok(StatusCode::NO_CONTENT)
 }
 

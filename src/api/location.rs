@@ -175,7 +175,7 @@ async fn change_location(
     let change = location_change(&body.object().await?, Some(&requester.user), mode)?;
     let location = app.store.change_location(id, &change).await?;
     if location.organization != before.organization {
-        app.rights_changed.notify_one();
+        app.leases.rights_changed();
     }
     Ok(Json(LocationAnswer::from(&location)).into_response())
 }
@@ -189,7 +189,7 @@ pub async fn delete_location(
     app.store.location(id, &requester.scope()).await?;
     app.store.remove_location(id).await?;
     // Whoever watched it has nothing to watch any more.
-    app.rights_changed.notify_one();
+    app.leases.rights_changed();
     Ok(StatusCode::NO_CONTENT)
 }
 

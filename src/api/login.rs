@@ -104,7 +104,7 @@ async fn end_session(app: &App, session: SessionId) -> Result<(), ApiError> {
         Ok(()) | Err(crate::store::StoreError::NotFound(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    app.rights_changed.notify_one();
+    app.leases.rights_changed();
     Ok(())
 }
 
