@@ -17,6 +17,8 @@ mod leftover;
 mod location;
 mod login;
 mod page;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::sync::Arc;
