@@ -1,6 +1,7 @@
 //! REST as its clients see it: the whole router, over a real database.
 
 mod captured;
+mod cast;
 mod device_location;
 mod login;
 mod order;
