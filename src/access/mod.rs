@@ -4,13 +4,17 @@
 //! and is asked at the handshake, at each lease renewal and by REST. Everything it needs to know
 //! comes through the [`Directory`], the seam behind which the users live. [`Leases`] keep asking
 //! for as long as a socket is open.
+//!
+//! [`request`] reads who asks out of a request's headers; [`login`] is where passwords are checked.
 
 mod directory;
 mod lease;
-mod permission;
 pub mod login;
+pub mod password;
+mod permission;
 pub mod policy;
 pub mod request;
+mod throttle;
 mod user;
 
 pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};
