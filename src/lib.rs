@@ -2,6 +2,7 @@
 
 #![allow(unused, missing_docs)]
 pub mod access;
+pub mod app;
 pub mod config;
 pub mod event;
 pub mod store;

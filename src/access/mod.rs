@@ -3,12 +3,20 @@
 //! [`policy`] is pure: it decides over a [`User`], a [`Topic`](crate::event::Topic) and an
 //! organization, and is asked at the handshake, at each lease renewal and by REST. Everything it
 //! needs to know comes through the [`Directory`], the seam behind which the users live.
+//!
+//! [`request`] reads who asks out of a request's headers; [`Logins`] is where passwords are checked.
 
 mod directory;
+mod login;
+pub mod password;
 mod permission;
 pub mod policy;
+pub mod request;
+mod throttle;
 mod user;
 
 pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};
+pub use login::{LoginError, Logins};
 pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission};
+pub use request::Client;
 pub use user::User;
