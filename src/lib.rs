@@ -3,11 +3,8 @@
 #![allow(unused, missing_docs)]
 pub mod access;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod event;
+pub mod server;
 pub mod store;
-pub mod cli {
-    pub fn main() -> std::process::ExitCode {
-        todo!()
-    }
-}

@@ -10,7 +10,7 @@ use super::check::Problems;
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseConfig {
-    /// `postgres://…`, or empty for SQLite in the data directory. May hold a password: neither
+    /// `postgres://…`, or empty for `SQLite` in the data directory. May hold a password: neither
     /// `Debug` nor `Serialize` give it away.
     #[serde(serialize_with = "serialize_redacted")]
     pub url: String,

@@ -42,7 +42,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Logging in.
     pub login: LoginConfig,
-    /// Open WebSockets.
+    /// Open sockets.
     pub socket: SocketConfig,
     /// Re-checking the rights behind open sockets.
     pub lease: LeaseConfig,

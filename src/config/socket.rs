@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Problems, between};
 
-/// Open WebSockets.
+/// Open sockets.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SocketConfig {
