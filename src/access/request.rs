@@ -96,7 +96,7 @@ impl Client {
     /// left of it was written by the client itself. Of several protocols or hosts the last counts,
     /// which is the nearest proxy's.
     #[must_use]
-    pub fn of(peer: SocketAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> Self {
+    pub fn new(peer: SocketAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> Self {
         let peer = peer.ip().to_canonical();
         let host = last_value(headers, HOST.as_str());
         let is_trusted = |address| trusted_proxies.iter().any(|net| net.contains(&address));
@@ -332,7 +332,7 @@ mod tests {
     fn client(peer: &str, lines: &[(&'static str, &str)]) -> Client {
         let trusted: Vec<IpNet> =
             ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()].into();
-        Client::of(peer.parse().unwrap(), &headers(lines), &trusted)
+        Client::new(peer.parse().unwrap(), &headers(lines), &trusted)
     }
 
     fn address(text: &str) -> IpAddr {

@@ -8,25 +8,23 @@ mod vehicle;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::context::Context;
 use super::output::{self, Output};
 use super::parse::quoted;
 use super::signal::EndSignals;
+use crate::app::App;
 use crate::config::Config;
-use crate::server;
-use crate::store::{Engine, Store};
+use crate::store::Engine;
+use crate::{server, telemetry};
 use fleet::Radio;
 use seed::Seeded;
-
-/// What a demo's server takes to end beyond its drain, at most.
-const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -50,6 +48,7 @@ pub(crate) struct Demo {
 pub(crate) async fn run(demo: &Demo, context: &Context) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen()?;
     let config = configured(context)?;
+    telemetry::init_log(&config.log)?;
     let directory = tempfile::Builder::new()
         .prefix("fleetwire-demo-")
         .tempdir()
@@ -57,24 +56,16 @@ pub(crate) async fn run(demo: &Demo, context: &Context) -> anyhow::Result<()> {
     let engine = Engine::Sqlite {
         directory: directory.path().to_owned(),
     };
-    let listener = TcpListener::bind(demo.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", demo.listen))?;
-    let base = url(listener.local_addr()?);
+    let app = Arc::new(App::open(config, &engine).await?);
     let seeded = tokio::select! {
-        seeded = prepare(&engine, demo.vehicles) => seeded?,
-        () = signals.received() => return Ok(()),
+        seeded = seed::seed(&app.store, demo.vehicles) => Some(seeded?),
+        () = signals.received() => None,
     };
-    serve(
-        listener,
-        base,
-        config,
-        engine,
-        seeded,
-        &mut signals,
-        context.output,
-    )
-    .await
+    if let Some(seeded) = seeded {
+        serve(demo.listen, &app, seeded, &mut signals, context.output).await?;
+    }
+    app.store.close().await;
+    Ok(())
     // Here the directory goes.
 }
 
@@ -91,42 +82,32 @@ fn configured(context: &Context) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-async fn prepare(engine: &Engine, vehicles: u16) -> anyhow::Result<Seeded> {
-    let store = Store::open(engine).await?;
-    let seeded = seed::seed(&store, vehicles).await?;
-    store.close().await;
-    Ok(seeded)
-}
-
+/// Serves until told to end, with the fleet on the road.
 async fn serve(
-    listener: TcpListener,
-    base: String,
-    config: Config,
-    engine: Engine,
+    listen: SocketAddr,
+    app: &Arc<App>,
     seeded: Seeded,
     signals: &mut EndSignals,
     output: Output,
 ) -> anyhow::Result<()> {
-    let drain = Duration::from_secs(config.server.drain_s) + GRACE;
-    let server = server::run_on_until_signalled(listener, config, engine);
-    tokio::pin!(server);
-    let radio = Arc::new(Radio::new(base.clone()));
-    tokio::select! {
-        ended = &mut server => return Ok(ended?),
-        () = radio.ready() => {}
-    }
+    app.start().await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
+    let base = url(listener.local_addr()?);
+    let (begin_drain, draining) = watch::channel(false);
+    let server = tokio::spawn(server::run(Arc::clone(app), listener, draining));
     // Who reads only the first line (`| head -1`) ends the reading and not the demo.
     let _ = announce(&base, &seeded, output);
-    let fleet = fleet::depart(seeded.fleet, &radio);
-    tokio::select! {
-        ended = &mut server => return Ok(ended?),
-        () = signals.received() => {}
-    }
+    let fleet = fleet::depart(seeded.fleet, &Arc::new(Radio::new(base)));
+    signals.received().await;
     // The vehicles stop first: nobody hears them any more.
     drop(fleet);
-    tokio::time::timeout(drain, server)
-        .await
-        .unwrap_or(Ok(()))?;
+    begin_drain.send_replace(true);
+    tokio::select! {
+        _ = server => {}
+        () = signals.received() => {}
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::context::Context;
-use crate::server;
+use crate::{server, telemetry};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -27,6 +27,7 @@ pub(crate) async fn run(serve: &Serve, context: &Context) -> anyhow::Result<()> 
     if let Some(listen) = serve.listen {
         config.server.listen = listen;
     }
+    telemetry::init_log(&config.log)?;
     let engine = context.engine(&config);
     Ok(server::run_until_signalled(config, engine).await?)
 }

@@ -39,7 +39,10 @@ impl Point {
         if !(-90.0..=90.0).contains(&latitude) {
             return Err(PointError::Latitude);
         }
-        Ok(Self { longitude, latitude })
+        Ok(Self {
+            longitude,
+            latitude,
+        })
     }
 
     /// Degrees east of Greenwich, -180 to 180.

@@ -24,6 +24,9 @@ use crate::event::Timestamp;
 /// The longest that is made up for after a stall, in seconds: a vehicle does not leap.
 const LONGEST_STRETCH_S: f64 = 5.0;
 
+/// Connections kept open between reports, for the whole fleet.
+const IDLE_CONNECTIONS: usize = 32;
+
 /// What all vehicles share: the server, and whether it hears them.
 pub(super) struct Radio {
     client: Client<HttpConnector, Full<Bytes>>,
@@ -35,24 +38,11 @@ impl Radio {
     /// For the server at `base`, such as `http://127.0.0.1:8000`.
     pub(super) fn new(base: String) -> Self {
         Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            client: Client::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
+                .build_http(),
             base,
             is_failing: AtomicBool::new(false),
-        }
-    }
-
-    /// Returns when the server answers that it is ready.
-    pub(super) async fn ready(&self) {
-        let request = || Request::get(format!("{}/readyz", self.base)).body(Full::default());
-        let mut tries = tokio::time::interval(Duration::from_millis(50));
-        loop {
-            tries.tick().await;
-            let Ok(request) = request() else { continue };
-            if let Ok(answer) = self.client.request(request).await
-                && answer.status().is_success()
-            {
-                return;
-            }
         }
     }
 
