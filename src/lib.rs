@@ -4,6 +4,7 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod console;
 pub mod event;
@@ -13,8 +14,3 @@ pub mod server;
 pub mod socket;
 pub mod store;
 pub mod telemetry;
-pub mod cli {
-    pub fn main() -> std::process::ExitCode {
-        todo!()
-    }
-}
