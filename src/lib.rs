@@ -2,11 +2,15 @@
 
 #![allow(unused, missing_docs)]
 pub mod access;
+pub mod api;
+pub mod app;
+pub mod cli;
 pub mod config;
+pub mod console;
 pub mod event;
+pub mod hub;
+pub mod ingest;
+pub mod server;
+pub mod socket;
 pub mod store;
-pub mod cli {
-    pub fn main() -> std::process::ExitCode {
-        todo!()
-    }
-}
+pub mod telemetry;

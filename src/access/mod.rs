@@ -1,14 +1,23 @@
 //! Who may: the people, what proves them, and what they are allowed.
 //!
-//! [`policy`] is pure: it decides over a [`User`], a [`Topic`](crate::event::Topic) and an
-//! organization, and is asked at the handshake, at each lease renewal and by REST. Everything it
-//! needs to know comes through the [`Directory`], the seam behind which the users live.
+//! [`policy`] is pure: it decides over a [`User`], a [`Feed`](policy::Feed) and an organization,
+//! and is asked at the handshake, at each lease renewal and by REST. Everything it needs to know
+//! comes through the [`Directory`], the seam behind which the users live. [`Leases`] keep asking
+//! for as long as a socket is open.
+//!
+//! [`request`] reads who asks out of a request's headers; [`login`] is where passwords are checked.
 
 mod directory;
+mod lease;
+pub mod login;
+pub mod password;
 mod permission;
 pub mod policy;
+pub mod request;
+mod throttle;
 mod user;
 
 pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};
+pub use lease::{Granted, Grounds, Leaseholder, Leases};
 pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission};
 pub use user::User;

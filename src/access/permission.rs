@@ -61,7 +61,11 @@ const MODELS: [(Model, &str, &str); 10] = [
     (Model::User, "openwisp_users", "user"),
     (Model::Group, "openwisp_users", "group"),
     (Model::Organization, "openwisp_users", "organization"),
-    (Model::OrganizationUser, "openwisp_users", "organizationuser"),
+    (
+        Model::OrganizationUser,
+        "openwisp_users",
+        "organizationuser",
+    ),
 ];
 
 /// The right to do one thing to one kind of thing, such as `geo.view_location`.
@@ -140,7 +144,11 @@ impl PermissionSet {
 
 impl FromIterator<Permission> for PermissionSet {
     fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
-        Self(permissions.into_iter().fold(0, |set, permission| set | permission.bit()))
+        Self(
+            permissions
+                .into_iter()
+                .fold(0, |set, permission| set | permission.bit()),
+        )
     }
 }
 
@@ -157,7 +165,10 @@ mod tests {
     #[test]
     fn every_permission_reads_back_from_its_name() {
         for permission in Permission::all() {
-            assert_eq!(permission.to_string().parse::<Permission>().unwrap(), permission);
+            assert_eq!(
+                permission.to_string().parse::<Permission>().unwrap(),
+                permission
+            );
         }
         assert_eq!(Permission::all().count(), 40);
         assert!("geo.fly_location".parse::<Permission>().is_err());

@@ -28,8 +28,13 @@ pub fn topics(user: &User, feed: Feed, organization: Option<OrganizationId>) -> 
             may_listen(user, resource, organization?).then(|| vec![topic_of(resource)])
         }
         Feed::Fleet if user.is_superuser => Some(vec![Topic::AllLocations]),
-        Feed::Fleet => (user.is_staff && user.has(VIEW_LOCATION))
-            .then(|| user.manages.iter().copied().map(Topic::OrgLocations).collect()),
+        Feed::Fleet => (user.is_staff && user.has(VIEW_LOCATION)).then(|| {
+            user.manages
+                .iter()
+                .copied()
+                .map(Topic::OrgLocations)
+                .collect()
+        }),
     }
 }
 
@@ -58,4 +63,147 @@ fn may_listen(user: &User, resource: Resource, organization: OrganizationId) -> 
 #[must_use]
 pub fn may(user: &User, action: Action, model: Model) -> bool {
     user.has(Permission::new(action, model))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::event::{DeviceId, LocationId, UserId};
+
+    const DEVICE_RIGHTS: [&str; 3] = [
+        "config.add_device",
+        "config.change_device",
+        "config.delete_device",
+    ];
+
+    fn user(flags: &str, permissions: &[&str], manages: &[OrganizationId]) -> User {
+        User {
+            id: UserId::random(),
+            username: "ada".into(),
+            is_superuser: flags.contains("super"),
+            is_staff: flags.contains("staff"),
+            permissions: permissions
+                .iter()
+                .map(|name| name.parse().unwrap())
+                .collect(),
+            manages: manages.iter().copied().collect(),
+            member_of: BTreeSet::new(),
+            password_version: 1,
+        }
+    }
+
+    /// Who may listen to a thing of organization `own`: (location, device commands) for each kind.
+    #[test]
+    fn one_resource_needs_staff_permission_and_management_together() {
+        let (own, other) = (OrganizationId::random(), OrganizationId::random());
+        let (location, device) = (
+            Feed::Of(Resource::Location(LocationId::random())),
+            Feed::Of(Resource::Device(DeviceId::random())),
+        );
+        let view = ["geo.view_location"];
+        let cases: [(&str, User, bool, bool); 12] = [
+            ("superuser", user("super", &[], &[]), true, true),
+            ("viewer", user("staff", &view, &[own]), true, false),
+            (
+                "changer",
+                user("staff", &["geo.change_location"], &[own]),
+                true,
+                false,
+            ),
+            (
+                "adder",
+                user("staff", &["geo.add_location"], &[own]),
+                false,
+                false,
+            ),
+            (
+                "deleter",
+                user("staff", &["geo.delete_location"], &[own]),
+                false,
+                false,
+            ),
+            (
+                "viewer elsewhere",
+                user("staff", &view, &[other]),
+                false,
+                false,
+            ),
+            ("viewer nowhere", user("staff", &view, &[]), false, false),
+            ("not staff", user("", &view, &[own]), false, false),
+            (
+                "without permission",
+                user("staff", &[], &[own]),
+                false,
+                false,
+            ),
+            (
+                "device operator",
+                user("staff", &DEVICE_RIGHTS, &[own]),
+                false,
+                true,
+            ),
+            (
+                "with half the rights",
+                user("staff", &DEVICE_RIGHTS[..2], &[own]),
+                false,
+                false,
+            ),
+            (
+                "device operator elsewhere",
+                user("staff", &DEVICE_RIGHTS, &[other]),
+                false,
+                false,
+            ),
+        ];
+        for (who, user, sees_location, sees_commands) in cases {
+            assert_eq!(
+                topics(&user, location, Some(own)).is_some(),
+                sees_location,
+                "{who}"
+            );
+            assert_eq!(
+                topics(&user, device, Some(own)).is_some(),
+                sees_commands,
+                "{who}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused_to_everybody() {
+        let root = user("super staff", &[], &[]);
+        let nowhere = Feed::Of(Resource::Location(LocationId::random()));
+        assert_eq!(topics(&root, nowhere, None), None);
+    }
+
+    #[test]
+    fn the_fleet_is_everything_for_a_superuser_and_the_managed_organizations_for_others() {
+        let own = OrganizationId::random();
+        let view = ["geo.view_location"];
+        let cases: [(&str, User, Option<Vec<Topic>>); 6] = [
+            (
+                "superuser",
+                user("super", &[], &[]),
+                Some(vec![Topic::AllLocations]),
+            ),
+            (
+                "viewer",
+                user("staff", &view, &[own]),
+                Some(vec![Topic::OrgLocations(own)]),
+            ),
+            ("manager of none", user("staff", &view, &[]), Some(vec![])),
+            ("not staff", user("", &view, &[own]), None),
+            ("without permission", user("staff", &[], &[own]), None),
+            (
+                "device operator",
+                user("staff", &DEVICE_RIGHTS, &[own]),
+                None,
+            ),
+        ];
+        for (who, user, expected) in cases {
+            assert_eq!(topics(&user, Feed::Fleet, None), expected, "{who}");
+        }
+    }
 }

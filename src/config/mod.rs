@@ -1,161 +1,70 @@
 //! The configuration: one commented file, overlaid by the environment, read nowhere else.
 //!
-//! Keys are the fields below; `FLEETWIRE_SECTION__KEY` overrides `key` of `[section]`. The unit of
-//! a number stands in its name.
+//! Keys are the fields of the sections; `FLEETWIRE_SECTION__KEY` overrides `key` of `[section]`.
+//! The unit of a number stands in its name. `fleetwire.toml` beside this file holds every key with
+//! its default and is what `fleetwire config default` prints.
 
-use std::net::SocketAddr;
+mod check;
+mod database;
+mod error;
+mod ingest;
+mod lease;
+mod load;
+mod log;
+mod login;
+mod metrics;
+mod server;
+mod socket;
 
-use ipnet::IpNet;
-use serde::Deserialize;
+pub use database::DatabaseConfig;
+pub use error::{ConfigError, Mistake, Origin};
+pub use ingest::IngestConfig;
+pub use lease::LeaseConfig;
+pub use load::environment;
+pub use log::{LogConfig, LogFormat};
+pub use login::LoginConfig;
+pub use metrics::MetricsConfig;
+pub use server::ServerConfig;
+pub use socket::SocketConfig;
 
-/// Everything that an operator may set.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+use serde::{Deserialize, Serialize};
+
+/// The file with every key, its comment and its default.
+pub const DEFAULT_FILE: &str = include_str!("fleetwire.toml");
+
+/// Everything that an operator may set. Serializing it is for showing: passwords are masked.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// The HTTP listener.
     pub server: ServerConfig,
+    /// Where the data is.
     pub database: DatabaseConfig,
+    /// Logging in.
     pub login: LoginConfig,
+    /// Open sockets.
     pub socket: SocketConfig,
+    /// Re-checking the rights behind open sockets.
     pub lease: LeaseConfig,
+    /// The tail of the database.
     pub ingest: IngestConfig,
+    /// The listener for Prometheus.
     pub metrics: MetricsConfig,
+    /// Logs.
     pub log: LogConfig,
 }
 
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ServerConfig {
-    pub listen: SocketAddr,
-    /// Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Origins accepted beside the server's own, e.g. `https://console.example.org`.
-    pub allowed_origins: Vec<String>,
-    pub body_limit_bytes: usize,
-    pub header_timeout_s: u64,
-    pub drain_s: u64,
-}
-
-#[derive(Clone, PartialEq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DatabaseConfig {
-    /// `postgres://…`, or empty for SQLite in the data directory. May hold a password: not printed.
-    pub url: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LoginConfig {
-    pub cookie_name: String,
-    pub session_hours: u32,
-    /// Failed attempts for one user name before further ones are refused for a while.
-    pub attempts_per_user: u32,
-    pub attempts_per_address: u32,
-    pub attempts_window_s: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SocketConfig {
-    pub outbox_bytes: usize,
-    pub ping_s: u64,
-    pub idle_s: u64,
-    /// How fast what a client sends is read (and thrown away).
-    pub inbound_bytes_per_second: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LeaseConfig {
-    pub check_ms: u64,
-    pub grace_s: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IngestConfig {
-    pub tail_ms: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MetricsConfig {
-    /// Address of the Prometheus listener; empty for none.
-    pub listen: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LogConfig {
-    /// `text` or `json`.
-    pub format: LogFormat,
-    /// A filter as of tracing's EnvFilter: `info`, `fleetwire=debug`.
-    pub level: String,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
-
-impl std::fmt::Debug for DatabaseConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DatabaseConfig").field("url", &"…").finish()
-    }
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
-            trusted_proxies: Vec::new(),
-            allowed_origins: Vec::new(),
-            body_limit_bytes: 1024 * 1024,
-            header_timeout_s: 10,
-            drain_s: 10,
-        }
-    }
-}
-
-impl Default for LoginConfig {
-    fn default() -> Self {
-        Self {
-            cookie_name: "sessionid".into(),
-            session_hours: 336,
-            attempts_per_user: 10,
-            attempts_per_address: 50,
-            attempts_window_s: 300,
-        }
-    }
-}
-
-impl Default for SocketConfig {
-    fn default() -> Self {
-        Self {
-            outbox_bytes: 256 * 1024,
-            ping_s: 20,
-            idle_s: 30,
-            inbound_bytes_per_second: 16 * 1024 * 1024,
-        }
-    }
-}
-
-impl Default for LeaseConfig {
-    fn default() -> Self {
-        Self { check_ms: 2000, grace_s: 60 }
-    }
-}
-
-impl Default for IngestConfig {
-    fn default() -> Self {
-        Self { tail_ms: 250 }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".into() }
+impl Config {
+    fn check(&self) -> check::Problems {
+        let mut problems = check::Problems::default();
+        self.server.check(&mut problems);
+        self.database.check(&mut problems);
+        self.login.check(&mut problems);
+        self.socket.check(&mut problems);
+        self.lease.check(&mut problems);
+        self.ingest.check(&mut problems);
+        self.metrics.check(&mut problems);
+        self.log.check(&mut problems);
+        problems
     }
 }

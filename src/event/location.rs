@@ -39,7 +39,11 @@ impl Point {
         if !(-90.0..=90.0).contains(&latitude) {
             return Err(PointError::Latitude);
         }
-        Ok(Self { longitude, latitude })
+        // Adding zero turns -0 into 0, the same place: SQLite does not keep the sign.
+        Ok(Self {
+            longitude: longitude + 0.0,
+            latitude: latitude + 0.0,
+        })
     }
 
     /// Degrees east of Greenwich, -180 to 180.
@@ -224,5 +228,7 @@ mod tests {
             assert_eq!(Point::new(longitude, latitude), Err(error));
         }
         assert!(Point::new(-180.0, 90.0).is_ok());
+        let zero = Point::new(-0.0, -0.0).unwrap();
+        assert!(zero.longitude().is_sign_positive() && zero.latitude().is_sign_positive());
     }
 }

@@ -10,7 +10,9 @@ mod timestamp;
 mod topic;
 
 pub use frame::Frame;
-pub use id::{DeviceId, GroupId, LocationId, OrganizationId, SessionId, SubjectId, TokenId, UserId};
+pub use id::{
+    DeviceId, GroupId, LocationId, OrganizationId, SessionId, SubjectId, TokenId, UserId,
+};
 pub use location::{LocationMoved, LocationType, Point, PointError, UnknownLocationType};
 pub use timestamp::{Timestamp, TimestampError};
 pub use topic::Topic;

@@ -1,0 +1,111 @@
+//! Logging in: a user name and a password become a user.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::password::{PasswordError, Passwords};
+use super::throttle::{Throttle, Wait};
+use crate::config::LoginConfig;
+use crate::event::UserId;
+use crate::store::{Store, StoreError};
+
+/// Why nobody was logged in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No active user of this name has this password.
+    #[error("the user name or the password is wrong")]
+    Invalid,
+    /// This user name or this address has failed too often of late.
+    #[error("too many failed log-ins, the next is admitted in {retry_after_s} s")]
+    Throttled {
+        /// Seconds until the next attempt is admitted.
+        retry_after_s: u64,
+    },
+    /// It cannot be told now.
+    #[error("log-ins are not possible now: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<StoreError> for LoginError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<PasswordError> for LoginError {
+    fn from(error: PasswordError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// Everyone who logs in with a password, over REST or in a browser, comes through here, so that
+/// attempts are counted together.
+pub struct Logins {
+    store: Store,
+    passwords: Passwords,
+    throttle: Throttle,
+}
+
+impl Logins {
+    /// Log-ins of the users in `store`, as often as `config` admits.
+    #[must_use]
+    pub fn new(store: Store, config: &LoginConfig) -> Self {
+        Self {
+            store,
+            passwords: Passwords::default(),
+            throttle: Throttle::new(
+                config.attempts_per_user,
+                config.attempts_per_address,
+                Duration::from_secs(config.attempts_window_s),
+            ),
+        }
+    }
+
+    /// The active user whose name and password these are, for a client at `address`.
+    ///
+    /// # Errors
+    /// When they are nobody's (that takes as long whether the name exists or not), when too many
+    /// attempts have failed, or when it cannot be told.
+    pub async fn log_in(
+        &self,
+        username: &str,
+        password: String,
+        address: IpAddr,
+    ) -> Result<UserId, LoginError> {
+        let attempt = match self.throttle.begin(username, address).await {
+            Ok(attempt) => attempt,
+            Err(Wait { seconds }) => {
+                tracing::debug!(%address, wait_s = seconds, "a log-in was refused: too many have failed");
+                return Err(LoginError::Throttled {
+                    retry_after_s: seconds,
+                });
+            }
+        };
+        match self.check(username, password).await {
+            Ok(Some(user)) => {
+                attempt.succeeded();
+                Ok(user)
+            }
+            Ok(None) => {
+                // Without the name: people type passwords into the wrong field.
+                tracing::info!(%address, "a log-in failed: wrong user name or password");
+                Err(LoginError::Invalid)
+            }
+            Err(error) => {
+                attempt.forget();
+                Err(error)
+            }
+        }
+    }
+
+    async fn check(&self, username: &str, password: String) -> Result<Option<UserId>, LoginError> {
+        let record = self.store.password_of(username).await?;
+        let user = record.as_ref().map(|record| record.user);
+        let hash = record.map(|record| record.password_hash);
+        Ok(if self.passwords.verify(password, hash).await? {
+            user
+        } else {
+            None
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! Passwords: Argon2id, off the async threads, so few at once that memory stays bounded.
+
+use std::sync::Arc;
+
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use tokio::sync::Semaphore;
+
+/// Hashes computed at once. One takes 19 MiB and a core for some ten milliseconds.
+const AT_ONCE: usize = 2;
+
+/// Requests that may wait for their turn; further ones are turned away at once.
+const WAITING: usize = 64;
+
+/// A hash of nothing, with the parameters of [`Argon2::default`]: verified when there is no real one,
+/// so that an unknown user takes as long as a wrong password.
+const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCB1c2VyLi4$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Why a password was neither hashed nor checked.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// Too many wait already.
+    #[error("too many log-ins at once")]
+    Busy,
+    /// Argon2, the system's random numbers, or the thread it ran on failed.
+    #[error("the password could not be hashed: {0}")]
+    Hash(String),
+}
+
+/// Turns a password into its PHC string, which takes a while: for a command line, which has nothing
+/// else to do meanwhile.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn hash_blocking(password: &str) -> Result<String, PasswordError> {
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| PasswordError::Hash(error.to_string()))
+}
+
+/// Where passwords are checked while others are served.
+#[derive(Clone)]
+pub struct Passwords {
+    queue: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
+            working: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
+
+impl Passwords {
+    /// Turns a password into its PHC string.
+    ///
+    /// # Errors
+    /// When too many wait already, or the system gives no random numbers.
+    pub async fn hash(&self, password: String) -> Result<String, PasswordError> {
+        self.off_the_async_threads(move || hash_blocking(&password))
+            .await?
+    }
+
+    /// Whether `password` is the one behind the PHC string `hash`. `None`, an empty or an unreadable
+    /// one takes as long and is never right.
+    ///
+    /// # Errors
+    /// When too many wait already.
+    pub async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, PasswordError> {
+        self.off_the_async_threads(move || {
+            let (hash, is_real) = match &hash {
+                Some(hash) if !hash.is_empty() => (hash.as_str(), true),
+                _ => (DUMMY_HASH, false),
+            };
+            let is_right = Argon2::default()
+                .verify_password(password.as_bytes(), hash)
+                .is_ok();
+            is_right && is_real
+        })
+        .await
+    }
+
+    async fn off_the_async_threads<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let place = self
+            .queue
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| PasswordError::Busy)?;
+        let turn = self
+            .working
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| PasswordError::Busy)?;
+        tokio::task::spawn_blocking(move || {
+            // Held by the work itself: a client that hangs up does not make room for one more.
+            let _held = (place, turn);
+            work()
+        })
+        .await
+        .map_err(|error| PasswordError::Hash(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::Error;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_password_behind_the_hash_is_right() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$"), "{hash}");
+        for (password, hash, is_right) in [
+            ("correct horse", Some(hash.clone()), true),
+            ("correct horse ", Some(hash), false),
+            ("correct horse", Some(String::new()), false),
+            ("correct horse", Some("nonsense".into()), false),
+            ("", None, false),
+        ] {
+            let verified = passwords.verify(password.into(), hash).await.unwrap();
+            assert_eq!(verified, is_right, "{password:?}");
+        }
+    }
+
+    /// Otherwise checking an unknown user's password would be quicker, and tell.
+    #[test]
+    fn the_dummy_takes_the_same_work_as_a_real_hash() {
+        let parameters = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(
+            parameters(DUMMY_HASH),
+            parameters(&hash_blocking("x").unwrap())
+        );
+        let verified = Argon2::default().verify_password(b"x", DUMMY_HASH);
+        assert_eq!(
+            verified,
+            Err(Error::PasswordInvalid),
+            "computed and compared, not refused unread"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_turned_away_instead_of_piling_up() {
+        let passwords = Passwords::default();
+        let all = passwords.queue.clone().try_acquire_many_owned(66).unwrap();
+        let refused = passwords.verify("x".into(), None).await;
+        assert!(matches!(refused, Err(PasswordError::Busy)));
+        drop(all);
+        assert!(!passwords.verify("x".into(), None).await.unwrap());
+    }
+}

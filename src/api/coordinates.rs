@@ -1,0 +1,246 @@
+//! Where a device is, told and asked by the device itself: its key in the query is the only
+//! credential.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{Method, Uri};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::body::{Object, UnreadBody, pairs_of, python_type};
+use super::error::ApiError;
+use super::field::{Fields, Mode};
+use super::geometry::Feature;
+use super::identity::PathId;
+use crate::app::App;
+use crate::event::{DeviceId, Point, Timestamp};
+use crate::store::{Coordinates, CoordinatesError, FieldErrors, Report};
+
+/// How far a device's clock may run ahead. A report from further in the future would keep all
+/// later ones out.
+const MAX_AHEAD_S: i64 = 24 * 60 * 60;
+
+#[derive(Serialize)]
+struct Properties<'a> {
+    name: &'a str,
+}
+
+pub async fn get_device_coordinates(
+    State(app): State<Arc<App>>,
+    PathId(device): PathId<DeviceId>,
+    uri: Uri,
+) -> Result<impl IntoResponse, ApiError> {
+    let key = key_of(&uri)?;
+    let coordinates = app.store.coordinates(device, &key).await?;
+    Ok(answer(&coordinates))
+}
+
+pub async fn report_device_coordinates(
+    State(app): State<Arc<App>>,
+    PathId(device): PathId<DeviceId>,
+    method: Method,
+    uri: Uri,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    let key = key_of(&uri)?;
+    if method == Method::PATCH {
+        // Only a PUT creates the location: there must be something to alter.
+        app.store.coordinates(device, &key).await?;
+    }
+    let read = match body.object().await {
+        Ok(object) => feature(&object, Timestamp::now()).map_err(ApiError::from),
+        Err(error) => Err(error),
+    };
+    let (geometry, time) = match read {
+        Ok(read) => read,
+        Err(error) => return Err(refusal(&app, device, &key).await.unwrap_or(error)),
+    };
+    let report = Report {
+        device,
+        key,
+        geometry,
+        time,
+    };
+    let coordinates = app.store.report_coordinates(report).await?;
+    Ok(answer(&coordinates))
+}
+
+fn answer(coordinates: &Coordinates) -> Response {
+    let properties = Properties {
+        name: &coordinates.name,
+    };
+    Json(Feature::<(), _>::new(None, Some(coordinates.geometry), properties)).into_response()
+}
+
+fn key_of(uri: &Uri) -> Result<String, ApiError> {
+    pairs_of(uri.query().unwrap_or_default().as_bytes())
+        .filter(|(name, value)| name == "key" && !value.is_empty())
+        .last()
+        .map(|(_, key)| key)
+        .ok_or_else(ApiError::not_authenticated)
+}
+
+/// Why the device would be refused, whatever it reports. The write checks the key itself, so this
+/// is asked only when there will be none: what is wrong with a body is told to the device alone.
+async fn refusal(app: &App, device: DeviceId, key: &str) -> Option<ApiError> {
+    match app.store.coordinates(device, key).await {
+        Ok(_) | Err(CoordinatesError::NoLocation) => None,
+        Err(refusal) => Some(refusal.into()),
+    }
+}
+
+/// Reads a Feature with a Point, and the time in its properties if there is one.
+fn feature(object: &Object, now: Timestamp) -> Result<(Point, Option<Timestamp>), FieldErrors> {
+    let mut fields = Fields::new(object, Mode::Whole);
+    match object.get("type") {
+        // OpenWISP does without it as well.
+        None => {}
+        Some(Value::String(kind)) if kind == "Feature" => {}
+        Some(other) => {
+            let word = other
+                .as_str()
+                .map_or_else(|| other.to_string(), str::to_owned);
+            fields.refuse("type", format!("\"{word}\" is not a valid choice."));
+        }
+    }
+    let geometry = fields.required_geometry();
+    let time = time_of(&mut fields, now);
+    match (fields.finish(), geometry) {
+        (Ok(()), Some(geometry)) => Ok((geometry, time)),
+        (Err(errors), _) => Err(errors),
+        (Ok(()), None) => Err(FieldErrors::one("geometry", "This field is required.")),
+    }
+}
+
+/// `properties.time`. As in OpenWISP, errors in a property are told under its own name.
+fn time_of(fields: &mut Fields, now: Timestamp) -> Option<Timestamp> {
+    let value = match fields.raw("properties") {
+        None | Some(Value::Null) => return None,
+        Some(Value::Object(properties)) => properties.get("time")?,
+        Some(other) => {
+            let found = python_type(other);
+            let reason = format!("Expected a dictionary of items but got type \"{found}\".");
+            fields.refuse("properties", reason);
+            return None;
+        }
+    };
+    if value.is_null() {
+        return None;
+    }
+    let Some(time) = value
+        .as_str()
+        .and_then(|text| text.parse::<Timestamp>().ok())
+    else {
+        fields.refuse(
+            "time",
+            "Datetime has wrong format. Use ISO 8601 with an offset, such as 2026-11-24T10:15:00Z.",
+        );
+        return None;
+    };
+    if time > now.plus_seconds(MAX_AHEAD_S) {
+        fields.refuse("time", "This is more than 24 hours in the future.");
+        return None;
+    }
+    Some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: &str = "2026-11-24T12:00:00Z";
+
+    fn read(body: Value) -> Result<(Point, Option<Timestamp>), FieldErrors> {
+        match body {
+            Value::Object(object) => feature(&object, NOW.parse().unwrap()),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_feature_may_leave_out_its_type_and_may_carry_a_time() {
+        let geometry = json!({"type": "Point", "coordinates": [12.5, 41.9]});
+        let noon: Timestamp = NOW.parse().unwrap();
+        for (body, time) in [
+            (json!({"type": "Feature", "geometry": geometry}), None),
+            (json!({"geometry": geometry}), None),
+            (json!({"geometry": geometry, "properties": null}), None),
+            (
+                json!({"geometry": geometry, "properties": {"name": 5}}),
+                None,
+            ),
+            (
+                json!({"geometry": geometry, "properties": {"time": null}}),
+                None,
+            ),
+            (
+                json!({"geometry": geometry, "properties": {"time": NOW}}),
+                Some(noon),
+            ),
+            (
+                json!({"geometry": geometry, "properties": {"time": "2026-11-25T13:00:00+01:00"}}),
+                Some(noon.plus_seconds(MAX_AHEAD_S)),
+            ),
+        ] {
+            let (point, read) = read(body.clone()).unwrap();
+            assert_eq!(read, time, "{body}");
+            assert_eq!(point.longitude().to_bits(), 12.5_f64.to_bits());
+        }
+    }
+
+    #[test]
+    fn every_field_that_is_wrong_is_named_at_once() {
+        let geometry = json!({"type": "Point", "coordinates": [12.5, 41.9]});
+        for (body, wrong) in [
+            (json!({}), &["geometry"][..]),
+            (json!({"type": "Feature"}), &["geometry"]),
+            (json!({"type": "Feature", "geometry": null}), &["geometry"]),
+            (
+                json!({"type": "Point", "coordinates": [12.5, 41.9]}),
+                &["geometry", "type"],
+            ),
+            (json!({"type": null, "geometry": geometry}), &["type"]),
+            (
+                json!({"geometry": geometry, "properties": []}),
+                &["properties"],
+            ),
+            (
+                json!({"geometry": geometry, "properties": {"time": 5}}),
+                &["time"],
+            ),
+            (
+                json!({"geometry": geometry, "properties": {"time": "2026-11-24"}}),
+                &["time"],
+            ),
+            (
+                json!({"geometry": geometry, "properties": {"time": "2026-11-24T12:00:00"}}),
+                &["time"],
+            ),
+            (
+                json!({"geometry": geometry, "properties": {"time": "2026-11-25T12:00:00.000001Z"}}),
+                &["time"],
+            ),
+            (
+                json!({"type": 1, "geometry": {"type": "Nope"}, "properties": {"time": ""}}),
+                &["geometry", "time", "type"],
+            ),
+        ] {
+            let errors = read(body.clone()).unwrap_err();
+            assert_eq!(errors.0.keys().collect::<Vec<_>>(), wrong, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_the_last_one_of_the_query_and_an_empty_one_is_none() {
+        let key = |query: &str| key_of(&format!("/coordinates/{query}").parse().unwrap()).ok();
+        assert_eq!(key("?key=a"), Some("a".into()));
+        assert_eq!(key("?key=a&x=1&key=b%2Bc"), Some("b+c".into()));
+        assert_eq!(key("?key="), None);
+        assert_eq!(key(""), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Who asks: an extractor that is the authentication. A handler that has a [`Requester`] has an
+//! active user in front of it; there is no way to forget the check.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
+use http::header::ORIGIN;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+
+use super::error::ApiError;
+use crate::access::request::{self, Client};
+use crate::access::{Action, Credential, Model, Proof, User, policy};
+use crate::app::App;
+use crate::store::Scope;
+
+/// The user who sends this request, by token or by session cookie.
+pub struct Requester {
+    /// With the rights of the last commit.
+    pub user: User,
+}
+
+impl Requester {
+    /// Whether the user may do `action` to a `model` at all, wherever it belongs.
+    ///
+    /// # Errors
+    /// 403 when not.
+    pub fn require(&self, action: Action, model: Model) -> Result<(), ApiError> {
+        if policy::may(&self.user, action, model) {
+            Ok(())
+        } else {
+            Err(ApiError::permission_denied())
+        }
+    }
+
+    /// The rows that the user may see.
+    pub fn scope(&self) -> Scope {
+        if self.user.is_superuser {
+            Scope::All
+        } else {
+            Scope::Organizations(self.user.manages.clone())
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Requester {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let cookie_name = &app.config.login.cookie_name;
+        let credential = request::credential(&parts.headers, cookie_name)
+            .ok_or_else(ApiError::not_authenticated)?;
+        let identity =
+            app.directory
+                .identify(&credential)
+                .await?
+                .ok_or_else(|| match credential {
+                    Credential::Token(_) => ApiError::invalid_token(),
+                    Credential::Session(_) => ApiError::not_authenticated(),
+                })?;
+        let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method);
+        if matches!(identity.proof, Proof::Session(_)) && !is_safe {
+            let client = client_of(parts, app)?;
+            require_own_origin(&parts.headers, &client, app)?;
+        }
+        Ok(Self {
+            user: identity.user,
+        })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Client {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        client_of(parts, app)
+    }
+}
+
+fn client_of(parts: &Parts, app: &App) -> Result<Client, ApiError> {
+    let ConnectInfo(peer) = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .ok_or_else(|| ApiError::internal(&"the peer's address was not handed to the router"))?;
+    Ok(Client::new(
+        *peer,
+        &parts.headers,
+        &app.config.server.trusted_proxies,
+    ))
+}
+
+/// Refuses what a page of somebody else may have made a browser send.
+///
+/// # Errors
+/// 403 when the request names another origin than this server's and the configured ones, or none
+/// (a browser names it with everything that is no plain GET).
+pub fn require_own_origin(headers: &HeaderMap, client: &Client, app: &App) -> Result<(), ApiError> {
+    if headers.contains_key(ORIGIN) {
+        return refuse_foreign_origin(headers, client, app);
+    }
+    Err(ApiError::csrf(
+        "Origin header missing - a request that changes something and is authenticated by a cookie \
+         must carry it.",
+    ))
+}
+
+/// Refuses what says itself that it comes from somebody else's page.
+///
+/// # Errors
+/// 403 when the request names another origin than this server's and the configured ones.
+pub fn refuse_foreign_origin(
+    headers: &HeaderMap,
+    client: &Client,
+    app: &App,
+) -> Result<(), ApiError> {
+    for origin in headers.get_all(ORIGIN) {
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        if !client.accepts_origin(&origin, &app.config.server.allowed_origins) {
+            let own = client.base_url().unwrap_or_else(|| "no host".into());
+            return Err(ApiError::csrf(&format!(
+                "Origin checking failed - {origin} does not match any trusted origins. The request \
+                 was sent to {own}; see server.trusted_proxies and server.allowed_origins in the \
+                 configuration of this server."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The `{id}` of a path. What is no UUID in its usual form names nothing: 404, whoever asks.
+pub struct PathId<T>(pub T);
+
+impl<T: FromStr> FromRequestParts<Arc<App>> for PathId<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let parameters = RawPathParams::from_request_parts(parts, app)
+            .await
+            .map_err(|_| ApiError::not_found())?;
+        parameters
+            .iter()
+            // 36 characters: not the forms with braces, `urn:` or without hyphens.
+            .find(|(name, value)| *name == "id" && value.len() == 36)
+            .and_then(|(_, value)| value.parse().ok())
+            .map(Self)
+            .ok_or_else(ApiError::not_found)
+    }
+}

@@ -1,0 +1,187 @@
+//! A browser's log-in: a session behind a cookie.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use serde_json::json;
+
+use super::body::{Object, UnreadBody, pairs_of};
+use super::error::ApiError;
+use super::identity::{refuse_foreign_origin, require_own_origin};
+use super::token::LoginFields;
+use crate::access::request::{self, Client};
+use crate::access::{Credential, Proof};
+use crate::app::App;
+use crate::event::{SessionId, Timestamp};
+
+/// Starts a session. One that the request shows ends with it, so that nobody who planted a cookie
+/// shares the new one.
+pub async fn log_in(
+    State(app): State<Arc<App>>,
+    client: Client,
+    headers: HeaderMap,
+    uri: Uri,
+    body: UnreadBody,
+) -> Result<Response, ApiError> {
+    refuse_foreign_origin(&headers, &client, &app)?;
+    let (object, is_form) = body.login_fields().await?;
+    let LoginFields { username, password } = LoginFields::read(&object)?;
+    let user = app
+        .logins
+        .log_in(&username, password, client.address)
+        .await?;
+    if let Some(old) = session_of(&app, &headers).await? {
+        end_session(&app, old).await?;
+    }
+    let lifetime_s = i64::from(app.config.login.session_hours) * 60 * 60;
+    let expires = Timestamp::now().plus_seconds(lifetime_s);
+    let (session, secret) = app.store.add_session(user, expires).await?;
+    let cookie = cookie(&app, &client, &secret, lifetime_s)?;
+    let answer = if is_form {
+        see_other(&uri, &object)
+    } else {
+        Json(json!({ "username": session.username })).into_response()
+    };
+    Ok((
+        [
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (SET_COOKIE, cookie),
+        ],
+        answer,
+    )
+        .into_response())
+}
+
+/// Ends the session that the request shows, if it shows one, and the cookie.
+pub async fn log_out(
+    State(app): State<Arc<App>>,
+    client: Client,
+    headers: HeaderMap,
+    uri: Uri,
+    body: UnreadBody,
+) -> Result<Response, ApiError> {
+    refuse_foreign_origin(&headers, &client, &app)?;
+    if let Some(session) = session_of(&app, &headers).await? {
+        require_own_origin(&headers, &client, &app)?;
+        end_session(&app, session).await?;
+    }
+    let cookie = cookie(&app, &client, "", 0)?;
+    let answer = if body.is_form() {
+        let (object, _) = body.login_fields().await?;
+        see_other(&uri, &object)
+    } else {
+        Json(json!({ "detail": "Logged out." })).into_response()
+    };
+    Ok((
+        [
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (SET_COOKIE, cookie),
+        ],
+        answer,
+    )
+        .into_response())
+}
+
+/// The session behind the request's cookie. A token beside it is of no interest here.
+async fn session_of(app: &App, headers: &HeaderMap) -> Result<Option<SessionId>, ApiError> {
+    let Some(cookie) = request::session_cookie(headers, &app.config.login.cookie_name) else {
+        return Ok(None);
+    };
+    let identity = app.directory.identify(&Credential::Session(cookie)).await?;
+    Ok(identity.and_then(|identity| match identity.proof {
+        Proof::Session(id) => Some(id),
+        Proof::Token(_) => None,
+    }))
+}
+
+async fn end_session(app: &App, session: SessionId) -> Result<(), ApiError> {
+    match app.store.remove_session(session).await {
+        // Somebody else was quicker; it is gone all the same.
+        Ok(()) | Err(crate::store::StoreError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    app.leases.rights_changed();
+    Ok(())
+}
+
+fn cookie(
+    app: &App,
+    client: &Client,
+    value: &str,
+    max_age_s: i64,
+) -> Result<HeaderValue, ApiError> {
+    let name = &app.config.login.cookie_name;
+    let secure = if client.is_https { "; Secure" } else { "" };
+    let text =
+        format!("{name}={value}; HttpOnly; Max-Age={max_age_s}; Path=/; SameSite=Lax{secure}");
+    let mut cookie = HeaderValue::try_from(text).map_err(|error| ApiError::internal(&error))?;
+    cookie.set_sensitive(true);
+    Ok(cookie)
+}
+
+/// Sends a browser on to where it wanted to go, if that is a page of this server, else home.
+fn see_other(uri: &Uri, form: &Object) -> Response {
+    let asked = form
+        .get("next")
+        .and_then(|next| next.as_str().map(str::to_owned))
+        .or_else(|| {
+            pairs_of(uri.query().unwrap_or_default().as_bytes())
+                .find(|(name, _)| name == "next")
+                .map(|(_, next)| next)
+        });
+    let next = asked
+        .filter(|next| is_local(next))
+        .unwrap_or_else(|| "/".into());
+    (StatusCode::SEE_OTHER, [(LOCATION, next)]).into_response()
+}
+
+/// Whether a browser takes `next` for a path of this very server. Browsers read a backslash as a
+/// slash and leave out tabs and line breaks, so neither may stand there.
+fn is_local(next: &str) -> bool {
+    next.starts_with('/')
+        && !next.starts_with("//")
+        && next
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_path_of_this_server_is_gone_on_to() {
+        for next in [
+            "/",
+            "/map",
+            "/map?x=1#here",
+            "/a//b",
+            "/@evil.test",
+            "/%5C%5Cevil.test",
+        ] {
+            assert!(is_local(next), "{next}");
+        }
+        for next in [
+            "",
+            "map",
+            "//evil.test",
+            "///evil.test",
+            "/\\evil.test",
+            "\\\\evil.test",
+            "/\t/evil.test",
+            "/\n/evil.test",
+            "\t//evil.test",
+            " /map",
+            "/map\u{7f}",
+            "/möp",
+            "http://evil.test",
+            "javascript:alert(1)",
+        ] {
+            assert!(!is_local(next), "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Tokens for scripts.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CACHE_CONTROL;
+use serde_json::json;
+
+use super::body::{Object, UnreadBody};
+use super::error::ApiError;
+use super::field::{Fields, Mode};
+use crate::access::request::Client;
+use crate::app::App;
+use crate::store::FieldErrors;
+
+/// What is to be logged in with.
+pub struct LoginFields {
+    pub username: String,
+    pub password: String,
+}
+
+impl LoginFields {
+    /// Reads a user name and a password.
+    ///
+    /// # Errors
+    /// What is missing, blank or no text.
+    pub fn read(object: &Object) -> Result<Self, FieldErrors> {
+        let mut fields = Fields::new(object, Mode::Whole);
+        let username = fields.required_text("username");
+        let password = fields.required_password("password");
+        fields.finish()?;
+        Ok(Self {
+            // Read as required, so both are there.
+            username: username.unwrap_or_default(),
+            password: password.unwrap_or_default(),
+        })
+    }
+}
+
+/// A new token for a user name and a password. No cookie is involved, so no origin either.
+pub async fn obtain_token(
+    State(app): State<Arc<App>>,
+    client: Client,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    let (object, _) = body.login_fields().await?;
+    let LoginFields { username, password } = LoginFields::read(&object)?;
+    let user = app
+        .logins
+        .log_in(&username, password, client.address)
+        .await?;
+    let (_, secret) = app.store.add_login_token(user).await?;
+    Ok((
+        [(CACHE_CONTROL, "no-store")],
+        Json(json!({ "token": secret })),
+    ))
+}

@@ -1,0 +1,177 @@
+//! `fleetwire device`: what reports coordinates with a key of its own.
+
+use clap::{ArgGroup, Args, Subcommand};
+use rand::distr::{Alphanumeric, SampleString};
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::find;
+use crate::store::{Device, DeviceChange, DeviceFilter, NewDevice, Page, Scope, Store};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a device and print the key that it authenticates itself with
+    #[command(after_help = "\
+Example:
+  fleetwire device add \"Bus 1\" --org \"Metro Transit\"
+  curl -X PUT -H 'Content-Type: application/json' \\
+    -d '{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[12.49,41.9]}}' \\
+    'http://127.0.0.1:8000/api/v1/controller/device/ID/coordinates/?key=KEY'")]
+    Add {
+        /// Its name
+        name: String,
+        /// The organization that it belongs to
+        #[arg(long, value_name = "ORG")]
+        org: String,
+        /// Host to reach it at; may be repeated, tried in order
+        #[arg(long = "address", value_name = "HOST")]
+        addresses: Vec<String>,
+        /// MAC address, such as 00:11:22:33:44:55
+        #[arg(long, value_name = "MAC")]
+        mac: Option<String>,
+    },
+    /// List devices, newest first
+    List {
+        /// Only those of this organization
+        #[arg(long, value_name = "ORG")]
+        org: Option<String>,
+    },
+    /// Show one device
+    Show {
+        /// Id or name
+        device: String,
+    },
+    /// Change a device
+    Set(Set),
+    /// Remove a device; the location that it was at stays
+    Remove {
+        /// Id or name
+        device: String,
+    },
+}
+
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("change").required(true).multiple(true)))]
+pub(crate) struct Set {
+    /// Id or name
+    device: String,
+    /// A new name
+    #[arg(long, group = "change")]
+    name: Option<String>,
+    /// The organization that it belongs to from now on
+    #[arg(long, value_name = "ORG", group = "change")]
+    org: Option<String>,
+    /// Host to reach it at, in place of all that it had; may be repeated, tried in order
+    #[arg(long = "address", value_name = "HOST", group = "change")]
+    addresses: Vec<String>,
+    /// No hosts to reach it at
+    #[arg(long, group = "change", conflicts_with = "addresses")]
+    no_address: bool,
+    /// MAC address
+    #[arg(long, value_name = "MAC", group = "change")]
+    mac: Option<String>,
+    /// No MAC address
+    #[arg(long, group = "change", conflicts_with = "mac")]
+    no_mac: bool,
+    /// Give it a new random key; the old one ends
+    #[arg(long, group = "change")]
+    regenerate_key: bool,
+}
+
+pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
+    let store = context.open_store().await?;
+    let output = context.output;
+    match command {
+        Command::Add {
+            name,
+            org,
+            addresses,
+            mac,
+        } => {
+            let new = NewDevice {
+                name: name.clone(),
+                organization: Some(find::organization(&store, org).await?.id),
+                mac_address: mac.clone(),
+                addresses: addresses.clone(),
+                ..NewDevice::default()
+            };
+            output.object(&shown(&store.add_device(&new).await?))
+        }
+        Command::List { org } => {
+            let devices = all(&store, org.as_deref()).await?;
+            let columns = ["id", "name", "organization", "mac_address", "addresses"];
+            output.list(devices.iter().map(shown).collect(), &columns)
+        }
+        Command::Show { device } => output.object(&shown(&find::device(&store, device).await?)),
+        Command::Set(set) => output.object(&shown(&change(&store, set).await?)),
+        Command::Remove { device } => {
+            let Device { id, name, .. } = find::device(&store, device).await?;
+            store.remove_device(id).await?;
+            output.done(&format!("removed the device \"{name}\" ({id})"))
+        }
+    }
+}
+
+async fn all(store: &Store, org: Option<&str>) -> anyhow::Result<Vec<Device>> {
+    let organization = match org {
+        Some(org) => Some(find::organization(store, org).await?.id),
+        None => None,
+    };
+    let filter = DeviceFilter {
+        organization,
+        ..DeviceFilter::default()
+    };
+    let mut devices = Vec::new();
+    for number in 1.. {
+        let page = Page { number, size: 1000 };
+        let slice = store.devices(&Scope::All, &filter, page).await?;
+        let is_last = slice.rows.len() < 1000;
+        devices.extend(slice.rows);
+        if is_last {
+            break;
+        }
+    }
+    Ok(devices)
+}
+
+async fn change(store: &Store, set: &Set) -> anyhow::Result<Device> {
+    let Device { id, .. } = find::device(store, &set.device).await?;
+    let organization = match &set.org {
+        Some(org) => Some(find::organization(store, org).await?.id),
+        None => None,
+    };
+    let has_addresses = set.no_address || !set.addresses.is_empty();
+    let change = DeviceChange {
+        name: set.name.clone(),
+        organization,
+        mac_address: match &set.mac {
+            Some(mac) => Some(Some(mac.clone())),
+            None => set.no_mac.then_some(None),
+        },
+        key: set.regenerate_key.then(random_key),
+        addresses: has_addresses.then(|| set.addresses.clone()),
+        ..DeviceChange::default()
+    };
+    Ok(store.change_device(id, &change).await?)
+}
+
+/// 32 letters and digits, as the store makes them.
+fn random_key() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), 32)
+}
+
+fn shown(device: &Device) -> Value {
+    json!({
+        "id": device.id,
+        "name": device.name,
+        "organization": device.organization,
+        "mac_address": device.mac_address,
+        "key": device.key,
+        "last_ip": device.last_ip,
+        "management_ip": device.management_ip,
+        "notes": device.notes,
+        "addresses": device.addresses,
+        "created": device.created,
+        "modified": device.modified,
+    })
+}

@@ -1,0 +1,91 @@
+//! `fleetwire org`: the tenants.
+
+use clap::{ArgGroup, Subcommand};
+
+use super::context::Context;
+use super::find;
+use crate::store::{Organization, OrganizationChange};
+
+const EXAMPLES: &str = "\
+Examples:
+  fleetwire org set \"Metro Transit\" --name \"Metro Lines\"
+  fleetwire org set metro-transit --inactive      nobody manages it any more; its sockets close";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an organization
+    Add {
+        /// Its name; a slug for filters is made of it
+        name: String,
+    },
+    /// List all organizations
+    List,
+    /// Show one organization
+    Show {
+        /// Id, slug or name
+        org: String,
+    },
+    /// Change an organization
+    #[command(after_help = EXAMPLES)]
+    #[command(group(ArgGroup::new("change").required(true).multiple(true)))]
+    Set {
+        /// Id, slug or name
+        org: String,
+        /// A new name
+        #[arg(long, group = "change")]
+        name: Option<String>,
+        /// It counts again
+        #[arg(long, group = "change", conflicts_with = "inactive")]
+        active: bool,
+        /// It counts for nothing: who manages it manages nothing, its devices are not heard
+        #[arg(long, group = "change")]
+        inactive: bool,
+    },
+    /// Remove an organization with all its devices and locations
+    Remove {
+        /// Id, slug or name
+        org: String,
+    },
+}
+
+pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
+    let store = context.open_store().await?;
+    let output = context.output;
+    match command {
+        Command::Add { name } => {
+            let added = store.add_organization(name).await?;
+            output.object(&serde_json::to_value(added)?)
+        }
+        Command::List => {
+            let all = store.organizations().await?;
+            let rows = all
+                .iter()
+                .map(serde_json::to_value)
+                .collect::<Result<_, _>>()?;
+            output.list(rows, &["id", "name", "slug", "is_active"])
+        }
+        Command::Show { org } => {
+            let organization = find::organization(&store, org).await?;
+            output.object(&serde_json::to_value(organization)?)
+        }
+        Command::Set {
+            org,
+            name,
+            active,
+            inactive,
+        } => {
+            let Organization { id, .. } = find::organization(&store, org).await?;
+            let change = OrganizationChange {
+                name: name.clone(),
+                is_active: super::parse::switch(*active, *inactive),
+            };
+            let changed = store.change_organization(id, &change).await?;
+            output.object(&serde_json::to_value(changed)?)
+        }
+        Command::Remove { org } => {
+            let Organization { id, name, .. } = find::organization(&store, org).await?;
+            store.remove_organization(id).await?;
+            output.done(&format!("removed the organization \"{name}\" ({id})"))
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `fleetwire watch`: a client of the WebSocket API that prints what it is told.
+
+mod backoff;
+mod clock;
+mod feed;
+mod follow;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use super::context::Context;
+use super::signal::EndSignals;
+use super::{output, parse};
+use crate::event::{LocationId, Timestamp};
+use feed::Feed;
+
+#[derive(Args, Debug)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  fleetwire watch locations --token TOKEN
+  fleetwire watch location 93b9b41c-26b1-4807-91f7-699786c9a2d9 --token TOKEN
+  fleetwire watch locations --url https://fleet.example.org --token TOKEN --since 2026-11-24T10:00:00Z
+
+Each line is one message of the WebSocket API. A lost connection is made anew, and what changed
+meanwhile is printed; a state may then come twice. Ctrl-C ends it.
+Make a token with `fleetwire token add USER`; `fleetwire location list` shows the ids.")]
+pub(crate) struct Watch {
+    #[command(subcommand)]
+    what: What,
+    /// Where the server is
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8000"
+    )]
+    url: String,
+    /// The token of a user who may see it
+    #[arg(long, global = true, value_name = "T")]
+    token: Option<String>,
+    /// Print first what changed after this instant: ISO 8601 or a date, at most 24 hours back
+    #[arg(long, global = true, value_name = "T", value_parser = parse::instant)]
+    since: Option<Timestamp>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The moves of one location
+    Location {
+        /// The id (UUID) of the location; `fleetwire location list` shows it
+        #[arg(value_name = "ID", value_parser = location_id)]
+        id: LocationId,
+    },
+    /// The moves of all mobile locations of the organizations that the token's user manages
+    Locations,
+}
+
+fn location_id(text: &str) -> Result<LocationId, String> {
+    text.parse().map_err(|_| {
+        "watch takes the location's id, a UUID, and no name: it may run far from the server's data; \
+         `fleetwire location list` shows ids"
+            .to_owned()
+    })
+}
+
+pub(crate) async fn run(watch: &Watch, context: &Context) -> anyhow::Result<()> {
+    let mut signals = EndSignals::listen()?;
+    let Some(token) = &watch.token else {
+        bail!("{}", missing_token(context));
+    };
+    let path = match &watch.what {
+        What::Location { id } => format!("/ws/loci/location/{id}/"),
+        What::Locations => "/ws/loci/location/".to_owned(),
+    };
+    let feed = Feed::new(&watch.url, &path, token)?;
+    let mut stdout = tokio::io::stdout();
+    tokio::select! {
+        ended = follow::follow(&feed, watch.since, &mut stdout) => match ended {
+            Err(follow::FollowError::Output(error))
+                if error.kind() == std::io::ErrorKind::BrokenPipe => Err(output::Closed.into()),
+            Err(error) => Err(error.into()),
+            Ok(never) => match never {},
+        },
+        () = signals.received() => Ok(()),
+    }
+}
+
+/// Says how to come by a token, with the data directory where that is needed to make it work.
+fn missing_token(context: &Context) -> String {
+    let directory = context.data_dir();
+    let mut command = "fleetwire token add USER".to_owned();
+    if directory != std::path::Path::new("fleetwire-data") {
+        command = format!(
+            "{command} --data-dir {}",
+            parse::quoted(&directory.to_string_lossy())
+        );
+    }
+    if directory.join("fleetwire.db").exists() {
+        format!("watching takes a token: make one with `{command}` and pass it with --token")
+    } else {
+        format!(
+            "watching takes a token: pass it with --token; whoever runs the server makes one with \
+             `{command}`"
+        )
+    }
+}

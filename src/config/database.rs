@@ -1,0 +1,141 @@
+//! `[database]`: which database, and keeping its password to itself.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::check::Problems;
+
+/// Where the data is.
+#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `postgres://…`, or empty for `SQLite` in the data directory. May hold a password: neither
+    /// `Debug` nor `Serialize` give it away.
+    #[serde(serialize_with = "serialize_redacted")]
+    pub url: String,
+}
+
+impl DatabaseConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let known = ["postgres://", "postgresql://"];
+        if !self.url.is_empty() && !known.iter().any(|scheme| self.url.starts_with(scheme)) {
+            // Whatever it is, it may be a secret: it is not repeated.
+            problems.add(
+                "database",
+                "url",
+                "must start with postgres:// or postgresql://, or be empty for SQLite in the data \
+                 directory",
+            );
+        }
+    }
+
+    /// The URL with its passwords masked: what may be shown.
+    #[must_use]
+    pub fn redacted_url(&self) -> String {
+        redact(&self.url)
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("url", &self.redacted_url())
+            .finish()
+    }
+}
+
+fn serialize_redacted<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&redact(url))
+}
+
+const MASK: &str = "********";
+
+/// Masks what may be a password in `url`: that of the user, also when it holds an `@` that should have been
+/// written `%40`, and parameters whose names say so. What is no URL is masked as a whole.
+fn redact(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return if url.is_empty() {
+            String::new()
+        } else {
+            MASK.to_owned()
+        };
+    };
+    // The last `@`: too much masked is better than half a password shown.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, rest)) => match user.split_once(':') {
+            Some((name, _)) => (format!("{name}:{MASK}@"), rest),
+            None => (format!("{user}@"), rest),
+        },
+        None => (String::new(), rest),
+    };
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut shown = format!("{scheme}://{user}{place}");
+    for (index, parameter) in parameters
+        .split('&')
+        .filter(|text| !text.is_empty())
+        .enumerate()
+    {
+        shown.push(if index == 0 { '?' } else { '&' });
+        match parameter.split_once('=') {
+            Some((name, _)) if name.to_ascii_lowercase().contains("password") => {
+                shown.push_str(name);
+                shown.push('=');
+                shown.push_str(MASK);
+            }
+            _ => shown.push_str(parameter),
+        }
+    }
+    shown
+}
+
+/// Masks the password of every URL inside a longer text, such as another library's error message.
+pub(super) fn redact_within(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace)
+        .map(|word| {
+            if word.contains("://") && (word.contains('@') || word.contains("assword")) {
+                redact(word)
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_of_a_password_is_shown() {
+        for (url, shown) in [
+            ("", ""),
+            (
+                "postgres://fleet:s3cret@db:5432/fleetwire",
+                "postgres://fleet:********@db:5432/fleetwire",
+            ),
+            (
+                "postgres://fleet:s3@cret@db/fleetwire",
+                "postgres://fleet:********@db/fleetwire",
+            ),
+            (
+                "postgres://fleet:s3/c?ret@db/fleetwire",
+                "postgres://fleet:********@db/fleetwire",
+            ),
+            (
+                "postgres://fleet@db/fleetwire",
+                "postgres://fleet@db/fleetwire",
+            ),
+            (
+                "postgres://db/fleetwire?sslmode=require&password=s3cret",
+                "postgres://db/fleetwire?sslmode=require&password=********",
+            ),
+            ("s3cret", "********"),
+        ] {
+            let config = DatabaseConfig { url: url.into() };
+            assert_eq!(config.redacted_url(), shown);
+            assert!(!format!("{config:?}").contains("cret"), "{config:?}");
+            assert!(!toml::to_string(&config).unwrap().contains("cret"));
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! From a file and the environment to a [`Config`].
+//!
+//! Each value is tried alone against the sections' own types, so that every mistake is found in one
+//! go and its place is known: a line of the file, or a variable.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::{Spanned, Table, Value, de::DeTable, de::DeValue};
+
+use super::{Config, ConfigError, Mistake, Origin};
+
+const PREFIX: &str = "FLEETWIRE_";
+
+/// The environment of this process; what is no UTF-8 cannot be meant for the configuration and is
+/// left out.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+impl Config {
+    /// Reads `file`, if any, and lays the variables `FLEETWIRE_SECTION__KEY` of `env` over it. What
+    /// neither sets keeps its default.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with all mistakes of both at once.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut loading = Loading::default();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+                path: path.to_owned(),
+                source,
+            })?;
+            loading.read_file(path, &text);
+        }
+        loading.read_environment(env);
+        loading.finish()
+    }
+
+    /// Each key as its variable's name and its value in force (passwords masked), in the order of
+    /// the sections.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(String, Value)> {
+        let mut variables = Vec::new();
+        for (section, keys) in table_of(self) {
+            let Value::Table(keys) = keys else { continue };
+            for (key, value) in keys {
+                variables.push((variable(&section, &key), value));
+            }
+        }
+        variables
+    }
+}
+
+fn variable(section: &str, key: &str) -> String {
+    format!("{PREFIX}{}__{}", section.to_uppercase(), key.to_uppercase())
+}
+
+fn table_of(config: &Config) -> Table {
+    // Strings, numbers and lists of strings only: nothing here that TOML could not write.
+    Table::try_from(config).expect("a configuration is plain TOML")
+}
+
+#[derive(Default)]
+struct Loading {
+    accepted: Table,
+    origins: HashMap<(String, String), Origin>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Loading {
+    fn read_file(&mut self, path: &Path, text: &str) {
+        let at = |offset: usize| Origin::File {
+            path: path.to_owned(),
+            line: text
+                .bytes()
+                .take(offset)
+                .filter(|byte| *byte == b'\n')
+                .count()
+                + 1,
+        };
+        // Twice the same text: once for where things stand, once for what they are.
+        let (places, values) = match (DeTable::parse(text), text.parse::<Table>()) {
+            (Ok(places), Ok(values)) => (places, values),
+            (Err(error), _) | (_, Err(error)) => {
+                let offset = error.span().map_or(0, |span| span.start);
+                self.mistakes
+                    .push(Mistake::new(at(offset), "", error.message()));
+                return;
+            }
+        };
+        let sections = table_of(&Config::default());
+        for (section, value) in values {
+            let (place, keys) = locate(places.get_ref(), &section);
+            match value {
+                Value::Table(values) if sections.contains_key(&section) => {
+                    for (key, value) in values {
+                        let offset = match keys {
+                            Some(DeValue::Table(keys)) => locate(keys, &key).0,
+                            _ => place,
+                        };
+                        self.accept(at(offset), &section, &key, vec![value]);
+                    }
+                }
+                _ if sections.contains_key(&section) => {
+                    let reason = format!("must be a section, written [{section}]");
+                    self.mistakes
+                        .push(Mistake::new(at(place), section, &reason));
+                }
+                _ => {
+                    let reason =
+                        format!("there is no such section; there are {}", names(&sections));
+                    self.mistakes
+                        .push(Mistake::new(at(place), section, &reason));
+                }
+            }
+        }
+    }
+
+    fn read_environment(&mut self, env: impl Iterator<Item = (String, String)>) {
+        let defaults = table_of(&Config::default());
+        let mut known = HashMap::new();
+        for (section, keys) in &defaults {
+            for key in keys.as_table().into_iter().flat_map(Table::keys) {
+                known.insert(variable(section, key), (section, key));
+            }
+        }
+        // In a fixed order, so that the same mistakes are told in the same words each time.
+        let mut set: Vec<_> = env
+            .filter(|(name, _)| {
+                name.strip_prefix(PREFIX)
+                    .is_some_and(|rest| rest.contains("__"))
+            })
+            .collect();
+        set.sort();
+        for (name, text) in set {
+            let origin = Origin::Variable(name.clone());
+            let Some((section, key)) = known.get(&name) else {
+                let reason = "there is no such variable; `fleetwire config env` lists them";
+                self.mistakes.push(Mistake::new(origin, "", reason));
+                continue;
+            };
+            let is_list = defaults[*section][*key].is_array();
+            self.accept(origin, section, key, readings(&text, is_list));
+        }
+    }
+
+    /// Takes the first of `readings` that fits the key's type, or notes why the last does not.
+    fn accept(&mut self, origin: Origin, section: &str, key: &str, readings: Vec<Value>) {
+        let mut reason = String::new();
+        for reading in readings {
+            match try_alone(section, key, &reading) {
+                Ok(()) => {
+                    let keys = self
+                        .accepted
+                        .entry(section)
+                        .or_insert(Value::Table(Table::new()));
+                    if let Value::Table(keys) = keys {
+                        keys.insert(key.to_owned(), reading);
+                    }
+                    self.origins
+                        .insert((section.to_owned(), key.to_owned()), origin);
+                    return;
+                }
+                Err(text) => reason = text,
+            }
+        }
+        self.mistakes
+            .push(Mistake::new(origin, format!("{section}.{key}"), &reason));
+    }
+
+    fn finish(mut self) -> Result<Config, ConfigError> {
+        let config = match Config::deserialize(self.accepted) {
+            Ok(config) => config,
+            Err(error) => {
+                self.mistakes
+                    .push(Mistake::new(Origin::Default, "", error.message()));
+                return Err(ConfigError::Mistakes(self.mistakes));
+            }
+        };
+        for problem in config.check().0 {
+            let place = (problem.section.to_owned(), problem.key.to_owned());
+            let origin = self.origins.remove(&place).unwrap_or(Origin::Default);
+            let key = format!("{}.{}", problem.section, problem.key);
+            self.mistakes
+                .push(Mistake::new(origin.clone(), key, &problem.reason));
+            // One key may have several problems.
+            self.origins.insert(place, origin);
+        }
+        if self.mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::Mistakes(self.mistakes))
+        }
+    }
+}
+
+/// Where a key of `table` stands, and what it holds.
+fn locate<'a, 'b>(table: &'a DeTable<'b>, key: &str) -> (usize, Option<&'a DeValue<'b>>) {
+    table
+        .iter()
+        .find(|(name, _)| name.get_ref() == key)
+        .map_or((0, None), |(name, value)| {
+            (name.span().start, Some(Spanned::get_ref(value)))
+        })
+}
+
+/// What a variable's text may mean, likeliest first.
+fn readings(text: &str, is_list: bool) -> Vec<Value> {
+    let toml = text.parse::<Value>().ok();
+    let other = if is_list {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
+    } else {
+        Value::String(text.to_owned())
+    };
+    toml.into_iter().chain([other]).collect()
+}
+
+/// Whether `value` is legal for this key, all others at their defaults.
+fn try_alone(section: &str, key: &str, value: &Value) -> Result<(), String> {
+    let defaults = table_of(&Config::default());
+    let keys = defaults.get(section).and_then(Value::as_table);
+    let Some(default) = keys.and_then(|keys| keys.get(key)) else {
+        let there = keys.map(names).unwrap_or_default();
+        return Err(format!("there is no such key; [{section}] has {there}"));
+    };
+    let keys = Table::from_iter([(key.to_owned(), value.clone())]);
+    let alone = Table::from_iter([(section.to_owned(), Value::Table(keys))]);
+    Config::deserialize(alone)
+        .map(drop)
+        .map_err(|error| match default {
+            Value::Integer(_) => format!("must be a whole number, 0 or more, not {value}"),
+            Value::Array(_) => format!("must be a list of texts: {}", error.message()),
+            _ => error.message().to_owned(),
+        })
+}
+
+fn names(table: &Table) -> String {
+    table
+        .keys()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

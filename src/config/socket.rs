@@ -1,0 +1,66 @@
+//! `[socket]`: the bounds of an open WebSocket.
+
+use serde::{Deserialize, Serialize};
+
+use super::check::{Problems, between};
+
+/// Open sockets.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SocketConfig {
+    /// Bytes that may be queued for a slow reader beyond the one message that always may.
+    pub outbox_bytes: usize,
+    /// Seconds between two pings.
+    pub ping_s: u64,
+    /// Seconds without inbound bytes or progress in writing after which a connection is dropped.
+    pub idle_s: u64,
+    /// How fast what a client sends is read (and thrown away), in bytes a second.
+    pub inbound_bytes_per_second: usize,
+}
+
+impl Default for SocketConfig {
+    fn default() -> Self {
+        Self {
+            outbox_bytes: 256 * 1024,
+            ping_s: 20,
+            idle_s: 30,
+            inbound_bytes_per_second: 16 * 1024 * 1024,
+        }
+    }
+}
+
+impl SocketConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let gib = 1 << 30;
+        between(
+            problems,
+            "socket",
+            "outbox_bytes",
+            self.outbox_bytes as u64,
+            0,
+            gib,
+        );
+        between(problems, "socket", "ping_s", self.ping_s, 1, 3600);
+        between(problems, "socket", "idle_s", self.idle_s, 1, 7200);
+        let inbound = self.inbound_bytes_per_second as u64;
+        between(
+            problems,
+            "socket",
+            "inbound_bytes_per_second",
+            inbound,
+            1024,
+            gib,
+        );
+        if self.idle_s <= self.ping_s {
+            problems.add(
+                "socket",
+                "idle_s",
+                format!(
+                    "must be more than socket.ping_s ({}): a silent client is only heard when it \
+                     answers a ping",
+                    self.ping_s
+                ),
+            );
+        }
+    }
+}

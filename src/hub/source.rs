@@ -1,0 +1,55 @@
+//! The seam through which events come in: the tail of our own database, or OpenWISP's channel
+//! layer.
+
+use async_trait::async_trait;
+
+use super::Snapshot;
+use crate::event::{Timestamp, Topic};
+
+/// The source could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("what changed cannot be read: {0}")]
+pub struct SourceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Where a replay goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// When what was sent last had changed.
+    pub changed: Timestamp,
+    /// What was sent last: orders what changed in the same microsecond.
+    pub id: uuid::Uuid,
+    /// What changes after this instant comes as events; `None` until the first page was read.
+    pub until: Option<Timestamp>,
+}
+
+impl Cursor {
+    /// The beginning of a replay of everything that changed at or after `since`.
+    #[must_use]
+    pub fn begin(since: Timestamp) -> Self {
+        Self {
+            changed: since,
+            id: uuid::Uuid::nil(),
+            until: None,
+        }
+    }
+}
+
+/// What hands events to the hub, as a socket sees it.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// Returns once everything committed before the call has been handed to the hub, so that a
+    /// socket that joins afterwards is told only of what comes later.
+    async fn catch_up(&self);
+
+    /// Counts up as the source goes through its log. When it is greater by two than it was, every
+    /// event committed by then has been handed to the hub.
+    fn passes(&self) -> u64;
+
+    /// A page of the present states of what changed on `topics` from `cursor` on, oldest change
+    /// first, and the cursor of the next page, `None` after the last one.
+    async fn replay(
+        &self,
+        topics: &[Topic],
+        cursor: Cursor,
+    ) -> Result<(Vec<Snapshot>, Option<Cursor>), SourceError>;
+}

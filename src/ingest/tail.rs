@@ -1,0 +1,185 @@
+//! The tail: reads committed changes in an order that misses nothing, and publishes the present
+//! state of what no hint brought.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, watch};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Ingest, Origin, snapshot};
+use crate::event::{LocationId, Topic};
+use crate::hub::{Cursor, Snapshot, Source, SourceError};
+use crate::store::{Change, Position, SinceScope, Store, StoreError};
+use crate::telemetry::Metrics;
+
+/// How often `SQLite` is asked whether another connection has committed: a few microseconds each.
+const DATA_VERSION: Duration = Duration::from_millis(25);
+
+/// How many whole rows are fetched at a time.
+const ROWS: usize = 500;
+
+/// How many snapshots a socket's replay holds in memory at a time.
+const REPLAY_PAGE: u32 = 200;
+
+/// The reader of the log, and how far it is.
+pub struct Tail {
+    store: Store,
+    ingest: Arc<Ingest>,
+    metrics: Arc<Metrics>,
+    /// Asks for a pass now.
+    wake: Notify,
+    /// Completed passes; written by [`Tail::run`] alone.
+    passes: watch::Sender<u64>,
+}
+
+impl Tail {
+    /// A tail that has read nothing yet.
+    #[must_use]
+    pub fn new(store: Store, ingest: Arc<Ingest>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            ingest,
+            metrics,
+            wake: Notify::new(),
+            passes: watch::Sender::new(0),
+        }
+    }
+
+    /// Asks for a pass now instead of at the next tick.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Reads from `position` on for as long as the program runs: each `every`, and sooner when
+    /// woken or when the database says that something was committed. While the database is away
+    /// the position stays, so an outage loses nothing.
+    pub async fn run(&self, mut position: Position, every: Duration) {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut data_version = None;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.wake.notified() => {}
+                () = self.other_commit(data_version) => {}
+            }
+            // Asked before reading: what is committed meanwhile shows as another number.
+            data_version = self.store.data_version().await.ok().flatten();
+            match self.pass(position).await {
+                Ok(read) => {
+                    position = read;
+                    self.metrics.tail_passes.inc();
+                    self.passes.send_modify(|passes| *passes += 1);
+                }
+                Err(error) => {
+                    self.metrics.tail_failures.inc();
+                    tracing::warn!(%error, "the tail cannot read the database and tries again");
+                    tokio::time::sleep(every).await;
+                }
+            }
+        }
+    }
+
+    /// One reading: what is new is published, and the position behind it returned.
+    async fn pass(&self, position: Position) -> Result<Position, StoreError> {
+        let (changes, next) = self.store.changes_after(position).await?;
+        let mut lost = self.news(&changes);
+        if !lost.is_empty() {
+            // Hints of these commits may be a moment away: only what they really did not bring
+            // loses its intermediate states.
+            self.store.settle().await;
+            lost = self.news(&changes);
+        }
+        for ids in lost.chunks(ROWS) {
+            for moved in self.store.moves_of(ids).await? {
+                self.ingest.publish(&moved, Origin::Tail);
+            }
+        }
+        Ok(next)
+    }
+
+    /// Of `changes`, those that somebody here watches and that have not been published.
+    fn news(&self, changes: &[Change]) -> Vec<LocationId> {
+        let mut news = Vec::new();
+        for change in changes.iter().filter(|change| self.ingest.is_news(change)) {
+            if self.ingest.is_watched(change) {
+                news.push(change.id);
+            } else {
+                self.ingest.skip(change);
+            }
+        }
+        news
+    }
+
+    /// Returns when a connection has committed to `SQLite` after it said `data_version`; never where
+    /// there is no such number (on `PostgreSQL` NOTIFY tells).
+    async fn other_commit(&self, data_version: Option<i64>) {
+        if data_version.is_none() {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(DATA_VERSION).await;
+            if self
+                .store
+                .data_version()
+                .await
+                .is_ok_and(|now| now != data_version)
+            {
+                return;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Tail {
+    async fn catch_up(&self) {
+        let mut passes = self.passes.subscribe();
+        // The pass under way may have begun before the commit; the one after it has not.
+        let enough = *passes.borrow_and_update() + 2;
+        while *passes.borrow_and_update() < enough {
+            self.wake();
+            // The sender lives in `self`, so this cannot fail while we are here.
+            if passes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn passes(&self) -> u64 {
+        *self.passes.borrow()
+    }
+
+    async fn replay(
+        &self,
+        topics: &[Topic],
+        cursor: Cursor,
+    ) -> Result<(Vec<Snapshot>, Option<Cursor>), SourceError> {
+        let Some(scope) = replayed(topics) else {
+            return Ok((Vec::new(), None));
+        };
+        let page = self.store.moves_since(&scope, cursor, REPLAY_PAGE).await;
+        let (moves, next) = page.map_err(|error| SourceError(error.into()))?;
+        Ok((moves.iter().map(snapshot).collect(), next))
+    }
+}
+
+/// What a replay of `topics` reads; nothing where nothing can have changed.
+fn replayed(topics: &[Topic]) -> Option<SinceScope> {
+    let mut organizations = BTreeSet::new();
+    for topic in topics {
+        match *topic {
+            Topic::Location(id) => return Some(SinceScope::Location(id)),
+            Topic::AllLocations => return Some(SinceScope::Fleet(None)),
+            Topic::OrgLocations(id) => {
+                organizations.insert(id);
+            }
+            // Commands are not run yet by this version, so none can have changed.
+            Topic::DeviceCommands(_) => {}
+        }
+    }
+    (!organizations.is_empty()).then_some(SinceScope::Fleet(Some(organizations)))
+}

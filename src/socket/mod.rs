@@ -1,0 +1,205 @@
+//! The way out: the three push-only WebSocket endpoints.
+//!
+//! The handshake is HTTP's ([`handshake`]); after the 101 a connection is ours: its frames are read
+//! by [`reader`], written by [`writer`], and one loop ([`connection`]) runs it.
+
+mod connection;
+mod handshake;
+mod reader;
+mod refusal;
+mod replay;
+mod writer;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::any;
+use http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use tokio::net::TcpStream;
+
+use self::connection::{Connection, Pace};
+use self::handshake::Admitted;
+use self::refusal::Refusal;
+use crate::access::policy::Feed;
+use crate::access::{Directory, Leaseholder, Leases, Resource};
+use crate::config::Config;
+use crate::event::Topic;
+use crate::hub::{CloseReason, Hub, Source, Subscriber};
+use crate::telemetry::{Metrics, Throttled};
+
+/// Refusals logged each second; the rest is counted.
+const REFUSALS_LOGGED: u32 = 20;
+
+/// What the endpoints need.
+pub struct Sockets {
+    directory: Arc<dyn Directory>,
+    source: Arc<dyn Source>,
+    hub: Arc<Hub>,
+    leases: Arc<Leases>,
+    metrics: Arc<Metrics>,
+    pace: Pace,
+    cookie_name: String,
+    allowed_origins: Vec<String>,
+    trusted_proxies: Vec<IpNet>,
+    refusals: Throttled,
+    /// Set once, when the server begins to stop.
+    draining: AtomicBool,
+}
+
+impl Sockets {
+    /// The endpoints over these parts.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        directory: Arc<dyn Directory>,
+        source: Arc<dyn Source>,
+        hub: Arc<Hub>,
+        leases: Arc<Leases>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            directory,
+            source,
+            hub,
+            leases,
+            metrics,
+            pace: Pace::new(&config.socket),
+            cookie_name: config.login.cookie_name.clone(),
+            allowed_origins: config.server.allowed_origins.clone(),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            refusals: Throttled::new(REFUSALS_LOGGED),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on every handshake is refused with 503.
+    pub fn refuse_new(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The routes of the contract, each with and without its trailing slash.
+pub fn routes(sockets: Arc<Sockets>) -> Router {
+    Router::new()
+        .route(
+            "/ws/controller/device/{id}/command",
+            any(open_device_commands),
+        )
+        .route(
+            "/ws/controller/device/{id}/command/",
+            any(open_device_commands),
+        )
+        .route("/ws/loci/location/{id}", any(open_location))
+        .route("/ws/loci/location/{id}/", any(open_location))
+        .route("/ws/loci/location", any(open_locations))
+        .route("/ws/loci/location/", any(open_locations))
+        .with_state(sockets)
+}
+
+async fn open_device_commands(
+    State(sockets): State<Arc<Sockets>>,
+    Path(id): Path<String>,
+    parts: Parts,
+) -> Response {
+    let feed = parse(&id).map(|id| Feed::Of(Resource::Device(id)));
+    open(sockets, "device_commands", feed, parts).await
+}
+
+async fn open_location(
+    State(sockets): State<Arc<Sockets>>,
+    Path(id): Path<String>,
+    parts: Parts,
+) -> Response {
+    let feed = parse(&id).map(|id| Feed::Of(Resource::Location(id)));
+    open(sockets, "location", feed, parts).await
+}
+
+async fn open_locations(State(sockets): State<Arc<Sockets>>, parts: Parts) -> Response {
+    open(sockets, "locations", Ok(Feed::Fleet), parts).await
+}
+
+/// A UUID in its canonical form, as in OpenWISP's URLs (but in either case).
+fn parse<T: FromStr>(id: &str) -> Result<T, Refusal> {
+    const HYPHENATED: usize = 36;
+    id.parse()
+        .ok()
+        .filter(|_| id.len() == HYPHENATED)
+        .ok_or(Refusal::UnknownPath)
+}
+
+/// Answers a handshake; an admitted client's connection goes on in a task of its own.
+async fn open(
+    sockets: Arc<Sockets>,
+    endpoint: &'static str,
+    feed: Result<Feed, Refusal>,
+    mut parts: Parts,
+) -> Response {
+    let admitted = match feed {
+        Ok(feed) => handshake::admit(&sockets, feed, &parts).await,
+        Err(refusal) => Err(refusal),
+    };
+    match admitted {
+        Err(refusal) => refusal.answer(&sockets, &parts),
+        Ok(admitted) => {
+            let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+                return Refusal::NoUpgrade.answer(&sockets, &parts);
+            };
+            let response = handshake::switching_protocols(&admitted);
+            tokio::spawn(serve(sockets, endpoint, admitted, upgrade));
+            response
+        }
+    }
+}
+
+/// Takes the TCP stream over from the HTTP server and serves it until it ends.
+async fn serve(
+    sockets: Arc<Sockets>,
+    endpoint: &'static str,
+    admitted: Admitted,
+    upgrade: OnUpgrade,
+) {
+    let Ok(upgraded) = upgrade.await else {
+        tracing::debug!("a client left between its handshake and our answer");
+        return;
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        tracing::error!("a socket came over something else than TCP and cannot be served");
+        return;
+    };
+    let connection = Connection::new(
+        parts.io.into_inner(),
+        admitted.subscriber,
+        admitted.replay,
+        sockets.pace,
+        Arc::clone(&sockets.metrics),
+    );
+    sockets.metrics.socket_opened(endpoint);
+    let ended = connection.run(&parts.read_buf).await;
+    sockets.metrics.socket_closed(endpoint, ended.label());
+    tracing::debug!(endpoint, reason = ended.label(), "a socket ended");
+}
+
+impl Leaseholder for Subscriber {
+    fn follow(&self, topics: Vec<Topic>) {
+        Self::follow(self, topics);
+    }
+
+    fn revoke(&self) {
+        self.outbox().close(CloseReason::AccessLost);
+    }
+
+    fn give_up(&self) {
+        self.outbox().close(CloseReason::Unavailable);
+    }
+
+    fn drain(&self) {
+        self.outbox().close(CloseReason::Draining);
+    }
+}

@@ -1,0 +1,127 @@
+//! Why a handshake is refused: told to the log in full, to the client only as far as it may know.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+
+use super::{Sockets, handshake};
+
+/// Seconds after which a client refused with 503 may try again.
+const RETRY_S: HeaderValue = HeaderValue::from_static("5");
+
+/// Why a handshake did not become a socket.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The path's identifier is no UUID.
+    #[error("there is no such endpoint")]
+    UnknownPath,
+    /// A request that wants no upgrade.
+    #[error("this endpoint is a WebSocket: an upgrade is required")]
+    NoUpgrade,
+    /// Not a handshake of RFC 6455, section 4.2.1.
+    #[error("not a valid WebSocket handshake: {0}")]
+    BadHandshake(&'static str),
+    /// `?since=` is no instant.
+    #[error("since must be an ISO 8601 date and time with an offset, such as 2026-11-24T10:15:00Z")]
+    BadSince,
+    /// A browser on a page of another site.
+    #[error("the origin {0} is neither this host nor on server.allowed_origins")]
+    Origin(String),
+    /// Neither a session cookie nor a token.
+    #[error("no session cookie and no token")]
+    NoCredential,
+    /// The session or token proves nobody (unknown, expired, revoked, user inactive).
+    #[error("the session or token is not valid")]
+    BadCredential,
+    /// The user lacks a right.
+    #[error("{0} lacks the right to listen to this")]
+    NotPermitted(String),
+    /// There is no such device or location.
+    #[error("there is no such device or location")]
+    NoResource,
+    /// The users cannot be asked about.
+    #[error("access cannot be checked now: {0}")]
+    Unavailable(String),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Draining,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
+            Self::BadHandshake(_) | Self::BadSince => StatusCode::BAD_REQUEST,
+            Self::Origin(_)
+            | Self::NoCredential
+            | Self::BadCredential
+            | Self::NotPermitted(_)
+            | Self::NoResource => StatusCode::FORBIDDEN,
+            Self::Unavailable(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The value of the `reason` label of metrics and logs.
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::UnknownPath => "unknown_path",
+            Self::NoUpgrade => "no_upgrade",
+            Self::BadHandshake(_) => "bad_handshake",
+            Self::BadSince => "bad_since",
+            Self::Origin(_) => "origin",
+            Self::NoCredential => "no_credential",
+            Self::BadCredential => "bad_credential",
+            Self::NotPermitted(_) => "not_permitted",
+            Self::NoResource => "no_resource",
+            Self::Unavailable(_) => "unavailable",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// What the client is told. A refusal does not say which of its reasons it has: whether a
+    /// device exists is nobody's business who may not see it.
+    fn detail(&self) -> String {
+        match self.status() {
+            StatusCode::FORBIDDEN => "You may not listen to this.".to_owned(),
+            StatusCode::SERVICE_UNAVAILABLE => "Try again later.".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Counts and logs the refusal, and answers it.
+    pub fn answer(self, sockets: &Sockets, parts: &Parts) -> Response {
+        sockets.metrics.handshake_refused(self.label());
+        if let Some(held_back) = sockets.refusals.pass() {
+            let client = handshake::client(sockets, parts);
+            // The path alone: the query is not ours to print.
+            tracing::info!(
+                reason = self.label(),
+                client = %client.address,
+                path = parts.uri.path(),
+                held_back,
+                "a handshake was refused: {self}"
+            );
+        }
+        let body = serde_json::json!({ "detail": self.detail() }).to_string();
+        let mut response =
+            (self.status(), [(CONTENT_TYPE, "application/json")], body).into_response();
+        let headers = response.headers_mut();
+        match self.status() {
+            StatusCode::UPGRADE_REQUIRED => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            }
+            StatusCode::BAD_REQUEST => {
+                let version = HeaderName::from_static("sec-websocket-version");
+                headers.insert(version, HeaderValue::from_static("13"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, RETRY_S);
+            }
+            _ => {}
+        }
+        response
+    }
+}

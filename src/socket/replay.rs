@@ -1,0 +1,74 @@
+//! `?since=`: what changed while the client was away, before what changes now.
+
+use std::sync::Arc;
+
+use crate::event::{Frame, Timestamp};
+use crate::hub::{Cursor, Source, SourceError, Subscriber};
+
+/// How far back a client may ask.
+const MOST_S: i64 = 24 * 60 * 60;
+
+/// Clocks differ, and a change is stamped a moment before it is committed.
+const MARGIN_S: i64 = 10;
+
+/// The replay of one socket, a page at a time: the next one is read when the last one is written,
+/// so that thousands of clients that return together cost a page each.
+pub struct Replay {
+    source: Arc<dyn Source>,
+    /// Where the next page begins; `None` when there is none.
+    cursor: Option<Cursor>,
+    /// The source's passes when the last page was read: two later, events that are older than it
+    /// have come, and the outbox may forget what was sent.
+    floors_since: Option<u64>,
+}
+
+impl Replay {
+    /// A replay from `since` on, if the client asked for one.
+    #[must_use]
+    pub fn new(source: Arc<dyn Source>, since: Option<Timestamp>) -> Self {
+        let cursor = since.map(|since| {
+            let oldest = Timestamp::now().plus_seconds(-MOST_S);
+            Cursor::begin(since.plus_seconds(-MARGIN_S).max(oldest))
+        });
+        Self {
+            source,
+            cursor,
+            floors_since: None,
+        }
+    }
+
+    /// Whether a page is to be sent before what waits in the outbox.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// The next page, to be written ahead of what waits in the outbox. Events as old as what it
+    /// holds are not delivered after it.
+    pub async fn next_page(&mut self, subscriber: &Subscriber) -> Result<Vec<Frame>, SourceError> {
+        let Some(cursor) = self.cursor else {
+            return Ok(Vec::new());
+        };
+        // The topics of now: an organization lost meanwhile is not replayed.
+        let (page, next) = self.source.replay(&subscriber.topics(), cursor).await?;
+        self.floors_since = Some(self.source.passes());
+        self.cursor = next;
+        let versions = page
+            .iter()
+            .map(|snapshot| (snapshot.subject, snapshot.version));
+        subscriber.outbox().raise_floors(versions);
+        Ok(page.into_iter().map(|snapshot| snapshot.frame).collect())
+    }
+
+    /// Lets the outbox forget what the replay sent once nothing older can come any more.
+    pub fn settle(&mut self, subscriber: &Subscriber) {
+        if self.cursor.is_none()
+            && self
+                .floors_since
+                .is_some_and(|passes| self.source.passes() >= passes + 2)
+        {
+            subscriber.outbox().forget_floors();
+            self.floors_since = None;
+        }
+    }
+}

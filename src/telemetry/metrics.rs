@@ -1,0 +1,221 @@
+//! Prometheus metrics, on a listener of their own so that they are never served to the public.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Endpoint {
+    endpoint: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Origin {
+    origin: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// Every number that fleetwire counts, made once and shared.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    sockets_open: Family<Endpoint, Gauge>,
+    sockets_closed: Family<Reason, Counter>,
+    handshakes_refused: Family<Reason, Counter>,
+    events_published: Family<Origin, Counter>,
+    snapshots: Family<Outcome, Counter>,
+    lease_checks: Family<Outcome, Counter>,
+    /// Frames of events handed to the kernel.
+    pub frames_written: Counter,
+    /// Bytes handed to the kernel on sockets, control frames included.
+    pub socket_bytes_written: Counter,
+    /// Bytes that clients sent on sockets, thrown away.
+    pub socket_bytes_ignored: Counter,
+    /// Completed readings of the tail.
+    pub tail_passes: Counter,
+    /// Readings of the tail that failed; each is tried again from the same position.
+    pub tail_failures: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("fleetwire"),
+            sockets_open: Family::default(),
+            sockets_closed: Family::default(),
+            handshakes_refused: Family::default(),
+            events_published: Family::default(),
+            snapshots: Family::default(),
+            lease_checks: Family::default(),
+            frames_written: Counter::default(),
+            socket_bytes_written: Counter::default(),
+            socket_bytes_ignored: Counter::default(),
+            tail_passes: Counter::default(),
+            tail_failures: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("sockets_open", "Open sockets", self.sockets_open.clone());
+        r.register(
+            "sockets_closed",
+            "Sockets that ended, by why",
+            self.sockets_closed.clone(),
+        );
+        r.register(
+            "handshakes_refused",
+            "Handshakes refused, by why",
+            self.handshakes_refused.clone(),
+        );
+        r.register(
+            "events_published",
+            "Events handed to the hub, by what brought them (hint or tail)",
+            self.events_published.clone(),
+        );
+        r.register(
+            "snapshots",
+            "Snapshots pushed to outboxes, by what became of them",
+            self.snapshots.clone(),
+        );
+        r.register(
+            "lease_checks",
+            "Checks of all open sockets' rights, by outcome",
+            self.lease_checks.clone(),
+        );
+        r.register(
+            "frames_written",
+            "Event frames written",
+            self.frames_written.clone(),
+        );
+        r.register(
+            "socket_written_bytes",
+            "Bytes written to sockets",
+            self.socket_bytes_written.clone(),
+        );
+        r.register(
+            "socket_ignored_bytes",
+            "Bytes that clients sent and that were thrown away",
+            self.socket_bytes_ignored.clone(),
+        );
+        r.register(
+            "tail_passes",
+            "Completed readings of the tail",
+            self.tail_passes.clone(),
+        );
+        r.register(
+            "tail_failures",
+            "Readings of the tail that failed and are tried again",
+            self.tail_failures.clone(),
+        );
+    }
+
+    /// A socket of `endpoint` opened.
+    pub fn socket_opened(&self, endpoint: &'static str) {
+        self.sockets_open
+            .get_or_create(&Endpoint { endpoint })
+            .inc();
+    }
+
+    /// A socket of `endpoint` ended because of `reason`.
+    pub fn socket_closed(&self, endpoint: &'static str, reason: &'static str) {
+        self.sockets_open
+            .get_or_create(&Endpoint { endpoint })
+            .dec();
+        self.sockets_closed.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A handshake was refused because of `reason`.
+    pub fn handshake_refused(&self, reason: &'static str) {
+        self.handshakes_refused
+            .get_or_create(&Reason { reason })
+            .inc();
+    }
+
+    /// An event was handed to the hub; `origin` is `hint` or `tail`.
+    pub fn event_published(&self, origin: &'static str) {
+        self.events_published
+            .get_or_create(&Origin { origin })
+            .inc();
+    }
+
+    /// `count` snapshots ended up as `outcome` in their outboxes.
+    pub fn snapshots(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.snapshots
+                .get_or_create(&Outcome { outcome })
+                .inc_by(count);
+        }
+    }
+
+    /// The leases were checked with `outcome`: `renewed` or `unreachable`.
+    pub fn leases_checked(&self, outcome: &'static str) {
+        self.lease_checks.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// `GET /metrics` in the OpenMetrics text format.
+pub fn router(metrics: Arc<Metrics>) -> Router {
+    Router::new()
+        .route("/metrics", get(get_metrics))
+        .with_state(metrics)
+}
+
+async fn get_metrics(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match metrics.render() {
+        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_rendered_under_our_prefix() {
+        let metrics = Metrics::default();
+        metrics.socket_opened("locations");
+        metrics.snapshots("queued", 3);
+        let text = metrics.render().unwrap();
+        assert!(
+            text.contains("fleetwire_sockets_open{endpoint=\"locations\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("fleetwire_snapshots_total{outcome=\"queued\"} 3"),
+            "{text}"
+        );
+    }
+}
