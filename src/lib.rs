@@ -1,6 +1,5 @@
 //! fleetwire: the live channel of a network.
 
-#![allow(unused, missing_docs)]
 pub mod access;
 pub mod api;
 pub mod app;
