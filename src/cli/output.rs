@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
 use serde_json::Value;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Standard output was closed by who read it: the end of the work, but no failure.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +68,17 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Closed.into()),
         done => Ok(done?),
     }
+}
+
+/// Returns when who reads standard output has closed it, which a write would only find out later;
+/// never where the system does not tell, as for a file.
+pub(crate) async fn closed() {
+    if let Ok(stdout) = AsyncFd::with_interest(io::stdout(), Interest::ERROR)
+        && stdout.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// A line for the person at the terminal that is no result.
