@@ -261,24 +261,24 @@ mod tests {
         headers
     }
 
-    fn token(text: &str) -> Option<Credential> {
-        Some(Credential::Token(text.into()))
+    fn token(text: &str) -> Credential {
+        Credential::Token(text.into())
     }
 
-    fn session(text: &str) -> Option<Credential> {
-        Some(Credential::Session(text.into()))
+    fn session(text: &str) -> Credential {
+        Credential::Session(text.into())
     }
 
     #[test]
     fn a_token_beats_the_cookie_and_a_malformed_one_is_nobody() {
         for (authorization, expected) in [
-            ("Bearer abc", token("abc")),
-            ("bearer  abc ", token("abc")),
-            ("Token abc", token("abc")),
+            ("Bearer abc", Some(token("abc"))),
+            ("bearer  abc ", Some(token("abc"))),
+            ("Token abc", Some(token("abc"))),
             ("Bearer", None),
             ("Bearer a b", None),
-            ("Basic dXNlcjpwYXNz", session("s")),
-            ("", session("s")),
+            ("Basic dXNlcjpwYXNz", Some(session("s"))),
+            ("", Some(session("s"))),
         ] {
             let headers = headers(&[("authorization", authorization), ("cookie", "sessionid=s")]);
             assert_eq!(
@@ -300,13 +300,13 @@ mod tests {
     #[test]
     fn the_last_cookie_of_the_name_wins() {
         for (cookies, expected) in [
-            (&["sessionid=a"][..], session("a")),
-            (&["x=1; sessionid=a; y=2"], session("a")),
-            (&["sessionid=a; sessionid=b"], session("b")),
-            (&["sessionid=a", "sessionid=b; x=1"], session("b")),
-            (&["sessionid=\"a\""], session("a")),
-            (&["sessionid = a "], session("a")),
-            (&["sessionid=a=b"], session("a=b")),
+            (&["sessionid=a"][..], Some(session("a"))),
+            (&["x=1; sessionid=a; y=2"], Some(session("a"))),
+            (&["sessionid=a; sessionid=b"], Some(session("b"))),
+            (&["sessionid=a", "sessionid=b; x=1"], Some(session("b"))),
+            (&["sessionid=\"a\""], Some(session("a"))),
+            (&["sessionid = a "], Some(session("a"))),
+            (&["sessionid=a=b"], Some(session("a=b"))),
             (&["sessionid="], None),
             (&["sessionid=\"\""], None),
             (&["xsessionid=a; Sessionid=b; sessionid"], None),
@@ -326,7 +326,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let value = http::HeaderValue::from_bytes(b"theme=\xff; sessionid=a").unwrap();
         headers.insert(COOKIE, value);
-        assert_eq!(credential(&headers, "sessionid"), session("a"));
+        assert_eq!(credential(&headers, "sessionid"), Some(session("a")));
     }
 
     fn client(peer: &str, lines: &[(&'static str, &str)]) -> Client {

@@ -252,7 +252,7 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const WINDOW: Duration = Duration::from_secs(300);
+    const WINDOW: Duration = Duration::from_mins(5);
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()

@@ -1,22 +1,15 @@
-//! Bodies of requests: read after it is clear that the request may be made, never without limits,
-//! and never left in the pipe, where they would keep the client from seeing the answer.
+//! Bodies of requests: read when it is clear that the request may be made, and never without limits.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
-use axum::middleware::Next;
-use axum::response::Response;
-use http::header::{CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
-use hyper::body::{Frame, SizeHint};
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::error::ApiError;
@@ -24,10 +17,6 @@ use crate::app::App;
 
 /// A body has to be here within this time, however slowly it comes.
 const READ_WITHIN: Duration = Duration::from_secs(30);
-
-/// What is read and thrown away behind a refusal at most: so much, and so long.
-const THROW_AWAY_BYTES: usize = 64 * 1024 * 1024;
-const THROW_AWAY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A user name and a password are short.
 const LOGIN_LIMIT_BYTES: usize = 64 * 1024;
@@ -201,88 +190,154 @@ fn is_json(media_type: &str) -> bool {
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
-/// Around every handler: when the request was refused with its body still (partly) unread, the rest
-/// is read and thrown away before the answer goes out. Otherwise the connection would end with
-/// bytes on their way, and the client would see a reset in place of the answer.
-pub async fn read_to_the_end(request: Request, next: Next) -> Response {
-    if request.body().is_end_stream() {
-        return next.run(request).await;
-    }
-    let waits_for_continue = request.headers().contains_key(EXPECT);
-    let (back, mut unread) = oneshot::channel();
-    let request = request.map(|body| {
-        Body::new(Returning {
-            body: Some(body),
-            back: Some(back),
-            is_coming: !waits_for_continue,
-        })
-    });
-    let response = next.run(request).await;
-    let is_refusal = response.status().is_client_error() || response.status().is_server_error();
-    // Behind a 408 is somebody who has been waited for already.
-    if is_refusal
-        && response.status() != StatusCode::REQUEST_TIMEOUT
-        && let Ok(body) = unread.try_recv()
-    {
-        // Too much or too slow: then the answer goes out as well as it can.
-        let _ = timeout(THROW_AWAY_WITHIN, throw_away(body)).await;
-    }
-    response
-}
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use futures_util::stream;
+    use http::StatusCode;
 
-async fn throw_away(mut body: Body) {
-    let mut bytes = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        bytes += frame.data_ref().map_or(0, Bytes::len);
-        if bytes > THROW_AWAY_BYTES {
-            return;
-        }
-    }
-}
+    use super::*;
 
-/// A request's body that, dropped before its end, is given back.
-struct Returning {
-    /// There until dropped.
-    body: Option<Body>,
-    back: Option<oneshot::Sender<Body>>,
-    /// Whether the client sends it without being told to continue, or was told.
-    is_coming: bool,
-}
-
-impl HttpBody for Returning {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.is_coming = true;
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
+    fn unread(media_type: Option<&str>, body: impl Into<Body>) -> UnreadBody {
+        UnreadBody {
+            media_type: media_type.map(str::to_owned),
+            body: body.into(),
+            limit_bytes: 10,
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    /// A body whose length nobody announces.
+    fn pieces(pieces: &[&'static str]) -> Body {
+        let pieces: Vec<Result<_, Infallible>> = pieces.iter().map(|piece| Ok(*piece)).collect();
+        Body::from_stream(stream::iter(pieces))
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(SizeHint::default, HttpBody::size_hint)
+    async fn told<T>(result: Result<T, ApiError>) -> (StatusCode, String) {
+        let Err(error) = result else {
+            panic!("accepted")
+        };
+        let response = error.into_response();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1000)
+            .await
+            .unwrap();
+        (status, String::from_utf8(body.into()).unwrap())
     }
-}
 
-impl Drop for Returning {
-    fn drop(&mut self) {
-        if let (Some(body), Some(back)) = (self.body.take(), self.back.take())
-            && self.is_coming
-            && !body.is_end_stream()
-        {
-            // Nobody waits for it when the connection is gone.
-            let _ = back.send(body);
+    #[tokio::test]
+    async fn a_body_is_an_object_and_nothing_at_all_is_an_empty_one() {
+        for body in [Body::from(r#"{"a":1}"#), pieces(&["{\"a", "\":", "1}"])] {
+            let object = unread(None, body).object().await.unwrap();
+            assert_eq!(object["a"], 1);
+        }
+        assert!(
+            unread(Some("text/plain"), "")
+                .object()
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        for (body, reason) in [
+            ("[1]", "Expected a dictionary, but got list."),
+            ("\"x\"", "Expected a dictionary, but got str."),
+            ("7", "Expected a dictionary, but got int."),
+            ("7.5", "Expected a dictionary, but got float."),
+            ("true", "Expected a dictionary, but got bool."),
+            ("null", "No data provided"),
+            ("{", "JSON parse error - "),
+            ("{}x", "JSON parse error - "),
+            ("1e999", "JSON parse error - "),
+            ("\u{feff}{}", "JSON parse error - "),
+        ] {
+            let (status, text) = told(unread(None, body).object().await).await;
+            assert_eq!(status, 400);
+            assert!(text.contains(reason), "{body}: {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused_announced_or_not() {
+        let full = r#"{"a": 123}"#;
+        assert_eq!(full.len(), 10);
+        assert!(unread(None, full).object().await.is_ok());
+        assert!(
+            unread(None, pieces(&["{\"a\": ", "123}"]))
+                .object()
+                .await
+                .is_ok()
+        );
+        for body in [Body::from("{\"a\": 1234}"), pieces(&["{\"a\": ", "1234}"])] {
+            let (status, text) = told(unread(None, body).object().await).await;
+            assert_eq!(status, 413);
+            assert!(text.contains("larger than 10 bytes"), "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up() {
+        let endless = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Some((Ok::<_, Infallible>(" "), ()))
+        });
+        let (status, _) = told(unread(None, Body::from_stream(endless)).object().await).await;
+        assert_eq!(status, 408);
+    }
+
+    #[tokio::test]
+    async fn only_json_is_read_as_json() {
+        let media_type = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, http::HeaderValue::from_static(value));
+            super::media_type(&headers)
+        };
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/geo+json",
+        ] {
+            assert!(
+                unread(media_type(json).as_deref(), "{}")
+                    .object()
+                    .await
+                    .is_ok(),
+                "{json}"
+            );
+        }
+        for other in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "image/svg+json",
+        ] {
+            let (status, text) =
+                told(unread(media_type(other).as_deref(), "{}").object().await).await;
+            assert_eq!(status, 415);
+            assert!(
+                text.contains(&format!("Unsupported media type \\\"{other}\\\"")),
+                "{text}"
+            );
+        }
+        assert_eq!(media_type(" ; "), None);
+    }
+
+    #[test]
+    fn forms_are_read_as_browsers_write_them() {
+        for (text, expected) in [
+            ("a=1&b=2", &[("a", "1"), ("b", "2")][..]),
+            ("a=x+y%20z%2B", &[("a", "x y z+")]),
+            ("p=%C3%A9%E2%82%ac", &[("p", "é€")]),
+            ("a==&&b&=c", &[("a", "="), ("b", ""), ("", "c")]),
+            ("a=%", &[("a", "%")]),
+            ("a=%4", &[("a", "%4")]),
+            ("a=%zz%41", &[("a", "%zzA")]),
+            ("a=%ff", &[("a", "\u{fffd}")]),
+            ("", &[]),
+        ] {
+            let pairs: Vec<_> = pairs_of(text.as_bytes()).collect();
+            let pairs: Vec<_> = pairs
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            assert_eq!(pairs, expected, "{text}");
         }
     }
 }

@@ -17,7 +17,7 @@ use super::geometry::Feature;
 use super::identity::PathId;
 use crate::app::App;
 use crate::event::{DeviceId, Point, Timestamp};
-use crate::store::{CoordinatesError, FieldErrors, Location, Report};
+use crate::store::{Coordinates, CoordinatesError, FieldErrors, Report};
 
 /// How far a device's clock may run ahead. A report from further in the future would keep all
 /// later ones out.
@@ -34,8 +34,8 @@ pub async fn get_device_coordinates(
     uri: Uri,
 ) -> Result<impl IntoResponse, ApiError> {
     let key = key_of(&uri)?;
-    let location = app.store.coordinates(device, &key).await?;
-    Ok(answer(&location))
+    let coordinates = app.store.coordinates(device, &key).await?;
+    Ok(answer(&coordinates))
 }
 
 pub async fn report_device_coordinates(
@@ -64,15 +64,15 @@ pub async fn report_device_coordinates(
         geometry,
         time,
     };
-    let location = app.store.report_coordinates(report).await?;
-    Ok(answer(&location))
+    let coordinates = app.store.report_coordinates(report).await?;
+    Ok(answer(&coordinates))
 }
 
-fn answer(location: &Location) -> Response {
+fn answer(coordinates: &Coordinates) -> Response {
     let properties = Properties {
-        name: &location.name,
+        name: &coordinates.name,
     };
-    Json(Feature::<(), _>::new(None, location.geometry, properties)).into_response()
+    Json(Feature::<(), _>::new(None, Some(coordinates.geometry), properties)).into_response()
 }
 
 fn key_of(uri: &Uri) -> Result<String, ApiError> {

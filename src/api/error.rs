@@ -195,9 +195,10 @@ impl From<&StoreError> for ApiError {
             StoreError::Database(
                 sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_),
             ) => Self::unavailable(&error),
-            StoreError::Lookup(_) | StoreError::Database(_) | StoreError::Migrate(_) => {
-                Self::internal(&error)
-            }
+            StoreError::Lookup(_)
+            | StoreError::Directory { .. }
+            | StoreError::Database(_)
+            | StoreError::Migrate(_) => Self::internal(&error),
         }
     }
 }

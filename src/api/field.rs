@@ -124,6 +124,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A text that may be null, which a blank one is too: `Some(None)`.
+    #[expect(
+        clippy::option_option,
+        reason = "left out, taken away or set, as in `DeviceChange`"
+    )]
     pub fn nullable_text(&mut self, name: &str) -> Option<Option<String>> {
         if self.raw(name)?.is_null() {
             return Some(None);
@@ -222,6 +226,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A position; `Some(None)` takes it away.
+    #[expect(
+        clippy::option_option,
+        reason = "left out, taken away or set, as in `LocationChange`"
+    )]
     pub fn geometry(&mut self) -> Option<Option<Point>> {
         let value = self.raw("geometry")?;
         if value.is_null() {
@@ -287,9 +295,12 @@ pub fn no_such_pk(id: impl std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
+    use crate::access::PermissionSet;
     use crate::event::LocationType;
 
     fn user(manages: &[OrganizationId]) -> User {
@@ -298,9 +309,9 @@ mod tests {
             username: "ann".into(),
             is_superuser: false,
             is_staff: true,
-            permissions: Default::default(),
+            permissions: PermissionSet::default(),
             manages: manages.iter().copied().collect(),
-            member_of: Default::default(),
+            member_of: BTreeSet::default(),
             password_version: 0,
         }
     }

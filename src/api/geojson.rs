@@ -1,4 +1,4 @@
-//! The map: every location that has a place, as one GeoJSON FeatureCollection.
+//! The map: every location that has a place, as one GeoJSON `FeatureCollection`.
 
 use std::sync::Arc;
 

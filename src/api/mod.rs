@@ -13,9 +13,12 @@ mod field;
 mod geojson;
 mod geometry;
 mod identity;
+mod leftover;
 mod location;
 mod login;
 mod page;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::sync::Arc;
@@ -131,7 +134,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/api", any(no_such_path))
         .route("/api/", any(no_such_path))
         .route("/api/{*path}", any(no_such_path))
-        .layer(from_fn(body::read_to_the_end))
+        .layer(from_fn(leftover::read_to_the_end))
 }
 
 /// The methods of one path: OPTIONS and what is not allowed besides, and `Allow` on every answer.

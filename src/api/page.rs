@@ -112,13 +112,11 @@ impl Listing {
 
     fn filter<T: FromStr>(&mut self, name: &str, reason: impl Fn(&str) -> String) -> Option<T> {
         let text = self.value(name)?.to_owned();
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(_) => {
-                self.errors.add(name, reason(&text));
-                None
-            }
+        let value = text.parse().ok();
+        if value.is_none() {
+            self.errors.add(name, reason(&text));
         }
+        value
     }
 
     /// The last value of this name; an empty one filters nothing.

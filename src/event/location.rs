@@ -39,9 +39,10 @@ impl Point {
         if !(-90.0..=90.0).contains(&latitude) {
             return Err(PointError::Latitude);
         }
+        // Adding zero turns -0 into 0, the same place: SQLite does not keep the sign.
         Ok(Self {
-            longitude,
-            latitude,
+            longitude: longitude + 0.0,
+            latitude: latitude + 0.0,
         })
     }
 
@@ -227,5 +228,7 @@ mod tests {
             assert_eq!(Point::new(longitude, latitude), Err(error));
         }
         assert!(Point::new(-180.0, 90.0).is_ok());
+        let zero = Point::new(-0.0, -0.0).unwrap();
+        assert!(zero.longitude().is_sign_positive() && zero.latitude().is_sign_positive());
     }
 }

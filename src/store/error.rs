@@ -18,7 +18,10 @@ impl FieldErrors {
 
     /// Adds one reason.
     pub fn add(&mut self, field: &str, reason: impl Into<String>) {
-        self.0.entry(field.to_owned()).or_default().push(reason.into());
+        self.0
+            .entry(field.to_owned())
+            .or_default()
+            .push(reason.into());
     }
 
     /// `Ok` when nothing was added.
@@ -53,6 +56,15 @@ pub enum StoreError {
     /// A name or id that the command line looked up: none or several fit.
     #[error("{0}")]
     Lookup(String),
+    /// The data directory cannot be made.
+    #[error("the data directory {} cannot be made: {source}", path.display())]
+    Directory {
+        /// Where it was to be.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// The database does not answer, or answered with an error of its own.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -64,5 +76,43 @@ pub enum StoreError {
 impl From<FieldErrors> for StoreError {
     fn from(errors: FieldErrors) -> Self {
         Self::Invalid(errors)
+    }
+}
+
+impl StoreError {
+    /// Turns the breach of a unique constraint into the error of the field that `fields` names for
+    /// the constraint's columns; anything else stays what it is.
+    pub(super) fn unique(self, fields: &[(&str, &str, &str)]) -> Self {
+        let Self::Database(sqlx::Error::Database(error)) = &self else {
+            return self;
+        };
+        if !error.is_unique_violation() {
+            return self;
+        }
+        // SQLite says `table.column, table.column`, PostgreSQL names a constraint `table_column_key`.
+        let said = format!(
+            "{} {}",
+            error.message(),
+            error.constraint().unwrap_or_default()
+        );
+        let found = fields.iter().find(|(column, ..)| {
+            said.contains(&format!(".{column}")) || said.contains(&format!("_{column}_key"))
+        });
+        found.map_or(self, |(_, field, reason)| {
+            FieldErrors::one(field, *reason).into()
+        })
+    }
+}
+
+impl StoreError {
+    /// The one row that an id or a name fits.
+    pub(super) fn only<T>(what: &str, wanted: &str, mut found: Vec<T>) -> Result<T, Self> {
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => Err(Self::Lookup(format!("there is no {what} \"{wanted}\""))),
+            several => Err(Self::Lookup(format!(
+                "\"{wanted}\" names {several} {what}s: use the id"
+            ))),
+        }
     }
 }

@@ -10,17 +10,24 @@
 
 mod changes;
 mod coordinates;
+mod db;
 mod device;
+mod device_location;
+mod directory;
 mod error;
 mod group;
 mod location;
 mod organization;
 mod session;
+#[cfg(test)]
+mod tests;
+mod text;
 mod token;
+mod transaction;
 mod user;
 
 pub use changes::{Change, HintListener, Position, SinceScope};
-pub use coordinates::{CoordinatesError, Report};
+pub use coordinates::{Coordinates, CoordinatesError, Report};
 pub use device::{Device, DeviceChange, DeviceFilter, NewDevice};
 pub use error::{FieldErrors, StoreError};
 pub use group::{Group, GroupChange};
@@ -32,21 +39,45 @@ pub use user::{Account, AccountChange, NewAccount, PasswordRecord};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+use tokio::sync::{Mutex, mpsc};
+use uuid::Uuid;
+
+use self::coordinates::Waiting;
+use self::db::{Db, on_pool};
 use crate::event::{LocationMoved, OrganizationId};
 
 /// Where the database is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Engine {
     /// `fleetwire.db` in this directory, which is made if it is not there.
-    Sqlite { directory: PathBuf },
+    Sqlite {
+        /// The data directory.
+        directory: PathBuf,
+    },
     /// A `postgres://` URL; it may hold a password, so it is never printed.
-    Postgres { url: String },
+    Postgres {
+        /// The URL.
+        url: String,
+    },
 }
 
 /// The open database: cheap to clone, one a process.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    /// SQLite: held from the beginning of a write until its hints are told.
+    write_order: Arc<Mutex<()>>,
+    sink: OnceLock<Box<Sink>>,
+    /// Reports on their way to the group writer.
+    reports: mpsc::Sender<Waiting>,
+    settling: changes::Settling,
+}
+
+type Sink = dyn Fn(LocationMoved) + Send + Sync;
 
 /// The rows that a caller may see.
 #[derive(Clone, Debug)]
@@ -75,23 +106,92 @@ pub struct Paged<T> {
     pub rows: Vec<T>,
 }
 
+impl Scope {
+    /// Whether something of `organization` may be seen.
+    #[must_use]
+    pub fn contains(&self, organization: OrganizationId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Organizations(ids) => ids.contains(&organization),
+        }
+    }
+
+    /// The SQL condition that `column` is in scope; `$1` in it is the list of [`Scope::ids`].
+    fn condition(&self, db: &Db, column: &str) -> String {
+        match (self, db) {
+            (Self::All, _) => "$1 IS NOT NULL".to_owned(),
+            (Self::Organizations(_), Db::Sqlite { .. }) => {
+                format!("{column} IN (SELECT unhex(value) FROM json_each($1))")
+            }
+            (Self::Organizations(_), Db::Postgres { .. }) => format!("{column} = ANY($1)"),
+        }
+    }
+
+    fn ids(&self) -> Vec<Uuid> {
+        match self {
+            Self::All => Vec::new(),
+            Self::Organizations(ids) => ids.iter().map(|id| id.0).collect(),
+        }
+    }
+}
+
+impl Page {
+    fn offset(self) -> i64 {
+        i64::from(self.number.saturating_sub(1)) * i64::from(self.size)
+    }
+}
+
 impl Store {
     /// Opens the database, creating and migrating it as needed.
     ///
     /// # Errors
     /// When it cannot be reached, created or migrated.
-    pub async fn open(engine: &Engine) -> Result<Self, StoreError> { todo!() }
+    pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
+        let db = Db::open(engine).await?;
+        let (reports, waiting) = mpsc::channel(coordinates::WAITING);
+        let store = Self(Arc::new(Inner {
+            db,
+            write_order: Arc::default(),
+            sink: OnceLock::new(),
+            reports,
+            settling: changes::Settling::default(),
+        }));
+        store.seed_groups().await?;
+        tokio::spawn(coordinates::write_groups(Arc::downgrade(&store.0), waiting));
+        Ok(store)
+    }
 
     /// Sets what is told of each committed move, in commit order (SQLite; on PostgreSQL hints come
-    /// through [`Store::listen`]). Called once, before anything is written.
-    pub fn on_commit(&self, sink: impl Fn(LocationMoved) + Send + Sync + 'static) { todo!() }
+    /// through [`Store::listen`]). Called once, before anything is written; later calls do nothing.
+    pub fn on_commit(&self, sink: impl Fn(LocationMoved) + Send + Sync + 'static) {
+        self.0.sink.set(Box::new(sink)).ok();
+    }
 
     /// Whether the database answers: for readiness.
     ///
     /// # Errors
     /// When it does not.
-    pub async fn ping(&self) -> Result<(), StoreError> { todo!() }
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        on_pool!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ())?);
+        Ok(())
+    }
 
     /// Ends all connections; what is under way is finished first.
-    pub async fn close(&self) { todo!() }
+    pub async fn close(&self) {
+        self.db().close().await;
+    }
+
+    fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    fn write_order(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.0.write_order)
+    }
+
+    fn tell(&self, moved: LocationMoved) {
+        if let Some(sink) = self.0.sink.get() {
+            sink(moved);
+        }
+    }
 }

@@ -1,27 +1,166 @@
 //! API tokens. Only a digest is kept.
 
-use super::{Store, StoreError};
+use std::fmt::Write as _;
+
+use super::db::on_pool;
+use super::session::digest;
+use super::transaction::on_write;
+use super::{FieldErrors, Store, StoreError};
 use crate::event::{Timestamp, TokenId, UserId};
 
+const DESCRIPTION: usize = 200;
+
+/// The description of tokens that a log in over REST made, and how many of them a user keeps.
+const LOGIN: &str = "login";
+const LOGIN_TOKENS: i64 = 100;
+
+/// A token, without its secret.
 #[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
 pub struct Token {
+    /// Identifier; not what the header holds.
     pub id: TokenId,
+    /// Whose.
     pub user: UserId,
+    /// Whose, by name.
     pub username: String,
     /// What it is for, in the words of who made it.
     pub description: String,
+    /// When it was made.
     pub created: Timestamp,
 }
 
 impl Store {
     /// A new token and its secret (40 hexadecimal digits, as Django REST framework's), which is
     /// shown only here.
-    pub async fn add_token(&self, user: UserId, description: &str) -> Result<(Token, String), StoreError> { todo!() }
-    /// A token for a log in over REST: like `add_token` with the description "login"; beyond the newest
-    /// 100 such tokens of a user the oldest end.
-    pub async fn add_login_token(&self, user: UserId) -> Result<(Token, String), StoreError> { todo!() }
-    pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> { todo!() }
-    pub async fn token(&self, id: TokenId) -> Result<Token, StoreError> { todo!() }
-    pub async fn set_token_description(&self, id: TokenId, description: &str) -> Result<Token, StoreError> { todo!() }
-    pub async fn remove_token(&self, id: TokenId) -> Result<(), StoreError> { todo!() }
+    ///
+    /// # Errors
+    /// When there is no such user, or the description is not acceptable.
+    pub async fn add_token(
+        &self,
+        user: UserId,
+        description: &str,
+    ) -> Result<(Token, String), StoreError> {
+        check(description)?;
+        let (id, secret) = (TokenId::random(), secret());
+        let mut write = self.write().await?;
+        let added = on_write!(write, connection => {
+            sqlx::query(
+                "INSERT INTO token (id, digest, user_id, description, created)
+                 SELECT $1, $2, id, $4, $5 FROM users WHERE id = $3",
+            )
+            .bind(id)
+            .bind(digest(&secret))
+            .bind(user)
+            .bind(description)
+            .bind(Timestamp::now())
+            .execute(connection)
+            .await?
+            .rows_affected()
+        });
+        if added == 0 {
+            return Err(StoreError::NotFound("User"));
+        }
+        on_write!(write, connection => {
+            sqlx::query(
+                "DELETE FROM token WHERE id IN (SELECT id FROM token
+                     WHERE user_id = $1 AND description = $2 ORDER BY created DESC
+                     LIMIT 1000 OFFSET $3)",
+            )
+            .bind(user)
+            .bind(LOGIN)
+            .bind(LOGIN_TOKENS)
+            .execute(connection)
+            .await
+            .map(|_| ())?;
+        });
+        write.commit().await?;
+        Ok((self.token(id).await?, secret))
+    }
+
+    /// A token for a log in over REST. Of these a user keeps the newest hundred.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub async fn add_login_token(&self, user: UserId) -> Result<(Token, String), StoreError> {
+        self.add_token(user, LOGIN).await
+    }
+
+    /// All, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        Ok(on_pool!(self, pool => {
+            sqlx::query_as(
+                "SELECT token.id, user_id AS \"user\", username, description, token.created
+                 FROM token JOIN users ON users.id = user_id ORDER BY token.created DESC",
+            )
+            .fetch_all(pool)
+            .await?
+        }))
+    }
+
+    /// One token.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn token(&self, id: TokenId) -> Result<Token, StoreError> {
+        let found = on_pool!(self, pool => {
+            sqlx::query_as(
+                "SELECT token.id, user_id AS \"user\", username, description, token.created
+                 FROM token JOIN users ON users.id = user_id WHERE token.id = $1",
+            )
+            .bind(id)
+            .fetch_optional(pool)
+            .await?
+        });
+        found.ok_or(StoreError::NotFound("Token"))
+    }
+
+    /// Says anew what a token is for.
+    ///
+    /// # Errors
+    /// When it does not exist, or the description is not acceptable.
+    pub async fn set_token_description(
+        &self,
+        id: TokenId,
+        description: &str,
+    ) -> Result<Token, StoreError> {
+        check(description)?;
+        let mut write = self.write().await?;
+        on_write!(write, connection => {
+            sqlx::query("UPDATE token SET description = $2 WHERE id = $1")
+                .bind(id)
+                .bind(description)
+                .execute(connection)
+                .await
+                .map(|_| ())?;
+        });
+        write.commit().await?;
+        self.token(id).await
+    }
+
+    /// Ends a token.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn remove_token(&self, id: TokenId) -> Result<(), StoreError> {
+        self.remove("Token", "DELETE FROM token WHERE id = $1", id.0)
+            .await
+    }
+}
+
+fn check(description: &str) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    errors.check_text("description", description, DESCRIPTION);
+    errors.into_result()
+}
+
+fn secret() -> String {
+    let bytes: [u8; 20] = rand::random();
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
 }

@@ -1,0 +1,43 @@
+# The entry points. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-clients lint bench clean-clients
+
+PYTHON ?= python3
+CLIENTS := tests/clients
+VENV := target/clients/python
+# Most of a test's time is waiting for a server to do something: more threads than cores.
+export RUST_TEST_THREADS ?= 4
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
+	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
+
+test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL started for them, with the Python and Node clients
+	tests/servers/postgres.sh cargo test $(ARGS)
+
+test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
+	cargo test --test outside clients::
+
+lint: ## Check formatting, lints and (where cargo-deny is installed) the licences of the dependencies
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check licenses bans sources; \
+	else echo 'cargo-deny is not installed (cargo install cargo-deny): deny.toml was not checked'; fi
+
+bench: ## Measure, as bench/README.md describes
+	cargo bench --bench coordinates $(ARGS)
+
+$(VENV)/ready: $(CLIENTS)/python/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(CLIENTS)/node/node_modules/ready: $(CLIENTS)/node/package-lock.json
+	npm ci --prefix $(CLIENTS)/node --no-audit --no-fund
+	@touch $@
+
+clean-clients: ## Remove the installed Python and Node clients
+	rm -rf $(VENV) $(CLIENTS)/node/node_modules

@@ -1,0 +1,10 @@
+//! REST as its clients see it: the whole router, over a real database.
+
+mod captured;
+mod cast;
+mod device_location;
+mod login;
+mod order;
+mod report;
+mod shape;
+mod stage;

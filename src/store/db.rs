@@ -1,0 +1,123 @@
+//! The two engines behind one set of queries.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::{Engine, StoreError};
+
+/// How long to wait for another process that writes to the same file.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// How long to wait for a connection: what has none by then is answered as unavailable.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// Pools of connections to one of the engines.
+pub enum Db {
+    Sqlite {
+        read: SqlitePool,
+        /// One connection: there is one writer.
+        write: SqlitePool,
+        /// One connection that only watches `PRAGMA data_version`, which compares what one and the
+        /// same connection saw.
+        watch: SqlitePool,
+    },
+    Postgres {
+        pool: PgPool,
+        /// One connection that listens for hints; it is never given back.
+        listen: PgPool,
+    },
+}
+
+/// Runs one expression on a pool of either engine; on SQLite on the readers.
+macro_rules! on_pool {
+    ($store:expr, $pool:ident => $run:expr) => {
+        match $store.db() {
+            $crate::store::db::Db::Sqlite { read: $pool, .. } => $run,
+            $crate::store::db::Db::Postgres { pool: $pool, .. } => $run,
+        }
+    };
+}
+pub(super) use on_pool;
+
+impl Db {
+    pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
+        match engine {
+            Engine::Sqlite { directory } => Self::open_sqlite(directory).await,
+            Engine::Postgres { url } => Self::open_postgres(url).await,
+        }
+    }
+
+    async fn open_sqlite(directory: &std::path::Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(directory).map_err(|source| StoreError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(directory.join("fleetwire.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let one = || {
+            SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(ACQUIRE)
+        };
+        let write = one().connect_with(options.clone()).await?;
+        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        let reader = options.read_only(true);
+        let read = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(reader.clone())
+            .await?;
+        // It must stay the same connection for as long as the store is open.
+        let watch = one()
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(reader)
+            .await?;
+        Ok(Self::Sqlite { read, write, watch })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options.clone())
+            .await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        let listen = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(options);
+        Ok(Self::Postgres { pool, listen })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write, watch } => {
+                read.close().await;
+                watch.close().await;
+                write.close().await;
+            }
+            Self::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+/// Ids as SQLite takes a list of them in one parameter: a JSON array of hexadecimal texts, read by
+/// `SELECT unhex(value) FROM json_each(…)`.
+pub fn ids(ids: &[uuid::Uuid]) -> String {
+    let texts: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+    serde_json::Value::from(texts).to_string()
+}

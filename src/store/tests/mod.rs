@@ -1,0 +1,132 @@
+//! What the store promises, over both engines with the same code.
+
+mod coordinates;
+mod directory;
+mod locations;
+mod rows;
+mod tail;
+
+use std::sync::{Arc, Mutex};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
+
+use super::{Device, Engine, NewDevice, NewLocation, Organization, Store};
+use crate::event::{LocationMoved, Point};
+
+/// Makes two tests of a function over a [`House`]: `sqlite` and `postgres`.
+macro_rules! over_both {
+    ($(async fn $name:ident($house:ident: House) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn check($house: &House) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let house = House::sqlite().await;
+                check(&house).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let house = House::postgres().await;
+                check(&house).await;
+                house.end().await;
+            }
+        }
+    )+};
+}
+use over_both;
+
+/// A fresh store, and what it told of.
+struct House {
+    store: Store,
+    engine: Engine,
+    /// SQLite: the moves that the sink was told of, in order.
+    told: Arc<Mutex<Vec<LocationMoved>>>,
+    _directory: Option<tempfile::TempDir>,
+    /// PostgreSQL: the server's own database, and the name of ours in it.
+    database: Option<(String, String)>,
+}
+
+impl House {
+    async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::Sqlite {
+            directory: directory.path().to_owned(),
+        };
+        Self::open(engine, Some(directory), None).await
+    }
+
+    async fn postgres() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the test's own environment")]
+        let server = std::env::var("FLEETWIRE_TEST_POSTGRES_URL")
+            .expect("no PostgreSQL: run the tests with tests/servers/postgres.sh");
+        let name = format!("store_{}", Uuid::new_v4().simple());
+        administer(&server, format!("CREATE DATABASE {name}")).await;
+        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+        Self::open(Engine::Postgres { url }, None, Some((server, name))).await
+    }
+
+    async fn open(
+        engine: Engine,
+        directory: Option<tempfile::TempDir>,
+        database: Option<(String, String)>,
+    ) -> Self {
+        let store = Store::open(&engine).await.unwrap();
+        let told: Arc<Mutex<Vec<LocationMoved>>> = Arc::default();
+        let sink = Arc::clone(&told);
+        store.on_commit(move |moved| sink.lock().unwrap().push(moved));
+        Self {
+            store,
+            engine,
+            told,
+            _directory: directory,
+            database,
+        }
+    }
+
+    async fn end(self) {
+        self.store.close().await;
+        if let Some((server, name)) = self.database {
+            administer(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+
+    async fn organization(&self) -> Organization {
+        let name = format!("Org {}", Uuid::new_v4().simple());
+        self.store.add_organization(&name[..36]).await.unwrap()
+    }
+
+    async fn device(&self, organization: &Organization) -> Device {
+        let new = NewDevice {
+            name: format!("bus {}", Uuid::new_v4().simple()),
+            organization: Some(organization.id),
+            ..NewDevice::default()
+        };
+        self.store.add_device(&new).await.unwrap()
+    }
+}
+
+async fn administer(server: &str, sql: String) {
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+}
+
+fn point(longitude: f64, latitude: f64) -> Point {
+    Point::new(longitude, latitude).unwrap()
+}
+
+fn mobile(organization: &Organization, geometry: Option<Point>) -> NewLocation {
+    NewLocation {
+        organization: Some(organization.id),
+        name: "Bus 1".into(),
+        is_mobile: true,
+        geometry,
+        ..NewLocation::default()
+    }
+}

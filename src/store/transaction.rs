@@ -1,0 +1,128 @@
+//! A write transaction, and the hints that follow its commit in commit order.
+
+use sqlx::{Postgres, Sqlite};
+use tokio::sync::OwnedMutexGuard;
+
+use super::changes::{CHANNEL, hint};
+use super::db::Db;
+use super::{Store, StoreError};
+use crate::event::LocationMoved;
+
+/// A transaction on one of the engines.
+pub enum Transaction {
+    Sqlite {
+        transaction: sqlx::Transaction<'static, Sqlite>,
+        /// Held until the hints are told, so that they keep the order of commits.
+        _order: OwnedMutexGuard<()>,
+    },
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// Everything that is written is written by one of these; dropped without a commit, nothing was.
+pub struct Write {
+    store: Store,
+    pub(super) transaction: Transaction,
+    change: Option<i64>,
+    moves: Vec<LocationMoved>,
+}
+
+/// Runs one expression on the connection of a write transaction of either engine.
+macro_rules! on_write {
+    ($write:expr, $connection:ident => $run:expr) => {
+        match &mut $write.transaction {
+            $crate::store::transaction::Transaction::Sqlite { transaction, .. } => {
+                let $connection = &mut **transaction;
+                $run
+            }
+            $crate::store::transaction::Transaction::Postgres(transaction) => {
+                let $connection = &mut **transaction;
+                $run
+            }
+        }
+    };
+}
+pub(super) use on_write;
+
+impl Store {
+    /// Begins to write. On SQLite there is one writer at a time, from here on.
+    pub(super) async fn write(&self) -> Result<Write, StoreError> {
+        let transaction = match self.db() {
+            Db::Sqlite { write, .. } => {
+                let order = self.write_order().lock_owned().await;
+                let transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                Transaction::Sqlite {
+                    transaction,
+                    _order: order,
+                }
+            }
+            Db::Postgres { pool, .. } => Transaction::Postgres(pool.begin().await?),
+        };
+        Ok(Write {
+            store: self.clone(),
+            transaction,
+            change: None,
+            moves: Vec::new(),
+        })
+    }
+}
+
+impl Write {
+    /// What the rows of locations that this transaction updates are stamped with: on SQLite the next
+    /// number of the sequence, on PostgreSQL the transaction's own id.
+    pub async fn change(&mut self) -> Result<i64, StoreError> {
+        if let Some(change) = self.change {
+            return Ok(change);
+        }
+        let change = match &mut self.transaction {
+            Transaction::Sqlite { transaction, .. } => {
+                sqlx::query_scalar("UPDATE change_sequence SET value = value + 1 RETURNING value")
+                    .fetch_one(&mut **transaction)
+                    .await?
+            }
+            Transaction::Postgres(transaction) => {
+                sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
+                    .fetch_one(&mut **transaction)
+                    .await?
+            }
+        };
+        self.change = Some(change);
+        Ok(change)
+    }
+
+    /// Notes a move that is to be told of once it is committed.
+    pub fn moved(&mut self, moved: LocationMoved) {
+        self.moves.push(moved);
+    }
+
+    /// Commits, then tells of the moves, in the order of commits and of their noting.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.transaction {
+            Transaction::Sqlite {
+                transaction,
+                _order: order,
+            } => {
+                transaction.commit().await?;
+                for moved in self.moves {
+                    self.store.tell(moved);
+                }
+                drop(order);
+            }
+            Transaction::Postgres(mut transaction) => {
+                if !self.moves.is_empty() {
+                    let hints: Vec<String> = self.moves.iter().map(hint).collect();
+                    // NOTIFY takes part in the transaction: nothing is told that is not committed.
+                    sqlx::query(
+                        "SELECT pg_notify($1, hint) FROM unnest($2::text[]) WITH ORDINALITY
+                         AS hints (hint, position) ORDER BY position",
+                    )
+                    .bind(CHANNEL)
+                    .bind(hints)
+                    .execute(&mut *transaction)
+                    .await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+        Ok(())
+    }
+}

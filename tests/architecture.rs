@@ -1,0 +1,267 @@
+//! The house rules that a reader of one file cannot see: who may know whom, and how large a file
+//! may grow. They are drawn in ARCHITECTURE.md.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Each part of the house, and the parts that it may name.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    ("event", &[]),
+    ("config", &[]),
+    ("telemetry", &["config"]),
+    ("hub", &["event"]),
+    ("access", &["event", "store", "config"]),
+    ("store", &["event", "access"]),
+    ("ingest", &["event", "hub", "store", "telemetry", "config"]),
+    ("socket", &["event", "hub", "access", "config", "telemetry"]),
+    (
+        "api",
+        &[
+            "event",
+            "hub",
+            "access",
+            "store",
+            "ingest",
+            "config",
+            "telemetry",
+            "app",
+        ],
+    ),
+    ("console", &["config"]),
+    (
+        "app",
+        &[
+            "event",
+            "hub",
+            "access",
+            "store",
+            "ingest",
+            "socket",
+            "api",
+            "config",
+            "telemetry",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "event",
+            "access",
+            "store",
+            "socket",
+            "api",
+            "config",
+            "telemetry",
+            "app",
+            "console",
+        ],
+    ),
+];
+
+/// Libraries that only these parts may name: where HTTP, SQL and the command line live.
+const LIBRARIES: &[(&str, &[&str])] = &[
+    (
+        "axum",
+        &["api", "socket", "server", "telemetry", "console", "app"],
+    ),
+    ("hyper", &["server", "api", "socket"]),
+    ("sqlx", &["store", "event"]),
+    ("clap", &["cli"]),
+    ("anyhow", &["cli"]),
+    ("tokio_tungstenite", &["cli"]),
+];
+
+const MOST_LINES: usize = 500;
+
+const VAGUE_NAMES: &[&str] = &[
+    "utils", "util", "helpers", "helper", "common", "manager", "service", "misc",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files below a directory of the repository, each with its text.
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(directory)];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("node_modules") {
+                open.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {directory}");
+    found
+}
+
+/// The part that a file of `src` belongs to: its folder, or its own name at the top.
+fn part(path: &Path) -> String {
+    let first = path.components().nth(1).unwrap();
+    Path::new(&first)
+        .with_extension("")
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// The text without line comments: a mention in a sentence is no dependency.
+fn code(text: &str) -> String {
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The parts named behind `crate::`, also those in braces.
+fn named_parts(text: &str) -> BTreeSet<String> {
+    let code = code(text);
+    let word = |text: &str| -> String {
+        text.chars()
+            .take_while(|it| it.is_alphanumeric() || *it == '_')
+            .collect()
+    };
+    let mut named = BTreeSet::new();
+    for (at, prefix) in code.match_indices("crate::") {
+        if code[..at].ends_with(['$', '_']) {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            named.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut item = String::new();
+        for character in group.chars() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    named.insert(word(item.trim()));
+                    item.clear();
+                }
+                other => item.push(other),
+            }
+        }
+        named.insert(word(item.trim()));
+    }
+    named.remove("");
+    named
+}
+
+#[test]
+fn parts_know_only_whom_the_picture_says() {
+    let mut wrong = Vec::new();
+    let parts: BTreeSet<_> = sources("src").iter().map(|(path, _)| part(path)).collect();
+    for (path, text) in sources("src") {
+        let part = part(&path);
+        if ["main", "lib", "cli"].contains(&&*part) {
+            continue;
+        }
+        let Some((_, known)) = MAY_KNOW.iter().find(|(name, _)| *name == part) else {
+            wrong.push(format!(
+                "{}: the picture has no part {part}",
+                path.display()
+            ));
+            continue;
+        };
+        for named in named_parts(&text) {
+            // What is no part is an item at the top of the crate.
+            if named != part && parts.contains(&named) && !known.contains(&&*named) {
+                wrong.push(format!("{}: {part} must not know {named}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn libraries_stay_in_the_parts_that_are_about_them() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let (part, code) = (part(&path), code(&text));
+        for (library, parts) in LIBRARIES {
+            let named = code
+                .match_indices(&format!("{library}::"))
+                .any(|(at, _)| !code[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_'));
+            if named && !parts.contains(&&*part) {
+                wrong.push(format!(
+                    "{}: {library} belongs to {parts:?}",
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_policy_is_pure() {
+    let text = std::fs::read_to_string(root().join("src/access/policy.rs")).unwrap();
+    let code = code(&text);
+    for word in [
+        "async ",
+        ".await",
+        "tokio::",
+        "std::fs",
+        "std::net",
+        "Directory",
+    ] {
+        assert!(!code.contains(word), "src/access/policy.rs: {word}");
+    }
+}
+
+#[test]
+fn no_file_grows_beyond_one_idea() {
+    let mut wrong = Vec::new();
+    for directory in ["src", "tests", "bench"] {
+        if !root().join(directory).exists() {
+            continue;
+        }
+        for (path, text) in sources(directory) {
+            let lines = text.lines().count();
+            if lines > MOST_LINES {
+                wrong.push(format!("{}: {lines} lines", path.display()));
+            }
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            if VAGUE_NAMES.contains(&name) {
+                wrong.push(format!("{}: a name that says nothing", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_of_tests_is_run() {
+    let main = std::fs::read_to_string(root().join("tests/main.rs")).unwrap();
+    for entry in std::fs::read_dir(root().join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if path.extension().is_some_and(|it| it == "rs") && name != "main" {
+            assert!(
+                main.contains(&format!("mod {name};\n")),
+                "{} is never run",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn names_in_braces_are_found() {
+    let text =
+        "use crate::{hub, store::{Store, text}};\nlet a = crate::event::Topic; // crate::api";
+    assert_eq!(
+        named_parts(text),
+        BTreeSet::from(["event", "hub", "store"].map(str::to_owned))
+    );
+    assert_eq!(named_parts("$crate::x; other_crate::y"), BTreeSet::new());
+}

@@ -1,0 +1,19 @@
+//! The outside tests: the real program, over real sockets, as its clients meet it.
+//!
+//! One test program, so that linking is paid once; `cargo test --test outside wire` runs one file.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: a panic is how one fails, and a coordinate must come back as the very double \
+              that was sent"
+)]
+
+mod architecture;
+mod clients;
+mod command_line;
+mod conformance;
+mod durability;
+mod rest;
+mod support;
+mod wire;

@@ -1,0 +1,93 @@
+//! The REST interface from outside: OpenWISP's paths, shapes, status codes and tenancy, and a clear
+//! answer to whatever else comes.
+
+mod bad_input;
+mod coordinates;
+mod devices;
+mod locations;
+mod login;
+mod operation;
+mod proxies;
+
+use serde_json::Value;
+
+use crate::support::{Client, Credential, Seed, Server};
+
+const DEVICES: &str = "/api/v1/controller/device/";
+const LOCATIONS: &str = "/api/v1/controller/location/";
+const TOKEN: &str = "/api/v1/users/token/";
+
+/// Two tenants, an operator of the first, and clients for each kind of user.
+struct Stage {
+    server: Server,
+    own: String,
+    other: String,
+    root: Client,
+    operator: Client,
+    nobody: Client,
+}
+
+impl Stage {
+    async fn set_up() -> Self {
+        Self::set_up_with(&[]).await
+    }
+
+    async fn set_up_with(settings: &[(&str, &str)]) -> Self {
+        let server = Server::start_with(settings).await;
+        let seed = Seed(&server);
+        let own = seed.organization("Own");
+        let other = seed.organization("Other");
+        let root = server.client(&seed.root());
+        let flags = ["--staff", "--group", "Operator", "--manages", &own];
+        let operator = server.client(&seed.user_with_token("operator", &flags));
+        let nobody = server.client(&Credential::Nobody);
+        Self {
+            server,
+            own,
+            other,
+            root,
+            operator,
+            nobody,
+        }
+    }
+
+    fn seed(&self) -> Seed<'_> {
+        Seed(&self.server)
+    }
+
+    /// A token client of a user with these flags.
+    fn client_of(&self, name: &str, flags: &[&str]) -> Client {
+        self.server
+            .client(&self.seed().user_with_token(name, flags))
+    }
+}
+
+/// The keys of an object, in order.
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap_or_else(|| panic!("no object: {value}"))
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+/// Checks a timestamp: UTC with microseconds and `Z`.
+fn assert_timestamp(value: &Value) {
+    let text = value
+        .as_str()
+        .unwrap_or_else(|| panic!("no timestamp: {value}"));
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    assert!(
+        parsed.is_ok() && text.len() == 27 && text.ends_with('Z'),
+        "{text}"
+    );
+}
+
+/// The path of one device or location.
+fn one(list: &str, id: &str) -> String {
+    format!("{list}{id}/")
+}
+
+/// An id that nothing has.
+const NOBODYS_ID: &str = "00000000-0000-4000-8000-000000000009";

@@ -1,0 +1,40 @@
+//! A PostgreSQL database of its own for each server.
+
+use reqwest::Url;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+/// Makes a database that nothing else uses, in the PostgreSQL that the tests were given, and
+/// answers with its URL as the configuration takes it. It stays when the test ends: the server
+/// that `tests/servers/postgres.sh` starts is thrown away as a whole.
+pub async fn create_database() -> String {
+    let server = server_url();
+    let name = format!("fleetwire_outside_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = PgConnection::connect(&server)
+        .await
+        .expect("PostgreSQL answers");
+    // The name is made of letters and digits above: nothing in it can end the identifier.
+    let statement = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    connection
+        .execute(statement)
+        .await
+        .expect("the database is created");
+    connection
+        .close()
+        .await
+        .expect("the connection ends in order");
+    let mut url = Url::parse(&server).expect("a URL");
+    url.set_path(&name);
+    url.into()
+}
+
+fn server_url() -> String {
+    const VARIABLE: &str = "FLEETWIRE_TEST_POSTGRES_URL";
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the tests' setting, not the product's"
+    )]
+    let url = std::env::var(VARIABLE);
+    url.unwrap_or_else(|_| {
+        panic!("{VARIABLE} is not set: run `make test`, or `tests/servers/postgres.sh cargo test`")
+    })
+}

@@ -1,0 +1,295 @@
+//! The real program, in a process of its own.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::postgres;
+use super::{Client, Credential, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fleetwire");
+
+/// Where a server keeps its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// `fleetwire serve` with a data directory and database of its own. Killed when dropped; its log is
+/// printed when the test has failed.
+pub struct Server {
+    directory: TempDir,
+    settings: Vec<(String, String)>,
+    address: SocketAddr,
+    child: Option<Child>,
+}
+
+/// How much memory a process holds, in KiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now resident.
+    pub resident: u64,
+    /// The most that was resident since [`Server::forget_peak`].
+    pub peak: u64,
+}
+
+impl Server {
+    /// A running server on SQLite with the default configuration.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A running server on SQLite; `settings` are `("SECTION__KEY", "value")`.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::prepare(Engine::Sqlite, settings).await;
+        server.run().await;
+        server
+    }
+
+    /// Everything but the process: the command line works, nothing listens yet.
+    pub async fn prepare(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let mut settings: Vec<_> = settings
+            .iter()
+            .map(|(key, value)| (format!("FLEETWIRE_{key}"), (*value).to_owned()))
+            .collect();
+        if engine == Engine::Postgres {
+            let url = postgres::create_database().await;
+            settings.push(("FLEETWIRE_DATABASE__URL".to_owned(), url));
+        }
+        Self {
+            directory: TempDir::with_prefix("fleetwire-test-").expect("a temporary directory"),
+            settings,
+            address: free_address(),
+            child: None,
+        }
+    }
+
+    /// Starts the process, and returns when its port accepts: by contract it is ready then.
+    pub async fn run(&mut self) {
+        assert!(self.child.is_none(), "the server runs already");
+        let log = self.log_file();
+        let listen = self.address.to_string();
+        let child = self
+            .command(&["serve", "--listen", &listen])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        self.child = Some(child);
+        eventually("the server accepts connections", async || {
+            if let Some(status) = self.exited() {
+                panic!("the server ended with {status} before it listened");
+            }
+            TcpStream::connect(self.address).ok()
+        })
+        .await;
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its origin, as a browser would name it.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client of its REST interface.
+    pub fn client(&self, credential: &Credential) -> Client {
+        Client::new(self, credential.clone())
+    }
+
+    /// Runs the command line on the same data and answers with the JSON that it printed.
+    pub fn cli(&self, arguments: &[&str]) -> Value {
+        self.cli_with_input(arguments, "")
+    }
+
+    /// Like [`Server::cli`], with something to read on the standard input.
+    pub fn cli_with_input(&self, arguments: &[&str], input: &str) -> Value {
+        let (code, stdout, stderr) = self.try_cli(arguments, input);
+        assert_eq!(code, 0, "fleetwire {arguments:?}: {stderr}");
+        if stdout.trim().is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_str(&stdout)
+            .unwrap_or_else(|error| panic!("fleetwire {arguments:?}: {error} in {stdout}"))
+    }
+
+    /// Runs the command line and answers with its exit code, standard output and standard error.
+    pub fn try_cli(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
+        let mut child = self
+            .command(arguments)
+            .arg("--json")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // A command that does not read its input closes the pipe: that is not an error of the test.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("the program ends");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    /// Like [`Server::try_cli`], without `--json` and without anything to read.
+    pub fn try_plain_cli(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self
+            .command(arguments)
+            .output()
+            .expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    /// Writes a file beside the data and answers with its path.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, content).expect("the file can be written");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// Everything that the server has printed so far.
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Ends the process with `signal` without waiting for it.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the server runs");
+    }
+
+    /// Waits until the process has ended.
+    pub async fn exit(&mut self) -> ExitStatus {
+        let status = eventually("the server exits", async || self.exited()).await;
+        self.child = None;
+        status
+    }
+
+    /// `kill -9`: no chance to write, close or say anything.
+    pub async fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.exit().await;
+    }
+
+    /// SIGTERM, and the end of the process.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.exit().await
+    }
+
+    /// What the process holds, as the kernel counts it.
+    pub fn memory(&self) -> Memory {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).expect("the server runs");
+        let read = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+            number
+                .and_then(|number| number.parse().ok())
+                .expect("a size in kB")
+        };
+        Memory {
+            resident: read("VmRSS:"),
+            peak: read("VmHWM:"),
+        }
+    }
+
+    /// Makes the peak of [`Server::memory`] start anew from what is resident now.
+    pub fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.pid().as_raw_nonzero());
+        std::fs::write(path, "5").expect("the peak can be reset");
+    }
+
+    /// The program with `arguments` on the data of this server.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.directory.path())
+            .current_dir(self.directory.path())
+            .envs(self.settings.iter().cloned());
+        command
+    }
+
+    fn exited(&mut self) -> Option<ExitStatus> {
+        let child = self.child.as_mut().expect("a process");
+        child.try_wait().expect("the process can be asked")
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().expect("the server runs"))
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.path().join("test-server.log")
+    }
+
+    fn log_file(&self) -> File {
+        File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("the log can be written")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            const TAIL: usize = 20_000;
+            let log = self.log();
+            let from = log.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
+            eprintln!(
+                "--- log of the server at {} ---\n{}",
+                self.address,
+                &log[from..]
+            );
+        }
+    }
+}
+
+/// A port of the loopback interface that nobody listens at. Taken below the range that the kernel
+/// gives to outgoing connections, so that no connection of another test sits on it by the time
+/// the server binds it.
+pub fn free_address() -> SocketAddr {
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 16_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time start at different places.
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("below COUNT");
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (start.wrapping_add(step)) % COUNT;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
