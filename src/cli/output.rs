@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsFd;
 
 use serde_json::Value;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Sender;
 
 /// Standard output was closed by who read it: the end of the work, but no failure.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +74,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// Returns when who reads standard output has closed it, which a write would only find out later;
 /// never where the system does not tell, as for a file.
 pub(crate) async fn closed() {
-    if let Ok(stdout) = AsyncFd::with_interest(io::stdout(), Interest::ERROR)
-        && stdout.ready(Interest::ERROR).await.is_ok()
+    // Never written to: it only waits, on a descriptor of its own.
+    let watched = io::stdout().as_fd().try_clone_to_owned();
+    if let Ok(pipe) = watched.and_then(Sender::from_owned_fd_unchecked)
+        && pipe.ready(Interest::ERROR).await.is_ok()
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending().await;
 }
 
 /// A line for the person at the terminal that is no result.
