@@ -81,7 +81,7 @@ pub(crate) async fn closed() {
     {
         return;
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 /// A line for the person at the terminal that is no result.
@@ -102,7 +102,7 @@ fn explain(error: &anyhow::Error) -> String {
         let text = cause.to_string();
         if told.is_empty() {
             told = text;
-        } else if !told.ends_with(&text) {
+        } else if !told.contains(&text) {
             let _ = write!(told, ": {text}");
         }
     }
