@@ -90,9 +90,9 @@ async fn serve(
     output: Output,
 ) -> anyhow::Result<()> {
     app.start().await?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen} (choose another address with --listen)"))?;
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen} (choose another address with --listen)")
+    })?;
     let base = url(listener.local_addr()?);
     let (begin_drain, draining) = watch::channel(false);
     let server = tokio::spawn(server::run(Arc::clone(app), listener, draining));
