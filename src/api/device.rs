@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use rand::distr::{Alphanumeric, SampleString};
 use serde::Serialize;
 
 use super::body::{Object, UnreadBody};
@@ -148,11 +147,7 @@ pub async fn regenerate_device_key(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::Change, Model::Device)?;
     app.store.device(id, &requester.scope()).await?;
-    let change = DeviceChange {
-        key: Some(random_key()),
-        ..DeviceChange::default()
-    };
-    let device = app.store.change_device(id, &change).await?;
+    let device = app.store.regenerate_device_key(id).await?;
     Ok(Json(DeviceAnswer::from(&device)).into_response())
 }
 
@@ -183,11 +178,7 @@ fn device_change(object: &Object, user: &User, mode: Mode) -> Result<DeviceChang
         notes: fields.text("notes"),
         addresses: fields.texts("addresses"),
     };
+    fields.refuse_too(change.check());
     fields.finish()?;
     Ok(change)
-}
-
-/// As long as OpenWISP's.
-fn random_key() -> String {
-    Alphanumeric.sample_string(&mut rand::rng(), 32)
 }

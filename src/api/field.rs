@@ -48,8 +48,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds what another check found, in fields that were not found wrong before.
-    pub fn refuse_too(&mut self, errors: FieldErrors) {
-        for (name, reasons) in errors.0 {
+    pub fn refuse_too(&mut self, check: Result<(), FieldErrors>) {
+        for (name, reasons) in check.err().unwrap_or_default().0 {
             self.errors.0.entry(name).or_insert(reasons);
         }
     }

@@ -233,6 +233,7 @@ pub fn location_change(
         geometry: fields.geometry(),
     };
     fields.nothing_but_empty("floorplan", NO_FLOOR_PLANS);
+    fields.refuse_too(change.check());
     fields.finish()?;
     Ok(change)
 }

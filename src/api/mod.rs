@@ -58,10 +58,9 @@ const DETAIL: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
 const REPORT: &str = "GET, PUT, PATCH, HEAD, OPTIONS";
 const ACTION: &str = "POST, OPTIONS";
 
-/// Everything under `/api/`, and `/accounts/login/` and `/accounts/logout/`. The peer's address is
-/// expected as `ConnectInfo<SocketAddr>` in the request.
-pub fn routes() -> Router<Arc<App>> {
-    let resources: [(&str, &'static str, Methods); 12] = [
+/// Every path, the methods that `Allow` names for it, and who answers them.
+fn resources() -> [(&'static str, &'static str, Methods); 12] {
+    [
         ("/api/v1/users/token", ACTION, post(obtain_token)),
         (
             "/api/v1/controller/device",
@@ -121,9 +120,14 @@ pub fn routes() -> Router<Arc<App>> {
         ),
         ("/accounts/login", ACTION, post(log_in)),
         ("/accounts/logout", ACTION, post(log_out)),
-    ];
+    ]
+}
+
+/// Everything under `/api/`, and `/accounts/login/` and `/accounts/logout/`. The peer's address is
+/// expected as `ConnectInfo<SocketAddr>` in the request.
+pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new();
-    for (path, allow, methods) in resources {
+    for (path, allow, methods) in resources() {
         let methods = resource(allow, methods);
         // The slash at the end is canonical; without it the answer is the same.
         router = router

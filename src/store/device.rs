@@ -283,7 +283,7 @@ impl Store {
         id: DeviceId,
         change: &DeviceChange,
     ) -> Result<Device, StoreError> {
-        check_change(change)?;
+        change.check()?;
         let mut write = self.write().await?;
         if let Some(organization) = change.organization {
             write.existing_organization(Some(organization)).await?;
@@ -372,28 +372,35 @@ impl Write {
     }
 }
 
-fn check_change(change: &DeviceChange) -> Result<(), FieldErrors> {
-    let mut errors = FieldErrors::default();
-    if let Some(name) = &change.name {
-        errors.check_name("name", name, NAME);
+impl DeviceChange {
+    /// Whether the values can be right, whatever device they are for: so that who has found other
+    /// errors already can tell these with them.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn check(&self) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        if let Some(name) = &self.name {
+            errors.check_name("name", name, NAME);
+        }
+        if let Some(key) = &self.key {
+            check_key(&mut errors, key);
+        }
+        if let Some(notes) = &self.notes {
+            errors.check_text("notes", notes, NOTES);
+        }
+        check_mac(
+            &mut errors,
+            self.mac_address.as_ref().and_then(Option::as_deref),
+        );
+        check_ips(
+            &mut errors,
+            self.last_ip.as_ref().and_then(Option::as_deref),
+            self.management_ip.as_ref().and_then(Option::as_deref),
+        );
+        check_addresses(&mut errors, self.addresses.as_deref().unwrap_or_default());
+        errors.into_result()
     }
-    if let Some(key) = &change.key {
-        check_key(&mut errors, key);
-    }
-    if let Some(notes) = &change.notes {
-        errors.check_text("notes", notes, NOTES);
-    }
-    check_mac(
-        &mut errors,
-        change.mac_address.as_ref().and_then(Option::as_deref),
-    );
-    check_ips(
-        &mut errors,
-        change.last_ip.as_ref().and_then(Option::as_deref),
-        change.management_ip.as_ref().and_then(Option::as_deref),
-    );
-    check_addresses(&mut errors, change.addresses.as_deref().unwrap_or_default());
-    errors.into_result()
 }
 
 fn check_mac(errors: &mut FieldErrors, mac_address: Option<&str>) {

@@ -292,16 +292,7 @@ impl Store {
         id: LocationId,
         change: &LocationChange,
     ) -> Result<Location, StoreError> {
-        let mut errors = FieldErrors::default();
-        if let Some(name) = &change.name {
-            errors.check_name("name", name, NAME);
-        }
-        errors.check_text(
-            "address",
-            change.address.as_deref().unwrap_or_default(),
-            ADDRESS,
-        );
-        errors.into_result()?;
+        change.check()?;
         let mut write = self.write().await?;
         let before = write.lock_location(id).await?;
         if change.organization.is_some() {
@@ -448,6 +439,26 @@ impl Write {
         if let Some(moved) = row.moved() {
             self.moved(moved);
         }
+    }
+}
+
+impl LocationChange {
+    /// Whether the values can be right, whatever location they are for: so that who has found other
+    /// errors already can tell these with them.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn check(&self) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        if let Some(name) = &self.name {
+            errors.check_name("name", name, NAME);
+        }
+        errors.check_text(
+            "address",
+            self.address.as_deref().unwrap_or_default(),
+            ADDRESS,
+        );
+        errors.into_result()
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::shape::fits;
 use super::stage::{Client, DEVICES, LOCATIONS, PASSWORD, Stage};
+use crate::event::OrganizationId;
 
 /// What the table's paths and bodies are about.
 pub struct Cast {
@@ -32,14 +33,8 @@ impl Cast {
         let (router, router_key) = device("router", stage.own).await;
         let (parked, parked_key) = device("parked", stage.own).await;
         let (foreign_device, _) = device("router", stage.other).await;
-        let bus = stage
-            .root
-            .make(LOCATIONS, new_bus("bus", &json!(stage.own)))
-            .await;
-        let foreign_bus = stage
-            .root
-            .make(LOCATIONS, new_bus("bus", &json!(stage.other)))
-            .await;
+        let bus = stage.root.make(LOCATIONS, new_bus(stage.own)).await;
+        let foreign_bus = stage.root.make(LOCATIONS, new_bus(stage.other)).await;
         let there = format!("{DEVICES}{router}/location/");
         stage
             .root
@@ -90,13 +85,13 @@ impl Cast {
 
     /// Plays one line of the table.
     pub async fn play(&self, (who, method, path, body, status, shape): Line) {
-        let path = self.fill(path);
+        let path = self.fill(&path);
         let body = match self.fill(&body.to_string()).as_str() {
             "null" => None,
             text => Some(serde_json::from_str(text).unwrap()),
         };
         let shape: Value = serde_json::from_str(&self.fill(&shape.to_string())).unwrap();
-        let answer = self.client(who).send(method, &path, body).await;
+        let answer = self.client(&who).send(&method, &path, body).await;
         let told = format!("{who} {method} {path}: {} {}", answer.status, answer.text);
         assert_eq!(answer.status, status, "{told}");
         assert!(fits(&answer.json, &shape), "{told}\nis not {shape}");
@@ -111,15 +106,12 @@ impl Cast {
 }
 
 /// Who, method, path, body, status, shape of the answer.
-pub type Line = (&'static str, &'static str, &'static str, Value, u16, Value);
+pub type Line = (String, String, String, Value, u16, Value);
 
-pub fn place() -> Value {
-    json!({"type": "Point", "coordinates": [12.512_124, 41.898_903]})
-}
-
-pub fn new_bus(name: &str, organization: &Value) -> Value {
+fn new_bus(organization: OrganizationId) -> Value {
     json!({
-        "name": name, "type": "outdoor", "is_mobile": true, "address": "Via dè Città 1, Roma",
-        "organization": organization, "geometry": place(),
+        "name": "bus", "type": "outdoor", "is_mobile": true, "address": "Via dè Città 1, Roma",
+        "organization": organization,
+        "geometry": {"type": "Point", "coordinates": [12.512_124, 41.898_903]},
     })
 }

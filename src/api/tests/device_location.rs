@@ -42,8 +42,8 @@ async fn a_location_is_made_in_the_devices_organization_and_then_altered_in_plac
     );
     assert_eq!(stage.operator.get(&path).await.expect(200), made);
 
-    let patch = json!({"location": {"geometry": point(1.0, 2.0), "is_mobile": true}});
-    let patched = stage.operator.patch(&path, patch).await.expect(200);
+    let change = json!({"location": {"geometry": point(1.0, 2.0), "is_mobile": true}});
+    let patched = stage.operator.patch(&path, change).await.expect(200);
     assert_eq!(patched["location"]["id"], json!(id));
     assert_eq!(patched["location"]["geometry"], point(1.0, 2.0));
     assert_eq!(

@@ -298,10 +298,10 @@ async fn a_cookie_writes_only_from_a_page_of_this_server() {
         );
     }
     // An unknown session is nobody, whatever its page.
-    let stale = browser
+    let unknown = browser
         .with("cookie", "sessionid=stale")
         .with("origin", "http://evil.test");
-    stale.post(DEVICES, body("d")).await.expect(401);
+    unknown.post(DEVICES, body("d")).await.expect(401);
 }
 
 #[tokio::test]
