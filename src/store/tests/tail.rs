@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::event::Timestamp;
-use crate::hub::Cursor;
+use crate::event::{Cursor, Timestamp};
 use crate::store::{Change, LocationChange, Position, SinceScope};
 
 fn moved_to(longitude: f64) -> LocationChange {
