@@ -46,7 +46,8 @@ Every command has its own --help.";
 /// The live channel of a network: device commands and moving vehicles, pushed to whoever may
 /// see them.
 #[derive(Debug, Parser)]
-#[command(name = "fleetwire", bin_name = "fleetwire", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "fleetwire", bin_name = "fleetwire", version)]
+#[command(after_help = EXAMPLES, max_term_width = 100)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 struct Cli {
     #[command(flatten)]

@@ -58,7 +58,7 @@ enum What {
 
 fn location_id(text: &str) -> Result<LocationId, String> {
     text.parse().map_err(|_| {
-        "watch takes the location's id, a UUID, and no name: it may run far from the server's data; \
+        "watch takes the location's id, a UUID, and no name: it may run far from the server's data. \
          `fleetwire location list` shows ids"
             .to_owned()
     })
