@@ -16,7 +16,7 @@ demo: ## Build and start a seeded server with a driving fleet; it prints its add
 	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
 
 test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL started for them, with the Python and Node clients
-	tests/servers/postgres.sh cargo test $(ARGS)
+	tests/servers/postgres.sh cargo test --no-fail-fast $(ARGS)
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::

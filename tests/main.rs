@@ -13,6 +13,7 @@ mod architecture;
 mod clients;
 mod command_line;
 mod conformance;
+mod demo;
 mod durability;
 mod rest;
 mod support;

@@ -1,15 +1,16 @@
 //! Which change is told to whom: exactly one message, or none.
 
-use std::collections::BTreeSet;
+mod case;
 
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::{Value, json};
+
+use case::{Case, Change, DeviceIs, Ends, Organization, Status, Table, Watcher};
 
 use super::{Names, on_both_engines, table};
 use crate::support::{
     Client, Credential, Device, Engine, FLEET, Heard, Seed, Server, Socket, eventually,
-    location_path, point,
+    free_address, location_path, point,
 };
 
 on_both_engines! {
@@ -19,103 +20,6 @@ on_both_engines! {
 /// Longitudes of the events that show that nothing came before them. No case uses them.
 const FLEET_MARKER: f64 = 170.0;
 const SUBJECT_MARKER: f64 = -170.0;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    #[expect(dead_code, reason = "for readers of the table")]
-    about: String,
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    rule: String,
-    given: Option<Given>,
-    device: Option<DeviceIs>,
-    change: Change,
-    #[serde(default)]
-    becomes: Value,
-    ends: Option<Ends>,
-    arrives: BTreeSet<Watcher>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    is_mobile: bool,
-    point: Option<(f64, f64)>,
-    #[serde(default)]
-    organization: Organization,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
-enum Organization {
-    #[default]
-    Own,
-    Other,
-}
-
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum DeviceIs {
-    /// At no location yet.
-    Alone,
-    /// At the location of the case.
-    There,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum Change {
-    Request {
-        method: String,
-        path: String,
-        #[serde(default)]
-        body: Value,
-        #[serde(default)]
-        status: Status,
-    },
-    Command {
-        cli: Vec<String>,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Status {
-    One(u16),
-    Any(Vec<u16>),
-}
-
-impl Default for Status {
-    fn default() -> Self {
-        Self::One(200)
-    }
-}
-
-#[derive(Deserialize, PartialEq)]
-enum Ends {
-    #[serde(rename = "its manager")]
-    Manager,
-    #[serde(rename = "everybody")]
-    Everybody,
-}
-
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-enum Watcher {
-    #[serde(rename = "location")]
-    Location,
-    #[serde(rename = "superuser's location")]
-    SuperuserLocation,
-    #[serde(rename = "own fleet")]
-    Own,
-    #[serde(rename = "other fleet")]
-    Other,
-    #[serde(rename = "all fleets")]
-    All,
-}
 
 /// A fleet feed and whose moves it is told.
 struct Feed {
@@ -128,6 +32,7 @@ struct Feed {
 /// What stays the same from case to case.
 struct Stage {
     server: Server,
+    metrics: Client,
     root: Credential,
     client: Client,
     names: Names,
@@ -167,7 +72,15 @@ const VIEWER: [&str; 3] = ["--staff", "--permission", "geo.view_location"];
 
 impl Stage {
     async fn set_up(engine: Engine) -> Self {
-        let mut server = Server::prepare(engine, &[]).await;
+        let metrics = free_address();
+        let settings = [
+            ("METRICS__LISTEN", metrics.to_string()),
+            ("INGEST__TAIL_MS", "50".to_owned()),
+        ];
+        let settings = settings
+            .each_ref()
+            .map(|(key, value)| (*key, value.as_str()));
+        let mut server = Server::prepare(engine, &settings).await;
         let seed = Seed(&server);
         let organizations = ["Own", "Other"].map(|name| seed.organization(name));
         let markers = [0, 1].map(|at| {
@@ -187,6 +100,7 @@ impl Stage {
         let (feeds, marked) = (Vec::new(), 0.0);
         Self {
             server,
+            metrics: Client::of(metrics),
             root,
             client,
             names,
@@ -196,6 +110,27 @@ impl Stage {
             feeds,
             marked,
         }
+    }
+
+    /// Waits until the tail has read everything committed before this call, so that what comes
+    /// after it cannot hide what the tail makes of it.
+    async fn tail_has_passed(&self) {
+        let passes = async || {
+            let text = self.metrics.get("/metrics").await.text;
+            let count = text
+                .lines()
+                .find_map(|it| it.strip_prefix("fleetwire_tail_passes_total "));
+            count
+                .expect("tail passes are counted")
+                .parse::<u64>()
+                .unwrap()
+        };
+        // The first may have begun before the commit.
+        let enough = passes().await + 2;
+        eventually("two more passes of the tail", async || {
+            (passes().await >= enough).then_some(())
+        })
+        .await;
     }
 
     async fn open_feeds(&mut self) {
@@ -305,6 +240,7 @@ impl Stage {
             };
         }
         let message = plain(&message);
+        self.tail_has_passed().await;
         self.subject_heard(case, &mut subject, &message).await;
         self.marked += 1.0;
         for marker in &self.markers {

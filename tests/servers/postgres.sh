@@ -67,5 +67,6 @@ options="-c listen_addresses= -c unix_socket_directories=$directory -c max_conne
     --log="$directory/server.log" --options="$options" >/dev/null \
     || { cat "$directory/server.log" >&2; exit 1; }
 
-export FLEETWIRE_TEST_POSTGRES_URL="postgres://postgres@localhost/postgres?host=$directory"
+# A socket's directory in place of a host, as libpq and sqlx take it.
+export FLEETWIRE_TEST_POSTGRES_URL="postgres://postgres@${directory//\//%2F}/postgres"
 "$@"

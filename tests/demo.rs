@@ -1,0 +1,104 @@
+//! `fleetwire demo`: what a newcomer sees first.
+
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::within;
+
+/// A running demo.
+struct Demo {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+    /// Everything temporary of it, which must be gone when it has ended.
+    temporary: TempDir,
+}
+
+fn lines_of(child: &mut Child) -> Lines<BufReader<ChildStdout>> {
+    BufReader::new(child.stdout.take().expect("a pipe")).lines()
+}
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Self {
+        let temporary = TempDir::with_prefix("fleetwire-test-").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fleetwire"))
+            .arg("demo")
+            .args(arguments)
+            .current_dir(temporary.path())
+            .env("TMPDIR", temporary.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let said = lines_of(&mut child);
+        Self {
+            child,
+            said,
+            temporary,
+        }
+    }
+
+    async fn line(&mut self) -> String {
+        let line = within("a line of the demo", self.said.next_line()).await;
+        line.unwrap().expect("the demo goes on")
+    }
+
+    /// The commands to try, as they are printed: each behind a line with its number.
+    async fn commands(&mut self) -> Vec<String> {
+        let mut commands = Vec::new();
+        while commands.len() < 3 {
+            let number = format!("{}. ", commands.len() + 1);
+            if self.line().await.starts_with(&number) {
+                commands.push(self.line().await);
+            }
+        }
+        commands
+    }
+
+    async fn terminate(mut self) -> (ExitStatus, TempDir) {
+        let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+        let status = within("the demo exits", self.child.wait()).await.unwrap();
+        (status, self.temporary)
+    }
+}
+
+/// The first line that a command prints, as JSON, when it is typed into a shell.
+async fn first_line_of(command: &str) -> Value {
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("exec {command}")])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = lines_of(&mut child);
+    let line = within(command, lines.next_line()).await.unwrap();
+    let line = line.unwrap_or_else(|| panic!("{command} printed nothing"));
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{command}: {error} in {line}"))
+}
+
+#[tokio::test]
+async fn a_newcomer_sees_the_address_first_and_the_three_commands_work_as_printed() {
+    let mut demo = Demo::start(&["--vehicles", "3"]);
+    let base = demo.line().await;
+    assert!(base.starts_with("http://127.0.0.1:"), "{base}");
+    let page = reqwest::get(&base).await.unwrap();
+    assert_eq!(page.status(), 200);
+    let commands = demo.commands().await;
+    for command in &commands[..2] {
+        // A vehicle drives by itself.
+        let told = first_line_of(command).await;
+        assert_eq!(told["is_mobile"], true, "{command}: {told}");
+        assert_eq!(told["geometry"]["type"], "Point", "{command}: {told}");
+    }
+    assert_eq!(first_line_of(&commands[2]).await["type"], "Feature");
+    let (status, temporary) = demo.terminate().await;
+    assert_eq!(status.code(), Some(0));
+    let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+    assert!(left.is_empty(), "the demo left something: {left:?}");
+}
