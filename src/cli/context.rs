@@ -1,6 +1,7 @@
 //! What the global options mean: which configuration, which database, which form of output.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 
@@ -12,13 +13,13 @@ use crate::store::{Engine, Store};
 /// The file that is read when `--config` names none, in the data directory.
 const FILE: &str = "fleetwire.toml";
 
-/// The global options.
-#[derive(Debug)]
+/// The global options, and what was opened by them.
 pub(crate) struct Context {
     config: Option<PathBuf>,
     data_dir: PathBuf,
     /// Where results go.
     pub(crate) output: Output,
+    opened: OnceLock<Store>,
 }
 
 impl Context {
@@ -27,6 +28,7 @@ impl Context {
             config: global.config,
             data_dir: global.data_dir,
             output: Output::new(global.json),
+            opened: OnceLock::new(),
         }
     }
 
@@ -76,8 +78,16 @@ impl Context {
     /// The database, open and migrated.
     pub(crate) async fn open_store(&self) -> anyhow::Result<Store> {
         let config = self.load_config()?;
-        Store::open(&self.engine(&config))
+        let store = Store::open(&self.engine(&config))
             .await
-            .with_context(|| format!("cannot open {}", self.database_name(&config)))
+            .with_context(|| format!("cannot open {}", self.database_name(&config)))?;
+        Ok(self.opened.get_or_init(|| store).clone())
+    }
+
+    /// Takes leave of the database, if it was opened.
+    pub(crate) async fn close(&self) {
+        if let Some(store) = self.opened.get() {
+            store.close().await;
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! `fleetwire device`: what reports coordinates with a key of its own.
 
 use clap::{ArgGroup, Args, Subcommand};
-use rand::distr::{Alphanumeric, SampleString};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -58,6 +57,7 @@ pub(crate) struct Add {
 }
 
 #[derive(Args, Debug)]
+#[command(override_usage = "fleetwire device set <DEVICE> <CHANGE>...")]
 #[command(group(ArgGroup::new("change").required(true).multiple(true)))]
 pub(crate) struct Set {
     /// Id or name
@@ -156,16 +156,14 @@ async fn change(store: &Store, set: &Set) -> anyhow::Result<Device> {
             Some(mac) => Some(Some(mac.clone())),
             None => set.no_mac.then_some(None),
         },
-        key: set.regenerate_key.then(random_key),
         addresses: has_addresses.then(|| set.addresses.clone()),
         ..DeviceChange::default()
     };
-    Ok(store.change_device(id, &change).await?)
-}
-
-/// 32 letters and digits, as the store makes them.
-fn random_key() -> String {
-    Alphanumeric.sample_string(&mut rand::rng(), 32)
+    let changed = store.change_device(id, &change).await?;
+    if set.regenerate_key {
+        return Ok(store.regenerate_device_key(id).await?);
+    }
+    Ok(changed)
 }
 
 fn shown(device: &Device) -> Value {

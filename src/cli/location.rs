@@ -69,7 +69,12 @@ pub(crate) struct Add {
     #[arg(long = "type", value_name = "TYPE", default_value = "outdoor")]
     kind: LocationType,
     /// Street address
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     address: String,
     /// Where it is, in degrees (WGS 84); may be left out for what moves
     #[arg(long, value_name = "LON,LAT", value_parser = parse::point, allow_hyphen_values = true)]
@@ -80,6 +85,7 @@ pub(crate) struct Add {
 }
 
 #[derive(Args, Debug)]
+#[command(override_usage = "fleetwire location set <LOCATION> <CHANGE>...")]
 #[command(group(ArgGroup::new("change").required(true).multiple(true)))]
 pub(crate) struct Set {
     /// Id or name

@@ -46,7 +46,8 @@ Every command has its own --help.";
 /// The live channel of a network: device commands and moving vehicles, pushed to whoever may
 /// see them.
 #[derive(Debug, Parser)]
-#[command(name = "fleetwire", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "fleetwire", bin_name = "fleetwire", version)]
+#[command(after_help = EXAMPLES, max_term_width = 100)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 struct Cli {
     #[command(flatten)]
@@ -141,7 +142,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads that everything runs on")?;
-    let done = runtime.block_on(dispatch(cli.command, &Context::new(cli.global)));
+    let done = runtime.block_on(async {
+        let context = Context::new(cli.global);
+        let done = dispatch(cli.command, &context).await;
+        context.close().await;
+        done
+    });
     // A write to a full pipe may still block a thread: nothing that is worth waiting for.
     runtime.shutdown_background();
     done

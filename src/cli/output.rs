@@ -95,7 +95,8 @@ pub(crate) fn complain(error: &anyhow::Error) {
     note(&explain(error));
 }
 
-/// The error and its causes, on one line; a cause that the text before it already tells is left out.
+/// The error and its causes, on one line; a cause that the text before it already tells is left
+/// out.
 fn explain(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain() {
@@ -182,7 +183,11 @@ mod tests {
     #[test]
     fn a_table_has_a_column_a_field_and_no_trailing_blanks() {
         let rows = [
-            json!({"name": "Bus 1", "is_mobile": true, "geometry": {"type": "Point", "coordinates": [-3.7, 40.4]}}),
+            json!({
+                "name": "Bus 1",
+                "is_mobile": true,
+                "geometry": {"type": "Point", "coordinates": [-3.7, 40.4]},
+            }),
             json!({"name": "Vía", "is_mobile": false, "geometry": null}),
         ];
         assert_eq!(

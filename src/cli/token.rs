@@ -18,7 +18,12 @@ Example:
         /// Id or name of the user
         user: String,
         /// What it is for
-        #[arg(long, value_name = "TEXT", default_value = "")]
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
         description: String,
     },
     /// List all tokens (not what they are)

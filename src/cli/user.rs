@@ -108,6 +108,7 @@ pub(crate) struct Add {
     reason = "each is a flag of the command line"
 )]
 #[derive(Args, Debug)]
+#[command(override_usage = "fleetwire user set <USER> <CHANGE>...")]
 #[command(group(ArgGroup::new("change").required(true).multiple(true).args([
     "password_stdin", "email", "superuser", "staff", "permissions", "groups", "manages", "member",
     "expires", "username", "active", "inactive", "no_superuser", "no_staff", "remove_permissions",

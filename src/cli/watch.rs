@@ -20,7 +20,7 @@ use feed::Feed;
 Examples:
   fleetwire watch locations --token TOKEN
   fleetwire watch location 93b9b41c-26b1-4807-91f7-699786c9a2d9 --token TOKEN
-  fleetwire watch locations --url https://fleet.example.org --token TOKEN --since 2026-11-24T10:00:00Z
+  fleetwire watch locations --url https://fleet.example.org --token TOKEN --since 2026-11-24
 
 Each line is one message of the WebSocket API. A lost connection is made anew, and what changed
 meanwhile is printed; a state may then come twice. Ctrl-C ends it.
@@ -58,7 +58,7 @@ enum What {
 
 fn location_id(text: &str) -> Result<LocationId, String> {
     text.parse().map_err(|_| {
-        "watch takes the location's id, a UUID, and no name: it may run far from the server's data; \
+        "watch takes the location's id, a UUID, and no name: it may run far from the server's data. \
          `fleetwire location list` shows ids"
             .to_owned()
     })

@@ -27,8 +27,8 @@ impl Problems {
     }
 }
 
-/// Refuses a number outside of `least..=most`: zero intervals would spin, and instants that far away
-/// cannot be reckoned with.
+/// Refuses a number outside of `least..=most`: zero intervals would spin, and instants that far
+/// away cannot be reckoned with.
 pub(super) fn between(
     problems: &mut Problems,
     section: &'static str,

@@ -51,8 +51,8 @@ fn serialize_redacted<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, 
 
 const MASK: &str = "********";
 
-/// Masks what may be a password in `url`: that of the user, also when it holds an `@` that should have been
-/// written `%40`, and parameters whose names say so. What is no URL is masked as a whole.
+/// Masks what may be a password in `url`: that of the user, also when it holds an `@` that should
+/// have been written `%40`, and parameters whose names say so. What is no URL is masked as a whole.
 fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return if url.is_empty() {

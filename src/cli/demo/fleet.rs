@@ -1,5 +1,5 @@
-//! The fleet on the road: each vehicle drives and reports through the public REST API, as a real one
-//! would.
+//! The fleet on the road: each vehicle drives and reports through the public REST API, as a real
+//! one would.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

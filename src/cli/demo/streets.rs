@@ -1,5 +1,5 @@
-//! The streets of a made-up quarter: a lattice of intersections, shifted and turned so that it looks
-//! grown, with gaps, avenues and side streets.
+//! The streets of a made-up quarter: a lattice of intersections, shifted and turned so that it
+//! looks grown, with gaps, avenues and side streets.
 
 use std::collections::VecDeque;
 
