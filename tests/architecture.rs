@@ -27,6 +27,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "app",
         ],
     ),
+    ("command", &[]),
+    ("openwisp", &[]),
     ("console", &["config"]),
     (
         "app",

@@ -102,7 +102,7 @@ impl Plan {
     }
 
     fn due(&self, number: usize) -> Instant {
-        self.begin + self.gap.mul_f64(number as f64)
+        self.begin + self.gap.mul_f64(count(number))
     }
 
     fn planned(&self) -> impl Iterator<Item = Instant> {
@@ -133,7 +133,12 @@ impl Plan {
 
 /// The longitude says which PUT a message is of.
 fn longitude(number: usize) -> f64 {
-    number as f64 / 10_000.0
+    count(number) / 10_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
 }
 
 fn number(message: &str) -> Option<usize> {

@@ -346,7 +346,7 @@ mod tests {
         });
         let leases = Arc::new(Leases::new(
             Arc::clone(&directory) as Arc<dyn Directory>,
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         ));
         let calls = Arc::new(Calls::default());
         let grounds = Grounds {

@@ -192,26 +192,12 @@ impl From<&StoreError> for ApiError {
         match error {
             StoreError::NotFound(model) => Self::no_match(model),
             StoreError::Invalid(errors) => errors.clone().into(),
-            StoreError::Database(error) if is_passing(error) => Self::unavailable(error),
+            _ if error.is_passing() => Self::unavailable(error),
             StoreError::Lookup(_)
             | StoreError::Directory { .. }
             | StoreError::Database(_)
             | StoreError::Migrate(_) => Self::internal(error),
         }
-    }
-}
-
-/// Whether trying again may help: the database is away, or has too much to do.
-fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        // Not a rule of the tables that was broken: the database's own trouble.
-        sqlx::Error::Database(error) => matches!(error.kind(), sqlx::error::ErrorKind::Other),
-        _ => false,
     }
 }
 

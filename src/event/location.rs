@@ -164,6 +164,9 @@ impl LocationMoved {
     }
 
     /// The JSON text of the message (section 3 of the WebSocket API).
+    ///
+    /// # Panics
+    /// Never: texts, booleans and finite numbers always become JSON.
     #[must_use]
     pub fn message(&self) -> String {
         let message = Message {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use close::CloseReason;
 pub use outbox::{Outbox, Pushed};
-pub use source::{Cursor, Source, SourceError};
+pub use source::{Source, SourceError};
 
 use crate::event::{Frame, SubjectId, Topic};
 

@@ -4,35 +4,12 @@
 use async_trait::async_trait;
 
 use super::Snapshot;
-use crate::event::{Timestamp, Topic};
+use crate::event::{Cursor, Topic};
 
 /// The source could not be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("what changed cannot be read: {0}")]
 pub struct SourceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
-
-/// Where a replay goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// When what was sent last had changed.
-    pub changed: Timestamp,
-    /// What was sent last: orders what changed in the same microsecond.
-    pub id: uuid::Uuid,
-    /// What changes after this instant comes as events; `None` until the first page was read.
-    pub until: Option<Timestamp>,
-}
-
-impl Cursor {
-    /// The beginning of a replay of everything that changed at or after `since`.
-    #[must_use]
-    pub fn begin(since: Timestamp) -> Self {
-        Self {
-            changed: since,
-            id: uuid::Uuid::nil(),
-            until: None,
-        }
-    }
-}
 
 /// What hands events to the hub, as a socket sees it.
 #[async_trait]

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Ingest, Origin, snapshot};
-use crate::event::{LocationId, Topic};
-use crate::hub::{Cursor, Snapshot, Source, SourceError};
+use crate::event::{Cursor, LocationId, Topic};
+use crate::hub::{Snapshot, Source, SourceError};
 use crate::store::{Change, Position, SinceScope, Store, StoreError};
 use crate::telemetry::Metrics;
 

@@ -27,6 +27,9 @@ use crate::hub::Subscriber;
 /// An answer about users that takes longer than this is none.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What every server appends to the client's key (RFC 6455, section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
 const SEC_WEBSOCKET_KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
 const SEC_WEBSOCKET_VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
 const SEC_WEBSOCKET_ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-accept");
@@ -107,8 +110,6 @@ fn accept(parts: &Parts) -> Result<HeaderValue, Refusal> {
         .ok_or(Refusal::BadHandshake(
             "Sec-WebSocket-Key must be 16 bytes in base64",
         ))?;
-    // RFC 6455, section 1.3.
-    const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     HeaderValue::try_from(STANDARD.encode(digest))
         .map_err(|_| Refusal::BadHandshake("Sec-WebSocket-Key cannot be answered"))

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::event::{Frame, Timestamp};
-use crate::hub::{Cursor, Source, SourceError, Subscriber};
+use crate::event::{Cursor, Frame, Timestamp};
+use crate::hub::{Source, SourceError, Subscriber};
 
 /// How far back a client may ask.
 const MOST_S: i64 = 24 * 60 * 60;

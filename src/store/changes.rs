@@ -15,8 +15,9 @@ use uuid::Uuid;
 use super::db::{Db, on_pool};
 use super::location::{COLUMNS, LocationRow};
 use super::{Scope, Store, StoreError};
-use crate::event::{LocationId, LocationMoved, LocationType, OrganizationId, Point, Timestamp};
-use crate::hub::Cursor;
+use crate::event::{
+    Cursor, LocationId, LocationMoved, LocationType, OrganizationId, Point, Timestamp,
+};
 
 /// The channel of PostgreSQL's NOTIFY.
 pub(super) const CHANNEL: &str = "fleetwire";

@@ -4,7 +4,7 @@
 //! A group is whatever came while the last commit was under way, so a lone report is not delayed
 //! and a crowd shares its commits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
@@ -15,7 +15,7 @@ use super::db::{ids, on_pool};
 use super::location::{COLUMNS, LocationRow};
 use super::transaction::{Transaction, Write, on_write};
 use super::{Inner, NewLocation, Store, StoreError};
-use crate::event::{DeviceId, LocationId, LocationType, OrganizationId, Point, Timestamp};
+use crate::event::{DeviceId, LocationId, OrganizationId, Point, Timestamp};
 
 /// Reports that may wait for the writer; who comes beyond waits to be let in.
 pub(super) const WAITING: usize = 4096;
@@ -174,28 +174,21 @@ impl Store {
         let mut write = self.write().await?;
         let mut answers = vec![Err(CoordinatesError::Unauthenticated); reports.len()];
         let reporters = write.reporters(reports).await?;
-        let mut homes: HashMap<DeviceId, LocationId> = HashMap::new();
-        let mut rounds = Vec::new();
+        let mut accepted = Vec::new();
         for (number, report) in reports.iter().enumerate() {
             let Some(reporter) = reporters.get(&report.device) else {
                 continue;
             };
-            if let Err(error) = reporter.check(&report.key) {
-                answers[number] = Err(error);
-                continue;
-            }
-            match reporter
-                .location_id
-                .or_else(|| homes.get(&report.device).copied())
-            {
-                Some(location) => rounds.push((number, location)),
-                None => {
-                    let row = write.first_location(reporter, report).await?;
-                    homes.insert(report.device, row.id);
-                    answers[number] = answer(&row);
-                }
+            match reporter.check(&report.key) {
+                Ok(()) => accepted.push((number, reporter)),
+                Err(error) => answers[number] = Err(error),
             }
         }
+        let homes = write.homes(&accepted).await?;
+        let mut rounds: Vec<(usize, LocationId)> = accepted
+            .iter()
+            .filter_map(|(number, reporter)| Some((*number, *homes.get(&reporter.id)?)))
+            .collect();
         while !rounds.is_empty() {
             let mut taken = HashSet::new();
             let (round, later) = rounds
@@ -203,9 +196,7 @@ impl Store {
                 .partition::<Vec<_>, _>(|(_, location)| taken.insert(*location));
             let rows = write.move_round(reports, &round).await?;
             for (number, location) in round {
-                if let Some(row) = rows.get(&location) {
-                    answers[number] = answer(row);
-                }
+                answers[number] = rows.get(&location).map_or_else(gone, answer);
             }
             rounds = later;
         }
@@ -220,6 +211,12 @@ fn answer(row: &LocationRow) -> Answer {
         name: row.name.clone(),
         geometry,
     })
+}
+
+/// The location was removed between our reading and our writing.
+fn gone() -> Answer {
+    let error = StoreError::from(sqlx::Error::RowNotFound);
+    Err(CoordinatesError::Store(Arc::new(error)))
 }
 
 impl Write {
@@ -246,40 +243,61 @@ impl Write {
             .collect())
     }
 
-    /// The first report of a device: its mobile location is made, named after it.
-    async fn first_location(
+    /// The location of each reporter. Who has none gets a mobile one named after it, without a
+    /// geometry: its first report moves it like every other.
+    async fn homes(
         &mut self,
-        reporter: &Reporter,
-        report: &Report,
-    ) -> Result<LocationRow, StoreError> {
+        reporters: &[(usize, &Reporter)],
+    ) -> Result<HashMap<DeviceId, LocationId>, StoreError> {
+        let mut homes = HashMap::new();
+        // In the order of ids, so that nodes do not wait for each other in a circle.
+        let mut homeless = BTreeMap::new();
+        for (_, reporter) in reporters {
+            match reporter.location_id {
+                Some(location) => drop(homes.insert(reporter.id, location)),
+                None => drop(homeless.insert(reporter.id, *reporter)),
+            }
+        }
+        for (device, reporter) in homeless {
+            if let Some(location) = self.home(reporter).await? {
+                homes.insert(device, location);
+            }
+        }
+        Ok(homes)
+    }
+
+    /// The location of a reporter that had none a moment ago; `None` if the device is gone.
+    async fn home(&mut self, reporter: &Reporter) -> Result<Option<LocationId>, StoreError> {
+        let lock = self.row_lock();
+        let sql = format!("SELECT id FROM device WHERE id = $1 {lock}");
+        let device: Option<DeviceId> = on_write!(self, connection => {
+            sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(reporter.id)
+                .fetch_optional(connection)
+                .await?
+        });
+        if device.is_none() {
+            return Ok(None);
+        }
+        // Another node may have made it before the device was locked.
+        let made: Option<LocationId> = on_write!(self, connection => {
+            sqlx::query_scalar("SELECT location_id FROM device_location WHERE device_id = $1")
+                .bind(reporter.id)
+                .fetch_optional(connection)
+                .await?
+        });
+        if made.is_some() {
+            return Ok(made);
+        }
         let new = NewLocation {
             organization: Some(reporter.organization_id),
             name: reporter.name.chars().take(LOCATION_NAME).collect(),
-            address: String::new(),
-            kind: LocationType::Outdoor,
             is_mobile: true,
-            geometry: Some(report.geometry),
-            device: None,
+            ..NewLocation::default()
         };
         let row = self.insert_location(&new).await?;
-        on_write!(self, connection => {
-            sqlx::query("INSERT INTO device_location (device_id, location_id) VALUES ($1, $2)")
-                .bind(reporter.id)
-                .bind(row.id)
-                .execute(connection)
-                .await
-                .map(|_| ())?;
-        });
-        on_write!(self, connection => {
-            sqlx::query("UPDATE location SET reported = $2 WHERE id = $1")
-                .bind(row.id)
-                .bind(report.time)
-                .execute(connection)
-                .await
-                .map(|_| ())?;
-        });
-        self.moved_if_located(&row);
-        Ok(row)
+        self.put_device_at(reporter.id, row.id).await?;
+        Ok(Some(row.id))
     }
 
     /// Moves each of a round's locations, all different, by one report; returns all their rows,

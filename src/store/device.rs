@@ -1,6 +1,7 @@
 //! Devices: what reports coordinates and what commands run on.
 
 use serde_json::Value;
+use sqlx::AssertSqlSafe as Sql;
 use uuid::Uuid;
 
 use super::db::{Db, ids, on_pool};
@@ -245,7 +246,6 @@ impl Store {
                     .bind(filter.location)
             };
         }
-        use sqlx::AssertSqlSafe as Sql;
         let (count, rows): (i64, Vec<DeviceRow>) = match self.db() {
             Db::Sqlite { read, .. } => {
                 let scope = ids(&scope.ids());

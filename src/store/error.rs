@@ -80,6 +80,24 @@ impl From<FieldErrors> for StoreError {
 }
 
 impl StoreError {
+    /// Whether trying again may help: the database is away, or has too much to do.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            // Not a rule of the tables that was broken: the database's own trouble.
+            sqlx::Error::Database(error) => matches!(error.kind(), sqlx::error::ErrorKind::Other),
+            _ => false,
+        }
+    }
+
     /// Turns the breach of a unique constraint into the error of the field that `fields` names for
     /// the constraint's columns; anything else stays what it is.
     pub(super) fn unique(self, fields: &[(&str, &str, &str)]) -> Self {

@@ -375,11 +375,7 @@ impl Write {
 
     /// The row as it is, kept so until the commit.
     async fn lock_location(&mut self, id: LocationId) -> Result<LocationRow, StoreError> {
-        let lock = match &self.transaction {
-            // The whole database is this writer's already.
-            super::transaction::Transaction::Sqlite { .. } => "",
-            super::transaction::Transaction::Postgres(_) => "FOR UPDATE",
-        };
+        let lock = self.row_lock();
         let sql = format!("SELECT {COLUMNS} FROM location WHERE id = $1 {lock}");
         let found = on_write!(self, connection => {
             sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?

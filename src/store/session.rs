@@ -9,8 +9,8 @@ use super::transaction::on_write;
 use super::{Store, StoreError};
 use crate::event::{SessionId, Timestamp, UserId};
 
-/// Characters of a session cookie: 62 possible ones each, about 238 bits.
-const COOKIE: usize = 40;
+/// Characters of a session cookie: 62 possible ones each, about 256 bits.
+const COOKIE: usize = 43;
 
 /// A login of a browser.
 #[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]

@@ -89,6 +89,15 @@ impl Write {
         Ok(change)
     }
 
+    /// What a SELECT ends with whose rows are to stay as they are until the commit.
+    pub fn row_lock(&self) -> &'static str {
+        match self.transaction {
+            // The whole database is this writer's already.
+            Transaction::Sqlite { .. } => "",
+            Transaction::Postgres(_) => "FOR UPDATE",
+        }
+    }
+
     /// Notes a move that is to be told of once it is committed.
     pub fn moved(&mut self, moved: LocationMoved) {
         self.moves.push(moved);

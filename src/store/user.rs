@@ -15,6 +15,10 @@ const EMAIL: usize = 254;
 /// A user's row with all that hangs on it, active or not: for administration. What the policy
 /// sees is [`crate::access::User`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about a user, each a column of its own"
+)]
 pub struct Account {
     /// Identifier.
     pub id: UserId,

@@ -184,7 +184,7 @@ impl Metrics {
     }
 }
 
-/// `GET /metrics` in the OpenMetrics text format.
+/// `GET /metrics` in the `OpenMetrics` text format.
 pub fn router(metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/metrics", get(get_metrics))
