@@ -28,6 +28,7 @@ struct Properties<'a> {
     name: &'a str,
 }
 
+/// `GET device/{id}/coordinates/`.
 pub async fn get_device_coordinates(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -38,6 +39,7 @@ pub async fn get_device_coordinates(
     Ok(answer(&coordinates))
 }
 
+/// `PUT` and `PATCH device/{id}/coordinates/`, answered after the commit.
 pub async fn report_device_coordinates(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,

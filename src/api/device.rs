@@ -53,6 +53,7 @@ impl<'a> From<&'a Device> for DeviceAnswer<'a> {
     }
 }
 
+/// `GET device/`.
 pub async fn list_devices(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -70,6 +71,7 @@ pub async fn list_devices(
     Ok(Json(answer).into_response())
 }
 
+/// `POST device/`.
 pub async fn create_device(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -81,6 +83,7 @@ pub async fn create_device(
     Ok((StatusCode::CREATED, Json(DeviceAnswer::from(&device))).into_response())
 }
 
+/// `GET device/{id}/`.
 pub async fn get_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -91,6 +94,7 @@ pub async fn get_device(
     Ok(Json(DeviceAnswer::from(&device)).into_response())
 }
 
+/// `PUT device/{id}/`: what is required must be there, the rest may be left as it is.
 pub async fn update_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -100,6 +104,7 @@ pub async fn update_device(
     change_device(&app, id, &requester, body, Mode::Whole).await
 }
 
+/// `PATCH device/{id}/`.
 pub async fn patch_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -126,6 +131,7 @@ async fn change_device(
     Ok(Json(DeviceAnswer::from(&device)).into_response())
 }
 
+/// `DELETE device/{id}/`. The location that it was at stays.
 pub async fn delete_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,

@@ -56,6 +56,7 @@ fn answer(status: StatusCode, location: &Location) -> Response {
     (status, Json(answer)).into_response()
 }
 
+/// `GET device/{id}/location/`.
 pub async fn get_device_location(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -87,6 +88,7 @@ pub async fn update_device_location(
     Ok(answer(status, &location))
 }
 
+/// `PATCH device/{id}/location/`: as PUT, but the device must be at a location already.
 pub async fn patch_device_location(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,

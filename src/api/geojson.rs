@@ -56,6 +56,7 @@ impl<'a> From<&'a Location> for Feature<LocationId, Properties<'a>> {
     }
 }
 
+/// `GET location/geojson/`.
 pub async fn list_locations_as_geojson(
     State(app): State<Arc<App>>,
     requester: Requester,

@@ -59,11 +59,11 @@ fn position(numbers: &[Value]) -> Result<Point, String> {
 pub struct Feature<I, P> {
     /// Left out where OpenWISP has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<I>,
+    id: Option<I>,
     #[serde(rename = "type")]
     kind: &'static str,
-    pub geometry: Option<Point>,
-    pub properties: P,
+    geometry: Option<Point>,
+    properties: P,
 }
 
 impl<I, P> Feature<I, P> {

@@ -107,6 +107,7 @@ pub fn filter_of(listing: &mut Listing) -> LocationFilter {
     }
 }
 
+/// `GET location/`.
 pub async fn list_locations(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -123,6 +124,7 @@ pub async fn list_locations(
     Ok(Json(answer).into_response())
 }
 
+/// `POST location/`.
 pub async fn create_location(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -135,6 +137,7 @@ pub async fn create_location(
     Ok((StatusCode::CREATED, Json(LocationAnswer::from(&location))).into_response())
 }
 
+/// `GET location/{id}/`.
 pub async fn get_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -145,6 +148,7 @@ pub async fn get_location(
     Ok(Json(LocationAnswer::from(&location)).into_response())
 }
 
+/// `PUT location/{id}/`: what is required must be there, the rest may be left as it is.
 pub async fn update_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -154,6 +158,7 @@ pub async fn update_location(
     change_location(&app, id, &requester, body, Mode::Whole).await
 }
 
+/// `PATCH location/{id}/`.
 pub async fn patch_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -180,6 +185,7 @@ async fn change_location(
     Ok(Json(LocationAnswer::from(&location)).into_response())
 }
 
+/// `DELETE location/{id}/`. The devices at it are nowhere then.
 pub async fn delete_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -193,6 +199,7 @@ pub async fn delete_location(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `GET location/{id}/device/`.
 pub async fn list_location_devices(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,

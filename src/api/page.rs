@@ -18,7 +18,9 @@ use crate::store::{FieldErrors, Page, Paged};
 /// How many rows a page holds when the client says nothing, and at most.
 #[derive(Clone, Copy)]
 pub struct PageSizes {
+    /// Where the client names none, or nonsense.
     pub default: u32,
+    /// However many it names.
     pub max: u32,
 }
 
@@ -44,17 +46,19 @@ pub struct Listing {
 /// The two links of a page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Links {
+    /// Of the page behind this one.
     pub next: Option<String>,
+    /// Of the page before this one.
     pub previous: Option<String>,
 }
 
 /// A page as it is answered.
 #[derive(Serialize)]
 pub struct PageAnswer<T> {
-    pub count: i64,
-    pub next: Option<String>,
-    pub previous: Option<String>,
-    pub results: Vec<T>,
+    count: i64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<T>,
 }
 
 impl FromRequestParts<Arc<App>> for Listing {

@@ -17,7 +17,9 @@ use crate::store::FieldErrors;
 
 /// What is to be logged in with.
 pub struct LoginFields {
+    /// Without the space around it.
     pub username: String,
+    /// Every character counts.
     pub password: String,
 }
 
