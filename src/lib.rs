@@ -1,16 +1,26 @@
 //! fleetwire: the live channel of a network.
+//!
+//! What is committed is pushed to whoever may see it: commit, then event, then hub, then socket.
+//! `ARCHITECTURE.md` walks through the rooms; this page lists them in the order of that way.
 
-#![allow(unused, missing_docs)]
-pub mod access;
+pub mod event;
+
 pub mod api;
+pub mod command;
+pub mod openwisp;
+pub mod store;
+
+pub mod ingest;
+
+pub mod hub;
+
+pub mod access;
+pub mod socket;
+
 pub mod app;
+pub mod server;
+
 pub mod cli;
 pub mod config;
 pub mod console;
-pub mod event;
-pub mod hub;
-pub mod ingest;
-pub mod server;
-pub mod socket;
-pub mod store;
 pub mod telemetry;

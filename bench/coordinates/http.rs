@@ -13,9 +13,14 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(address: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.context("the server is not there")?;
+        let stream = TcpStream::connect(address)
+            .await
+            .context("the server is not there")?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(4096),
+        })
     }
 
     /// Sends a whole request and returns the status and the body of its answer.
@@ -58,8 +63,9 @@ fn head(buffer: &[u8]) -> Result<Option<(usize, usize)>> {
 
 /// A request as bytes.
 pub fn request(method: &str, path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
-    let authorization =
-        token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let authorization = token
+        .map(|token| format!("Authorization: Bearer {token}\r\n"))
+        .unwrap_or_default();
     format!(
         "{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{authorization}\
          Content-Length: {}\r\n\r\n{body}",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::future::try_join_all;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -58,7 +58,9 @@ pub async fn push_latency(server: &Fleetwire, rate: f64, span: Duration) -> Resu
     let receive = async {
         for _ in 0..plan.count {
             let message = timeout(Duration::from_secs(10), socket.next()).await;
-            let message = message.context("a message did not arrive")?.context("closed")??;
+            let message = message
+                .context("a message did not arrive")?
+                .context("closed")??;
             let now = Instant::now();
             if let Some(slot) = number(message.to_text()?).and_then(|n| arrived.get_mut(n)) {
                 *slot = Some(now);
@@ -71,7 +73,10 @@ pub async fn push_latency(server: &Fleetwire, rate: f64, span: Duration) -> Resu
     received?;
     socket.close(None).await?;
     let arrived: Option<Vec<Instant>> = arrived.into_iter().collect();
-    quantiles(plan.planned().zip(arrived.context("an update was not pushed")?))
+    quantiles(
+        plan.planned()
+            .zip(arrived.context("an update was not pushed")?),
+    )
 }
 
 /// When each PUT is due: evenly over the span, dealt to the connections in turn.
@@ -83,7 +88,11 @@ struct Plan {
 
 impl Plan {
     fn new(target: &Target, rate: f64, span: Duration) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small count"
+        )]
         let a_connection = (rate * span.as_secs_f64()) as usize / target.paths.len();
         Self {
             begin: Instant::now() + Duration::from_millis(100),
@@ -130,7 +139,11 @@ fn longitude(number: usize) -> f64 {
 fn number(message: &str) -> Option<usize> {
     let message: Value = serde_json::from_str(message).ok()?;
     let longitude = message["geometry"]["coordinates"][0].as_f64()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a count")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it was a count"
+    )]
     Some((longitude * 10_000.0).round() as usize)
 }
 

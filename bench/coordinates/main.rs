@@ -41,7 +41,10 @@ async fn compare() -> Result<()> {
     // Both warm: connections, statement caches, the first reports that create locations.
     load::rate(stored, SPAN).await?;
     load::rate(empty, SPAN).await?;
-    let rates = rounds(stored, empty, "PUT/s", async |target| load::rate(target, SPAN).await).await?;
+    let rates = rounds(stored, empty, "PUT/s", async |target| {
+        load::rate(target, SPAN).await
+    })
+    .await?;
     let half = median(rates.iter().map(|(stored, _)| *stored).collect()) / 2.0;
     println!("\nlatency at {half:.0} PUT/s (half of the stored rate), ms");
     let mut pushed = Vec::new();
@@ -58,7 +61,11 @@ async fn compare() -> Result<()> {
         }
         print_latency(round, &pushed[round], &answered[round]);
     }
-    let ratio = pushed.iter().zip(&answered).map(|(ours, theirs)| ours.p99 / theirs.p99).collect();
+    let ratio = pushed
+        .iter()
+        .zip(&answered)
+        .map(|(ours, theirs)| ours.p99 / theirs.p99)
+        .collect();
     println!(
         "median: PUT-to-socket p50 {:.2} p99 {:.2}; PUT that stores nothing p50 {:.2} p99 {:.2}; p99 ratio {:.2}",
         median(pushed.iter().map(|q| q.p50).collect()),
@@ -90,7 +97,12 @@ async fn rounds(
                 pair.1 = measure(empty).await?;
             }
         }
-        println!("{round:5}  {:12.0}  {:13.0}  {:.3}", pair.0, pair.1, pair.0 / pair.1);
+        println!(
+            "{round:5}  {:12.0}  {:13.0}  {:.3}",
+            pair.0,
+            pair.1,
+            pair.0 / pair.1
+        );
         pairs.push(pair);
     }
     let mut ratios: Vec<f64> = pairs.iter().map(|(stored, empty)| stored / empty).collect();

@@ -49,11 +49,21 @@ impl Fleetwire {
     pub async fn start(devices: usize) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let organization = cli(&directory, &["org", "add", "Bench"])?;
-        cli(&directory, &["user", "add", "root", "--superuser", "--staff"])?;
+        cli(
+            &directory,
+            &["user", "add", "root", "--superuser", "--staff"],
+        )?;
         let token = text(&cli(&directory, &["token", "add", "root"])?, "token")?;
         let address = free_address()?;
         let process = Command::new("taskset")
-            .args(["-c", SERVER_CPU, env!("CARGO_BIN_EXE_fleetwire"), "serve", "--listen", &address])
+            .args([
+                "-c",
+                SERVER_CPU,
+                env!("CARGO_BIN_EXE_fleetwire"),
+                "serve",
+                "--listen",
+                &address,
+            ])
             .arg("--data-dir")
             .arg(directory.path())
             .env("FLEETWIRE_LOG__LEVEL", "warn")
@@ -63,7 +73,8 @@ impl Fleetwire {
         let mut connection = connect(&address).await?;
         let mut paths = Vec::new();
         for number in 0..devices {
-            let body = json!({ "name": format!("bus-{number}"), "organization": organization["id"] });
+            let body =
+                json!({ "name": format!("bus-{number}"), "organization": organization["id"] });
             let path = "/api/v1/controller/device/";
             let create = request("POST", path, Some(&token), &body.to_string());
             let (status, body) = connection.exchange(&create).await?;
@@ -100,7 +111,10 @@ impl Nothing {
             .stdout(Stdio::piped())
             .spawn()
             .context("taskset (util-linux) starts the server")?;
-        let output = child.stdout.take().context("the server's output is a pipe")?;
+        let output = child
+            .stdout
+            .take()
+            .context("the server's output is a pipe")?;
         let process = Process(child);
         let mut address = String::new();
         BufReader::new(output).read_line(&mut address)?;
@@ -108,7 +122,13 @@ impl Nothing {
         connect(&address).await?;
         let id = "93b9b41c-26b1-4807-91f7-699786c9a2d9";
         let path = format!("/api/v1/controller/device/{id}/coordinates/?key=0123456789abcdef");
-        Ok(Self { _process: process, target: Target { address, paths: vec![path; devices] } })
+        Ok(Self {
+            _process: process,
+            target: Target {
+                address,
+                paths: vec![path; devices],
+            },
+        })
     }
 
     pub fn target(&self) -> &Target {
@@ -141,17 +161,25 @@ fn cli(directory: &TempDir, arguments: &[&str]) -> Result<Value> {
         .arg(directory.path())
         .output()?;
     if !output.status.success() {
-        bail!("fleetwire {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "fleetwire {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 fn text(value: &Value, field: &str) -> Result<String> {
-    Ok(value[field].as_str().with_context(|| format!("no {field} in {value}"))?.to_owned())
+    Ok(value[field]
+        .as_str()
+        .with_context(|| format!("no {field} in {value}"))?
+        .to_owned())
 }
 
 fn free_address() -> Result<String> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .to_string())
 }
 
 /// Waits until a server accepts.

@@ -72,7 +72,12 @@ fn answer(coordinates: &Coordinates) -> Response {
     let properties = Properties {
         name: &coordinates.name,
     };
-    Json(Feature::<(), _>::new(None, Some(coordinates.geometry), properties)).into_response()
+    Json(Feature::<(), _>::new(
+        None,
+        Some(coordinates.geometry),
+        properties,
+    ))
+    .into_response()
 }
 
 fn key_of(uri: &Uri) -> Result<String, ApiError> {

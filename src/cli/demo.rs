@@ -64,9 +64,8 @@ pub(crate) async fn run(demo: &Demo, context: &Context) -> anyhow::Result<()> {
     if let Some(seeded) = seeded {
         serve(demo.listen, &app, seeded, &mut signals, context.output).await?;
     }
-    app.store.close().await;
+    // Here the directory goes, and the database with it: nothing to close in good order.
     Ok(())
-    // Here the directory goes.
 }
 
 /// The configuration of the environment and of `--config`, with what makes a demo pleasant.
@@ -91,9 +90,9 @@ async fn serve(
     output: Output,
 ) -> anyhow::Result<()> {
     app.start().await?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen} (choose another address with --listen)")
+    })?;
     let base = url(listener.local_addr()?);
     let (begin_drain, draining) = watch::channel(false);
     let server = tokio::spawn(server::run(Arc::clone(app), listener, draining));

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::find;
+use super::organization::name_for_people;
 use crate::store::{Device, DeviceChange, DeviceFilter, NewDevice, Page, Scope, Store};
+
+/// What a list of devices shows of each; the key is a secret.
+const COLUMNS: [&str; 5] = ["id", "name", "organization", "mac_address", "addresses"];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -17,19 +21,7 @@ Example:
   curl -X PUT -H 'Content-Type: application/json' \\
     -d '{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[12.49,41.9]}}' \\
     'http://127.0.0.1:8000/api/v1/controller/device/ID/coordinates/?key=KEY'")]
-    Add {
-        /// Its name
-        name: String,
-        /// The organization that it belongs to
-        #[arg(long, value_name = "ORG")]
-        org: String,
-        /// Host to reach it at; may be repeated, tried in order
-        #[arg(long = "address", value_name = "HOST")]
-        addresses: Vec<String>,
-        /// MAC address, such as 00:11:22:33:44:55
-        #[arg(long, value_name = "MAC")]
-        mac: Option<String>,
-    },
+    Add(Add),
     /// List devices, newest first
     List {
         /// Only those of this organization
@@ -48,6 +40,21 @@ Example:
         /// Id or name
         device: String,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Add {
+    /// Its name
+    name: String,
+    /// The organization that it belongs to
+    #[arg(long, value_name = "ORG")]
+    org: String,
+    /// Host to reach it at; may be repeated, tried in order
+    #[arg(long = "address", value_name = "HOST")]
+    addresses: Vec<String>,
+    /// MAC address, such as 00:11:22:33:44:55
+    #[arg(long, value_name = "MAC")]
+    mac: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -81,35 +88,36 @@ pub(crate) struct Set {
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
     let store = context.open_store().await?;
     let output = context.output;
-    match command {
-        Command::Add {
-            name,
-            org,
-            addresses,
-            mac,
-        } => {
-            let new = NewDevice {
-                name: name.clone(),
-                organization: Some(find::organization(&store, org).await?.id),
-                mac_address: mac.clone(),
-                addresses: addresses.clone(),
-                ..NewDevice::default()
-            };
-            output.object(&shown(&store.add_device(&new).await?))
-        }
+    let device = match command {
         Command::List { org } => {
             let devices = all(&store, org.as_deref()).await?;
-            let columns = ["id", "name", "organization", "mac_address", "addresses"];
-            output.list(devices.iter().map(shown).collect(), &columns)
+            let mut rows: Vec<_> = devices.iter().map(shown).collect();
+            name_for_people(&store, output, &mut rows).await?;
+            return output.list(rows, &COLUMNS);
         }
-        Command::Show { device } => output.object(&shown(&find::device(&store, device).await?)),
-        Command::Set(set) => output.object(&shown(&change(&store, set).await?)),
         Command::Remove { device } => {
             let Device { id, name, .. } = find::device(&store, device).await?;
             store.remove_device(id).await?;
-            output.done(&format!("removed the device \"{name}\" ({id})"))
+            return output.done(&format!("removed the device \"{name}\" ({id})"));
         }
-    }
+        Command::Add(add) => make(&store, add).await?,
+        Command::Show { device } => find::device(&store, device).await?,
+        Command::Set(set) => change(&store, set).await?,
+    };
+    let mut object = shown(&device);
+    name_for_people(&store, output, std::slice::from_mut(&mut object)).await?;
+    output.object(&object)
+}
+
+async fn make(store: &Store, add: &Add) -> anyhow::Result<Device> {
+    let new = NewDevice {
+        name: add.name.clone(),
+        organization: Some(find::organization(store, &add.org).await?.id),
+        mac_address: add.mac.clone(),
+        addresses: add.addresses.clone(),
+        ..NewDevice::default()
+    };
+    Ok(store.add_device(&new).await?)
 }
 
 async fn all(store: &Store, org: Option<&str>) -> anyhow::Result<Vec<Device>> {

@@ -61,7 +61,8 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
         }
         Command::List => {
             let rows = store.groups().await?.iter().map(shown).collect();
-            output.list(rows, &["id", "name", "permissions"])
+            // What a group gives is too long for a table: `show` tells.
+            output.list(rows, &["id", "name"])
         }
         Command::Show { group } => output.object(&shown(&find::group(&store, group).await?)),
         Command::Set {

@@ -4,9 +4,20 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::organization::name_for_people;
 use super::{find, parse};
 use crate::event::{LocationType, Point};
 use crate::store::{Location, LocationChange, LocationFilter, NewLocation, Page, Scope, Store};
+
+/// What a list of locations shows of each.
+const COLUMNS: [&str; 6] = [
+    "id",
+    "name",
+    "organization",
+    "type",
+    "is_mobile",
+    "geometry",
+];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -103,30 +114,25 @@ pub(crate) struct Set {
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
     let store = context.open_store().await?;
     let output = context.output;
-    match command {
-        Command::Add(add) => output.object(&shown(&make(&store, add).await?)),
+    let location = match command {
         Command::List { org, mobile } => {
             let locations = all(&store, org.as_deref(), *mobile).await?;
-            let columns = [
-                "id",
-                "name",
-                "organization",
-                "type",
-                "is_mobile",
-                "geometry",
-            ];
-            output.list(locations.iter().map(shown).collect(), &columns)
+            let mut rows: Vec<_> = locations.iter().map(shown).collect();
+            name_for_people(&store, output, &mut rows).await?;
+            return output.list(rows, &COLUMNS);
         }
-        Command::Show { location } => {
-            output.object(&shown(&find::location(&store, location).await?))
-        }
-        Command::Set(set) => output.object(&shown(&change(&store, set).await?)),
         Command::Remove { location } => {
             let Location { id, name, .. } = find::location(&store, location).await?;
             store.remove_location(id).await?;
-            output.done(&format!("removed the location \"{name}\" ({id})"))
+            return output.done(&format!("removed the location \"{name}\" ({id})"));
         }
-    }
+        Command::Add(add) => make(&store, add).await?,
+        Command::Show { location } => find::location(&store, location).await?,
+        Command::Set(set) => change(&store, set).await?,
+    };
+    let mut object = shown(&location);
+    name_for_people(&store, output, std::slice::from_mut(&mut object)).await?;
+    output.object(&object)
 }
 
 async fn make(store: &Store, add: &Add) -> anyhow::Result<Location> {

@@ -1,10 +1,12 @@
 //! `fleetwire org`: the tenants.
 
 use clap::{ArgGroup, Subcommand};
+use serde_json::Value;
 
 use super::context::Context;
 use super::find;
-use crate::store::{Organization, OrganizationChange};
+use super::output::Output;
+use crate::store::{Organization, OrganizationChange, Store};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,4 +90,38 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
             output.done(&format!("removed the organization \"{name}\" ({id})"))
         }
     }
+}
+
+/// The fields of other things that hold ids of organizations.
+const REFERENCES: [&str; 3] = ["organization", "manages", "member_of"];
+
+/// Writes names in place of the ids of organizations: programs want ids, people do not.
+pub(crate) async fn name_for_people(
+    store: &Store,
+    output: Output,
+    shown: &mut [Value],
+) -> anyhow::Result<()> {
+    if output.is_json() {
+        return Ok(());
+    }
+    let known = store.organizations().await?;
+    let name = |value: &mut Value| {
+        let id = value.as_str().and_then(|text| text.parse().ok());
+        if let Some(named) = known
+            .iter()
+            .find(|organization| Some(organization.id) == id)
+        {
+            *value = Value::String(named.name.clone());
+        }
+    };
+    for object in shown.iter_mut().filter_map(Value::as_object_mut) {
+        for reference in REFERENCES {
+            match object.get_mut(reference) {
+                Some(Value::Array(ids)) => ids.iter_mut().for_each(name),
+                Some(id) => name(id),
+                None => {}
+            }
+        }
+    }
+    Ok(())
 }

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsFd;
 
 use serde_json::Value;
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 
 /// Standard output was closed by who read it: the end of the work, but no failure.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,19 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Returns when who reads standard output has closed it, which a write would only find out later;
+/// never where the system does not tell, as for a file.
+pub(crate) async fn closed() {
+    // Never written to: it only waits, on a descriptor of its own.
+    let watched = io::stdout().as_fd().try_clone_to_owned();
+    if let Ok(pipe) = watched.and_then(Sender::from_owned_fd_unchecked)
+        && pipe.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
 /// A line for the person at the terminal that is no result.
 pub(crate) fn note(text: &str) {
     // Where standard error is closed, nobody is there to be told.
@@ -86,7 +102,7 @@ fn explain(error: &anyhow::Error) -> String {
         let text = cause.to_string();
         if told.is_empty() {
             told = text;
-        } else if !told.ends_with(&text) {
+        } else if !told.contains(&text) {
             let _ = write!(told, ": {text}");
         }
     }

@@ -7,11 +7,23 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::organization::name_for_people;
 use super::parse::{self, Expiry};
 use super::{find, output};
 use crate::access::{Permission, password};
-use crate::event::{GroupId, OrganizationId};
+use crate::event::GroupId;
 use crate::store::{Account, AccountChange, NewAccount, Store};
+
+/// What a list of users shows of each.
+const COLUMNS: [&str; 7] = [
+    "id",
+    "username",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    "groups",
+    "manages",
+];
 
 /// More than anybody types, and little enough to hash.
 const PASSWORD_LIMIT_BYTES: u64 = 4096;
@@ -138,46 +150,29 @@ pub(crate) struct Set {
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
     let store = context.open_store().await?;
     let output = context.output;
-    match command {
-        Command::Add(add) => {
-            let added = make(&store, add).await?;
-            if !added.has_password {
-                output::note(
-                    "this user has no password and so cannot log in; tokens work \
-                     (`fleetwire token add`)",
-                );
-            }
-            output.object(&shown(&store, &added, output.is_json()).await?)
-        }
+    let account = match command {
         Command::List => {
-            let mut rows = Vec::new();
-            for account in store.users().await? {
-                rows.push(shown(&store, &account, true).await?);
-            }
-            let columns = [
-                "id",
-                "username",
-                "is_active",
-                "is_staff",
-                "is_superuser",
-                "groups",
-            ];
-            output.list(rows, &columns)
-        }
-        Command::Show { user } => {
-            let account = find::user(&store, user).await?;
-            output.object(&shown(&store, &account, output.is_json()).await?)
-        }
-        Command::Set(set) => {
-            let changed = change(&store, set).await?;
-            output.object(&shown(&store, &changed, output.is_json()).await?)
+            let mut rows: Vec<_> = store.users().await?.iter().map(shown).collect();
+            name_for_people(&store, output, &mut rows).await?;
+            return output.list(rows, &COLUMNS);
         }
         Command::Remove { user } => {
             let Account { id, username, .. } = find::user(&store, user).await?;
             store.remove_user(id).await?;
-            output.done(&format!("removed the user \"{username}\" ({id})"))
+            return output.done(&format!("removed the user \"{username}\" ({id})"));
         }
+        Command::Add(add) => make(&store, add).await?,
+        Command::Show { user } => find::user(&store, user).await?,
+        Command::Set(set) => change(&store, set).await?,
+    };
+    if matches!(command, Command::Add(_)) && !account.has_password {
+        output::note(
+            "this user has no password and so cannot log in; tokens work (`fleetwire token add`)",
+        );
     }
+    let mut object = shown(&account);
+    name_for_people(&store, output, std::slice::from_mut(&mut object)).await?;
+    output.object(&object)
 }
 
 async fn make(store: &Store, add: &Add) -> anyhow::Result<Account> {
@@ -259,18 +254,8 @@ fn read_password(input: impl BufRead) -> anyhow::Result<String> {
     Ok(password.to_owned())
 }
 
-/// The account; organizations by id for programs, by name for people.
-async fn shown(store: &Store, account: &Account, by_id: bool) -> anyhow::Result<Value> {
-    let known = if by_id {
-        Vec::new()
-    } else {
-        store.organizations().await?
-    };
-    let name_of = |id: &OrganizationId| {
-        let organization = known.iter().find(|organization| organization.id == *id);
-        organization.map_or_else(|| id.to_string(), |organization| organization.name.clone())
-    };
-    Ok(json!({
+fn shown(account: &Account) -> Value {
+    json!({
         "id": account.id,
         "username": account.username,
         "email": account.email,
@@ -280,12 +265,12 @@ async fn shown(store: &Store, account: &Account, by_id: bool) -> anyhow::Result<
         "expires": account.expires,
         "permissions": account.permissions.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "groups": account.groups.iter().map(|(_, name)| name).collect::<Vec<_>>(),
-        "manages": account.manages.iter().map(name_of).collect::<Vec<_>>(),
-        "member_of": account.member_of.iter().map(name_of).collect::<Vec<_>>(),
+        "manages": account.manages,
+        "member_of": account.member_of,
         "has_password": account.has_password,
         "created": account.created,
         "modified": account.modified,
-    }))
+    })
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ pub(crate) async fn run(watch: &Watch, context: &Context) -> anyhow::Result<()> 
             Err(error) => Err(error.into()),
             Ok(never) => match never {},
         },
+        () = output::closed() => Err(output::Closed.into()),
         () = signals.received() => Ok(()),
     }
 }

@@ -15,6 +15,10 @@ const PREFIX: &str = "FLEETWIRE_";
 
 /// The environment of this process; what is no UTF-8 cannot be meant for the configuration and is
 /// left out.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "here, and nowhere else, the environment is read"
+)]
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

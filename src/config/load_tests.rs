@@ -130,7 +130,7 @@ fn every_mistake_of_a_file_is_named_with_its_line_and_key() {
                 ping_s = \"soon\"\nidle_s = -1\n[log]\nformat = \"xml\"\n";
     let told = mistakes(text, &[]);
     let begins = [
-        "2: server.listen: invalid socket address",
+        "2: server.listen: \"nowhere\" is no IP address with a port",
         "3: server.lissten: there is no such key; [server] has listen, trusted_proxies,",
         "5: sockets: there is no such section; there are server, database,",
         "9: socket.ping_s: must be a whole number, 0 or more, not \"soon\"",
@@ -159,7 +159,7 @@ fn values_that_make_no_sense_are_named_where_they_stand() {
         "5: server.allowed_origins: \"example.org\" must be scheme://host[:port]",
         "5: server.allowed_origins: \"*\" must be",
         "2: socket.ping_s: 0 is not from 1 to",
-        "8: metrics.listen: \"9100\" is no address",
+        "8: metrics.listen: \"9100\" is no IP address",
         "10: log.level: \"inof\" is no level",
         "12: lease.check_ms: 0 is not from",
         "FLEETWIRE_INGEST__TAIL_MS: ingest.tail_ms: 0 is not from",

@@ -28,7 +28,7 @@ impl MetricsConfig {
                 "metrics",
                 "listen",
                 format!(
-                    "\"{}\" is no address with a port such as 127.0.0.1:9100; leave it empty for \
+                    "\"{}\" is no IP address with a port such as 127.0.0.1:9100; leave it empty for \
                      no metrics",
                     self.listen
                 ),

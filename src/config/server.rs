@@ -12,6 +12,7 @@ use super::check::{Problems, between};
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     /// Address and port to listen on; port 0 takes a free one.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed: networks, or single
     /// addresses.
@@ -94,6 +95,16 @@ fn check_origin(origin: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Reads an address and a port; names are not looked up.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.trim().parse().map_err(|_| {
+        serde::de::Error::custom(format_args!(
+            "\"{text}\" is no IP address with a port such as 127.0.0.1:8000"
+        ))
+    })
 }
 
 /// Reads networks; a single address stands for itself alone.
