@@ -27,8 +27,14 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "app",
         ],
     ),
-    ("command", &[]),
-    ("openwisp", &[]),
+    (
+        "command",
+        &["event", "hub", "access", "store", "config", "telemetry"],
+    ),
+    (
+        "openwisp",
+        &["event", "hub", "access", "config", "telemetry"],
+    ),
     ("console", &["config"]),
     (
         "app",

@@ -5,3 +5,4 @@ mod drain;
 mod kill;
 mod order;
 mod since;
+mod straggler;

@@ -18,6 +18,7 @@ mod socket;
 mod wait;
 
 pub use http::{Answer, Client};
+pub use postgres::Straggler;
 pub use raw::{Head, Raw, RawFrame, frame};
 pub use seed::{Device, PASSWORD, Seed};
 pub use server::{Engine, Server, free_address};

@@ -27,6 +27,30 @@ pub async fn create_database() -> String {
     url.into()
 }
 
+/// A transaction of somebody else, in another database of the same server, that has written and
+/// does not end before this is dropped. Until then the server knows of commits that may yet come
+/// before everybody else's.
+pub struct Straggler {
+    _connection: PgConnection,
+}
+
+impl Straggler {
+    pub async fn begin() -> Self {
+        let mut connection = PgConnection::connect(&server_url())
+            .await
+            .expect("PostgreSQL answers");
+        for statement in ["BEGIN", "SELECT pg_current_xact_id()"] {
+            connection
+                .execute(statement)
+                .await
+                .expect("the transaction begins");
+        }
+        Self {
+            _connection: connection,
+        }
+    }
+}
+
 fn server_url() -> String {
     const VARIABLE: &str = "FLEETWIRE_TEST_POSTGRES_URL";
     #[expect(
