@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::access::login::Logins;
 use crate::access::{Directory, Leases};
 use crate::config::Config;
@@ -73,25 +75,26 @@ impl App {
         })
     }
 
-    /// Starts what runs beside the requests: the tail, the hints and the leases. They end with the
-    /// runtime.
+    /// Starts what runs beside the requests: the tail, the hints and the leases. They end when what
+    /// is returned is dropped.
     ///
     /// # Errors
     /// When the database cannot say where its log stands.
-    pub async fn start(&self) -> Result<(), StoreError> {
-        let position = self.store.position().await?;
+    pub async fn start(&self) -> Result<JoinSet<()>, StoreError> {
+        let mut running = JoinSet::new();
+        let position = self.tail.begin().await?;
         let every = Duration::from_millis(self.config.ingest.tail_ms);
         let tail = Arc::clone(&self.tail);
-        tokio::spawn(async move { tail.run(position, every).await });
+        running.spawn(async move { tail.run(position, every).await });
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
-        tokio::spawn(follow_hints(store, ingest, Arc::clone(&self.tail)));
+        running.spawn(follow_hints(store, ingest, Arc::clone(&self.tail)));
         let (leases, metrics) = (Arc::clone(&self.leases), Arc::clone(&self.metrics));
         let every = Duration::from_millis(self.config.lease.check_ms);
-        tokio::spawn(async move {
+        running.spawn(async move {
             leases
                 .run(every, |outcome| metrics.leases_checked(outcome))
                 .await;
         });
-        Ok(())
+        Ok(running)
     }
 }

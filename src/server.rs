@@ -40,9 +40,6 @@ const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long sockets that were told to close have beyond the drain window.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
-/// Without an acknowledgement of what we sent for this long, the kernel takes the peer for gone.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
-
 /// A database that needs longer to answer is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -90,7 +87,7 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
     if !metrics_address.is_empty() {
         serve_metrics(&app, metrics_address).await?;
     }
-    app.start().await?;
+    let beside = app.start().await?;
     let listener = listen(&address.to_string()).await?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "listening on http://{address}");
@@ -104,6 +101,7 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
         _ = server => tracing::info!("stopped"),
         () = signalled() => tracing::info!("stopped at once"),
     }
+    drop(beside);
     app.store.close().await;
     Ok(())
 }
@@ -209,9 +207,7 @@ async fn serve_http(
 /// slow reader's newer snapshots can still replace older ones in the outbox.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)
 }
 
 /// All routes of the site.

@@ -89,7 +89,7 @@ async fn serve(
     signals: &mut EndSignals,
     output: Output,
 ) -> anyhow::Result<()> {
-    app.start().await?;
+    let _beside = app.start().await?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("cannot listen on {listen} (choose another address with --listen)")
     })?;

@@ -53,6 +53,19 @@ impl Tail {
         self.wake.notify_one();
     }
 
+    /// Where to begin reading. What is committed by now is not news to anybody, also where the
+    /// tail comes to it only when an older transaction has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin(&self) -> Result<Position, StoreError> {
+        let position = self.store.position().await?;
+        for change in self.store.changes_ahead_of(position).await? {
+            self.ingest.skip(&change);
+        }
+        Ok(position)
+    }
+
     /// Reads from `position` on for as long as the program runs: each `every`, and sooner when
     /// woken or when the database says that something was committed. While the database is away
     /// the position stays, so an outage loses nothing.

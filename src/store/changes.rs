@@ -197,20 +197,35 @@ impl Store {
         &self,
         position: Position,
     ) -> Result<(Vec<Change>, Position), StoreError> {
-        const SELECT: &str = "SELECT id, organization_id, moved_version, fleet_version, change
-            FROM location WHERE ";
         // Read before the rows: what it covers is committed by then.
         let next = self.position().await?;
         let sql = match self.db() {
             // A number is taken once the transaction before it is committed: order of commits.
-            Db::Sqlite { .. } => format!("{SELECT} change > $1 AND change <= $2 ORDER BY change"),
+            Db::Sqlite { .. } => format!("{CHANGES} change > $1 AND change <= $2 ORDER BY change"),
             // Transactions below the oldest one still running have all ended.
-            Db::Postgres { .. } => format!("{SELECT} change >= $1 AND change < $2 ORDER BY change"),
+            Db::Postgres { .. } => {
+                format!("{CHANGES} change >= $1 AND change < $2 ORDER BY change")
+            }
         };
         let changes = on_pool!(self, pool => {
             sqlx::query_as(AssertSqlSafe(sql)).bind(position.0).bind(next.0).fetch_all(pool).await?
         });
         Ok((changes, next))
+    }
+
+    /// The changes that are committed but that the tail comes to only after `position`, because an
+    /// earlier transaction is still open.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn changes_ahead_of(&self, position: Position) -> Result<Vec<Change>, StoreError> {
+        let sql = match self.db() {
+            Db::Sqlite { .. } => format!("{CHANGES} change > $1"),
+            Db::Postgres { .. } => format!("{CHANGES} change >= $1"),
+        };
+        Ok(on_pool!(self, pool => {
+            sqlx::query_as(AssertSqlSafe(sql)).bind(position.0).fetch_all(pool).await?
+        }))
     }
 
     /// The present state of these locations, as last moved; those without geometry, or gone, are
@@ -349,6 +364,9 @@ impl Store {
         }
     }
 }
+
+const CHANGES: &str =
+    "SELECT id, organization_id, moved_version, fleet_version FROM location WHERE";
 
 /// Everything below this transaction id has ended.
 const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";

@@ -1,8 +1,13 @@
 //! The two engines behind one set of queries.
 
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -54,14 +59,14 @@ impl Db {
         }
     }
 
-    async fn open_sqlite(directory: &std::path::Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(directory).map_err(|source| StoreError::Directory {
+    async fn open_sqlite(directory: &Path) -> Result<Self, StoreError> {
+        let file = directory.join("fleetwire.db");
+        make_private(directory, &file).map_err(|source| StoreError::Directory {
             path: directory.to_owned(),
             source,
         })?;
         let options = SqliteConnectOptions::new()
-            .filename(directory.join("fleetwire.db"))
-            .create_if_missing(true)
+            .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -72,7 +77,11 @@ impl Db {
                 .acquire_timeout(ACQUIRE)
         };
         let write = one().connect_with(options.clone()).await?;
-        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        let migrations = sqlx::migrate!("migrations/sqlite");
+        if migrations.run(&write).await.is_err() {
+            // Another process may just have done the same: then nothing is left to do.
+            migrations.run(&write).await?;
+        }
         let reader = options.read_only(true);
         let read = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
@@ -91,6 +100,8 @@ impl Db {
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse()?;
+        // A pool tries until its time is out; asked once without one, the server says what is wrong.
+        PgConnection::connect_with(&options).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE)
@@ -113,6 +124,21 @@ impl Db {
             Self::Postgres { pool, .. } => pool.close().await,
         }
     }
+}
+
+/// Makes the data directory and the database's file, if they are not there, for their owner alone:
+/// the file holds the keys of devices. What SQLite puts beside the file has the file's rights.
+fn make_private(directory: &Path, file: &Path) -> std::io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(file)?;
+    Ok(())
 }
 
 /// Ids as SQLite takes a list of them in one parameter: a JSON array of hexadecimal texts, read by

@@ -56,8 +56,8 @@ pub enum StoreError {
     /// A name or id that the command line looked up: none or several fit.
     #[error("{0}")]
     Lookup(String),
-    /// The data directory cannot be made.
-    #[error("the data directory {} cannot be made: {source}", path.display())]
+    /// The data directory, or the file in it, cannot be made.
+    #[error("the data directory {} cannot be used: {source}; choose another with --data-dir", path.display())]
     Directory {
         /// Where it was to be.
         path: std::path::PathBuf,
