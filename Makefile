@@ -28,7 +28,8 @@ lint: ## Check formatting, lints and (where cargo-deny is installed) the licence
 	else echo 'cargo-deny is not installed (cargo install cargo-deny): deny.toml was not checked'; fi
 
 bench: ## Measure, as bench/README.md describes
-	cargo bench --bench coordinates $(ARGS)
+	cargo bench --bench coordinates --no-run
+	taskset -c 1 cargo bench --bench coordinates $(ARGS)
 
 $(VENV)/ready: $(CLIENTS)/python/requirements.txt
 	$(PYTHON) -m venv $(VENV)
