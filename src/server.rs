@@ -83,7 +83,10 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
     raise_open_files();
     let address = config.server.listen;
     let metrics_address = config.metrics.listen.clone();
-    let app = Arc::new(App::open(config, &engine).await?);
+    let app = tokio::select! {
+        opened = App::open(config, &engine) => Arc::new(opened?),
+        () = signalled() => return Ok(()),
+    };
     if !metrics_address.is_empty() {
         serve_metrics(&app, metrics_address).await?;
     }
@@ -102,7 +105,8 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
         () = signalled() => tracing::info!("stopped at once"),
     }
     drop(beside);
-    app.store.close().await;
+    // A connection that hangs must not keep the process: what was acknowledged is committed.
+    timeout(PATIENCE, app.store.close()).await.ok();
     Ok(())
 }
 

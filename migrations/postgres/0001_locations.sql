@@ -77,6 +77,8 @@ CREATE TABLE token (
     digest BYTEA NOT NULL UNIQUE,
     user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     description TEXT NOT NULL,
+    -- Made by a log in over REST: ends with the password that it was made with.
+    by_login BOOLEAN NOT NULL,
     created BIGINT NOT NULL
 );
 CREATE INDEX token_of_user ON token (user_id);

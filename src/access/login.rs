@@ -6,8 +6,7 @@ use std::time::Duration;
 use super::password::{PasswordError, Passwords};
 use super::throttle::{Throttle, Wait};
 use crate::config::LoginConfig;
-use crate::event::UserId;
-use crate::store::{Store, StoreError};
+use crate::store::{Proved, Store, StoreError};
 
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +70,7 @@ impl Logins {
         username: &str,
         password: String,
         address: IpAddr,
-    ) -> Result<UserId, LoginError> {
+    ) -> Result<Proved, LoginError> {
         let attempt = match self.throttle.begin(username, address).await {
             Ok(attempt) => attempt,
             Err(Wait { seconds }) => {
@@ -98,9 +97,9 @@ impl Logins {
         }
     }
 
-    async fn check(&self, username: &str, password: String) -> Result<Option<UserId>, LoginError> {
+    async fn check(&self, username: &str, password: String) -> Result<Option<Proved>, LoginError> {
         let record = self.store.password_of(username).await?;
-        let user = record.as_ref().map(|record| record.user);
+        let user = record.as_ref().map(|record| record.proves);
         let hash = record.map(|record| record.password_hash);
         Ok(if self.passwords.verify(password, hash).await? {
             user

@@ -120,8 +120,12 @@ impl Client {
         }
         Self {
             address,
-            is_https: last_value(headers, "x-forwarded-proto")
-                .is_some_and(|protocol| protocol.eq_ignore_ascii_case("https")),
+            is_https: last_value(headers, "x-forwarded-proto").is_some_and(|protocol| {
+                // Some proxies (Traefik) say `wss` of an upgrade.
+                ["https", "wss"]
+                    .iter()
+                    .any(|tls| protocol.eq_ignore_ascii_case(tls))
+            }),
             host: last_value(headers, "x-forwarded-host").or(host),
         }
     }
@@ -355,6 +359,8 @@ mod tests {
         assert_eq!(seen.address, address("1.1.1.1"));
         assert!(seen.is_https);
         assert_eq!(seen.host.as_deref(), Some("evil.test"));
+        // What Traefik says of an upgrade.
+        assert!(client("10.0.0.1:5000", &[("x-forwarded-proto", "wss")]).is_https);
     }
 
     #[test]

@@ -198,6 +198,9 @@ async fn alter(
     mode: Mode,
 ) -> Result<Location, ApiError> {
     requester.require(Action::Change, Model::Location)?;
+    if !requester.scope().contains(before.organization) {
+        return Err(StoreError::NotFound("Location").into());
+    }
     let change = location_change(&flat(nested), None, mode).map_err(within_location)?;
     app.store
         .change_location(before.id, &change)

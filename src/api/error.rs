@@ -2,6 +2,7 @@
 //! `{"detail": "…"}`, or `{"<field>": ["…"]}` when fields are wrong.
 
 use std::fmt::Display;
+use std::sync::LazyLock;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use crate::access::DirectoryError;
 use crate::access::login::LoginError;
 use crate::store::{CoordinatesError, FieldErrors, StoreError};
+use crate::telemetry::Throttled;
 
 /// An answer that is none: what the client reads, and beside it what only the log does.
 #[derive(Debug)]
@@ -234,13 +236,19 @@ impl From<LoginError> for ApiError {
     }
 }
 
+/// Failures logged each second; the rest is counted.
+static FAILURES: LazyLock<Throttled> = LazyLock::new(|| Throttled::new(20));
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = (self.status.as_u16(), self.code);
         let cause = self.cause.as_deref().unwrap_or_default();
         // Never the URL, where a device's key may stand, nor anything else that the client wrote.
         if self.status.is_server_error() {
-            tracing::error!(status, code, cause, "a request failed: {cause}");
+            // An outage under load would write a line for every request.
+            if let Some(held_back) = FAILURES.pass() {
+                tracing::error!(status, code, cause, held_back, "a request failed: {cause}");
+            }
         } else {
             tracing::debug!(status, code, cause, "a request was refused: {code}");
         }

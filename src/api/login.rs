@@ -12,7 +12,7 @@ use serde_json::json;
 use super::body::{Object, UnreadBody, pairs_of};
 use super::error::ApiError;
 use super::identity::{refuse_foreign_origin, require_own_origin};
-use super::token::LoginFields;
+use super::token::{LoginFields, overtaken};
 use crate::access::request::{self, Client};
 use crate::access::{Credential, Proof};
 use crate::app::App;
@@ -30,7 +30,7 @@ pub async fn log_in(
     refuse_foreign_origin(&headers, &client, &app)?;
     let (object, is_form) = body.login_fields().await?;
     let LoginFields { username, password } = LoginFields::read(&object)?;
-    let user = app
+    let proved = app
         .logins
         .log_in(&username, password, client.address)
         .await?;
@@ -39,7 +39,11 @@ pub async fn log_in(
     }
     let lifetime_s = i64::from(app.config.login.session_hours) * 60 * 60;
     let expires = Timestamp::now().plus_seconds(lifetime_s);
-    let (session, secret) = app.store.add_session(user, expires).await?;
+    let (session, secret) = app
+        .store
+        .add_login_session(proved, expires)
+        .await
+        .map_err(overtaken)?;
     let cookie = cookie(&app, &client, &secret, lifetime_s)?;
     let answer = if is_form {
         see_other(&uri, &object)

@@ -91,7 +91,13 @@ impl Listing {
 
     /// `?organization_slug=`.
     pub fn organization_slug(&mut self) -> Option<String> {
-        self.filter("organization_slug", |_| String::new())
+        let slug = self.filter::<String>("organization_slug", |_| String::new())?;
+        if slug.contains('\0') {
+            self.errors
+                .add("organization_slug", "Null characters are not allowed.");
+            return None;
+        }
+        Some(slug)
     }
 
     /// `?is_mobile=`.

@@ -11,9 +11,10 @@ use serde_json::json;
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
+use crate::access::login::LoginError;
 use crate::access::request::Client;
 use crate::app::App;
-use crate::store::FieldErrors;
+use crate::store::{FieldErrors, StoreError};
 
 /// What is to be logged in with.
 pub struct LoginFields {
@@ -49,13 +50,21 @@ pub async fn obtain_token(
 ) -> Result<impl IntoResponse, ApiError> {
     let (object, _) = body.login_fields().await?;
     let LoginFields { username, password } = LoginFields::read(&object)?;
-    let user = app
+    let proved = app
         .logins
         .log_in(&username, password, client.address)
         .await?;
-    let (_, secret) = app.store.add_login_token(user).await?;
+    let (_, secret) = app.store.add_login_token(proved).await.map_err(overtaken)?;
     Ok((
         [(CACHE_CONTROL, "no-store")],
         Json(json!({ "token": secret })),
     ))
+}
+
+/// The password that was right a moment ago has been changed, or its user removed.
+pub fn overtaken(error: StoreError) -> ApiError {
+    match error {
+        StoreError::NotFound(_) => LoginError::Invalid.into(),
+        other => other.into(),
+    }
 }

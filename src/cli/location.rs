@@ -201,12 +201,7 @@ async fn change(store: &Store, set: &Set) -> anyhow::Result<Location> {
         is_mobile: parse::switch(set.mobile, set.no_mobile),
         geometry: set.point.map(Some),
     };
-    store.change_location(id, &change).await?;
-    // After the change: a device can only be put at a location of its own organization.
-    if let Some(device) = device {
-        store.set_device_location(device, id).await?;
-    }
-    Ok(store.location(id, &Scope::All).await?)
+    Ok(store.change_location_for(id, &change, device).await?)
 }
 
 fn shown(location: &Location) -> Value {

@@ -51,8 +51,8 @@ fn serialize_redacted<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, 
 
 const MASK: &str = "********";
 
-/// Masks what may be a password in `url`: that of the user, also when it holds an `@` that should
-/// have been written `%40`, and parameters whose names say so. What is no URL is masked as a whole.
+/// Masks what may be a password in `url`: that of the user, and parameters whose names say so. What
+/// is no URL, or where an `@` leaves it open what is a password, is masked as a whole.
 fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return if url.is_empty() {
@@ -61,8 +61,11 @@ fn redact(url: &str) -> String {
             MASK.to_owned()
         };
     };
-    // The last `@`: too much masked is better than half a password shown.
-    let (user, rest) = match rest.rsplit_once('@') {
+    let before_last_at = rest.rsplit_once('@').map_or("", |(before, _)| before);
+    if before_last_at.contains(['?', '@']) {
+        return format!("{scheme}://{MASK}");
+    }
+    let (user, rest) = match rest.split_once('@') {
         Some((user, rest)) => match user.split_once(':') {
             Some((name, _)) => (format!("{name}:{MASK}@"), rest),
             None => (format!("{user}@"), rest),
@@ -116,12 +119,21 @@ mod tests {
             ),
             (
                 "postgres://fleet:s3@cret@db/fleetwire",
-                "postgres://fleet:********@db/fleetwire",
+                "postgres://********",
             ),
             (
                 "postgres://fleet:s3/c?ret@db/fleetwire",
-                "postgres://fleet:********@db/fleetwire",
+                "postgres://********",
             ),
+            (
+                "postgres://db/fleetwire?password=s3@cret",
+                "postgres://********",
+            ),
+            (
+                "postgres://fleet@db/x?password=s3@cret",
+                "postgres://********",
+            ),
+            ("postgres://db:5432/x?password=@cret", "postgres://********"),
             (
                 "postgres://fleet@db/fleetwire",
                 "postgres://fleet@db/fleetwire",

@@ -52,13 +52,19 @@ impl SocketConfig {
             gib,
         );
         if self.idle_s <= self.ping_s {
+            // Of the two, the one that was set is the one to mend.
+            let usual = Self::default();
+            let (key, relation, other, value) = if self.idle_s == usual.idle_s {
+                ("ping_s", "less", "idle_s", self.idle_s)
+            } else {
+                ("idle_s", "more", "ping_s", self.ping_s)
+            };
             problems.add(
                 "socket",
-                "idle_s",
+                key,
                 format!(
-                    "must be more than socket.ping_s ({}): a silent client is only heard when it \
-                     answers a ping",
-                    self.ping_s
+                    "must be {relation} than socket.{other} ({value}): a silent client is only \
+                     heard when it answers a ping"
                 ),
             );
         }

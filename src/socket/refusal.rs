@@ -48,6 +48,14 @@ pub enum Refusal {
     Draining,
 }
 
+/// Of a text that the client wrote, no more than a log line should hold.
+fn cut(text: &str) -> &str {
+    const MOST: usize = 200;
+    text.char_indices()
+        .nth(MOST)
+        .map_or(text, |(end, _)| &text[..end])
+}
+
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
@@ -99,9 +107,10 @@ impl Refusal {
             tracing::info!(
                 reason = self.label(),
                 client = %client.address,
-                path = parts.uri.path(),
+                path = cut(parts.uri.path()),
                 held_back,
-                "a handshake was refused: {self}"
+                "a handshake was refused: {}",
+                cut(&self.to_string())
             );
         }
         let body = serde_json::json!({ "detail": self.detail() }).to_string();

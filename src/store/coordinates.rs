@@ -80,12 +80,11 @@ struct Reporter {
     id: DeviceId,
     name: String,
     key: String,
-    organization_id: OrganizationId,
     is_active: bool,
     location_id: Option<LocationId>,
 }
 
-const REPORTER: &str = "SELECT device.id, device.name, device.key, device.organization_id,
+const REPORTER: &str = "SELECT device.id, device.name, device.key,
         organization.is_active, device_location.location_id
     FROM device JOIN organization ON organization.id = device.organization_id
     LEFT JOIN device_location ON device_location.device_id = device.id
@@ -269,14 +268,14 @@ impl Write {
     /// The location of a reporter that had none a moment ago; `None` if the device is gone.
     async fn home(&mut self, reporter: &Reporter) -> Result<Option<LocationId>, StoreError> {
         let lock = self.row_lock();
-        let sql = format!("SELECT id FROM device WHERE id = $1 {lock}");
-        let device: Option<DeviceId> = on_write!(self, connection => {
+        let sql = format!("SELECT organization_id FROM device WHERE id = $1 {lock}");
+        let organization: Option<OrganizationId> = on_write!(self, connection => {
             sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(reporter.id)
                 .fetch_optional(connection)
                 .await?
         });
-        if device.is_none() {
+        if organization.is_none() {
             return Ok(None);
         }
         // Another node may have made it before the device was locked.
@@ -290,7 +289,7 @@ impl Write {
             return Ok(made);
         }
         let new = NewLocation {
-            organization: Some(reporter.organization_id),
+            organization,
             name: reporter.name.chars().take(LOCATION_NAME).collect(),
             is_mobile: true,
             ..NewLocation::default()

@@ -91,8 +91,10 @@ impl Write {
         sql: &'static str,
         id: uuid::Uuid,
     ) -> Result<Option<OrganizationId>, StoreError> {
+        // Kept so until the commit: neither may go to another organization meanwhile.
+        let sql = format!("{sql} {}", self.row_lock());
         Ok(on_write!(self, connection => {
-            sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?
         }))
     }
 

@@ -16,7 +16,7 @@ use crate::event::{DeviceId, LocationId, OrganizationId, SessionId, Timestamp, T
 
 /// A proof and the row of the user behind it.
 #[derive(sqlx::FromRow)]
-struct Proved {
+struct ProvedRow {
     proof: Uuid,
     id: UserId,
     username: String,
@@ -79,7 +79,7 @@ impl Store {
                 token,
             ),
         };
-        let found: Option<Proved> = super::db::on_pool!(self, pool => {
+        let found: Option<ProvedRow> = super::db::on_pool!(self, pool => {
             sqlx::query_as(AssertSqlSafe(sql))
                 .bind(digest(secret))
                 .bind(Timestamp::now())
@@ -109,12 +109,12 @@ impl Store {
         let mut proved = Vec::new();
         if !sessions.is_empty() {
             let found = self.proved("session", SESSION_COUNTS, &sessions).await?;
-            let proof = |row: &Proved| Proof::Session(SessionId(row.proof));
+            let proof = |row: &ProvedRow| Proof::Session(SessionId(row.proof));
             proved.extend(found.into_iter().map(|row| (proof(&row), row)));
         }
         if !tokens.is_empty() {
             let found = self.proved("token", "TRUE", &tokens).await?;
-            let proof = |row: &Proved| Proof::Token(TokenId(row.proof));
+            let proof = |row: &ProvedRow| Proof::Token(TokenId(row.proof));
             proved.extend(found.into_iter().map(|row| (proof(&row), row)));
         }
         self.with_rights(proved).await
@@ -126,7 +126,7 @@ impl Store {
         table: &str,
         counts: &str,
         proofs: &[Uuid],
-    ) -> Result<Vec<Proved>, StoreError> {
+    ) -> Result<Vec<ProvedRow>, StoreError> {
         let select = format!(
             "SELECT {table}.id AS proof, {USER} FROM {table}
              JOIN users ON users.id = {table}.user_id WHERE {counts} AND {COUNTS} AND {table}.id"
@@ -137,7 +137,7 @@ impl Store {
     /// Adds permissions and memberships, for all users in one query each.
     async fn with_rights(
         &self,
-        proved: Vec<(Proof, Proved)>,
+        proved: Vec<(Proof, ProvedRow)>,
     ) -> Result<HashMap<Proof, User>, StoreError> {
         let mut ids: Vec<Uuid> = proved.iter().map(|(_, row)| row.id.0).collect();
         ids.sort_unstable();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::db::on_pool;
 use super::transaction::on_write;
 use super::{FieldErrors, Store, StoreError};
-use crate::access::{Action, Model, Permission};
+use crate::access::Permission;
 use crate::event::GroupId;
 
 const NAME: usize = 150;
@@ -158,21 +158,6 @@ impl Store {
             permissions: known(&names),
         })
     }
-
-    /// Makes the two groups that OpenWISP has from the start, unless they are there already.
-    pub(super) async fn seed_groups(&self) -> Result<(), StoreError> {
-        for (name, permissions) in [("Operator", operator()), ("Administrator", administrator())] {
-            if self.find_group(name).await.is_ok() {
-                continue;
-            }
-            match self.add_group(name, &permissions).await {
-                // Another process was quicker.
-                Ok(_) | Err(StoreError::Invalid(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
 }
 
 const GIVE_GROUP: &str =
@@ -193,46 +178,4 @@ fn check(name: &str) -> Result<(), FieldErrors> {
 fn taken(error: sqlx::Error) -> StoreError {
     let reason = "A group with this name exists already.";
     StoreError::from(error).unique(&[("name", "name", reason)])
-}
-
-const WRITE: [Action; 3] = [Action::Add, Action::Change, Action::Delete];
-const ALL: [Action; 4] = [Action::Add, Action::Change, Action::Delete, Action::View];
-
-fn rights(rights: &[(&[Action], Model)]) -> Vec<Permission> {
-    rights
-        .iter()
-        .flat_map(|(actions, model)| {
-            actions
-                .iter()
-                .map(|action| Permission::new(*action, *model))
-        })
-        .collect()
-}
-
-/// The rights of OpenWISP 1.3's group of the same name, for what we have.
-fn operator() -> Vec<Permission> {
-    rights(&[
-        (&WRITE, Model::Device),
-        (&[Action::Add, Action::View], Model::Command),
-        (&ALL, Model::DeviceConnection),
-        (&WRITE, Model::Location),
-        (&WRITE, Model::DeviceLocation),
-        (&[Action::View], Model::Organization),
-    ])
-}
-
-/// The rights of OpenWISP 1.3's group of the same name, for what we have.
-fn administrator() -> Vec<Permission> {
-    rights(&[
-        (&WRITE, Model::Device),
-        (&ALL, Model::Command),
-        (&ALL, Model::Credentials),
-        (&ALL, Model::DeviceConnection),
-        (&WRITE, Model::Location),
-        (&WRITE, Model::DeviceLocation),
-        (&[Action::View], Model::Group),
-        (&[Action::Change], Model::Organization),
-        (&ALL, Model::User),
-        (&ALL, Model::OrganizationUser),
-    ])
 }

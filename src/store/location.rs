@@ -292,6 +292,19 @@ impl Store {
         id: LocationId,
         change: &LocationChange,
     ) -> Result<Location, StoreError> {
+        self.change_location_for(id, change, None).await
+    }
+
+    /// Alters a location and puts `device`, if any, at it: both or neither.
+    ///
+    /// # Errors
+    /// As [`Store::change_location`] and [`Store::set_device_location`].
+    pub async fn change_location_for(
+        &self,
+        id: LocationId,
+        change: &LocationChange,
+        device: Option<DeviceId>,
+    ) -> Result<Location, StoreError> {
         change.check()?;
         let mut write = self.write().await?;
         let before = write.lock_location(id).await?;
@@ -313,6 +326,9 @@ impl Store {
         let row = write.update_location(&before, change, geometry).await?;
         if change.geometry.is_some() {
             write.moved_if_located(&row);
+        }
+        if let Some(device) = device {
+            write.put_device_at(device, id).await?;
         }
         write.commit().await?;
         self.location(id, &Scope::All).await

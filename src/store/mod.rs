@@ -35,7 +35,7 @@ pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use organization::{Organization, OrganizationChange};
 pub use session::Session;
 pub use token::Token;
-pub use user::{Account, AccountChange, NewAccount, PasswordRecord};
+pub use user::{Account, AccountChange, NewAccount, PasswordRecord, Proved};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -156,7 +156,6 @@ impl Store {
             reports,
             settling: changes::Settling::default(),
         }));
-        store.seed_groups().await?;
         tokio::spawn(coordinates::write_groups(Arc::downgrade(&store.0), waiting));
         Ok(store)
     }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::db::on_pool;
 use super::transaction::on_write;
-use super::{Store, StoreError};
+use super::{Proved, Store, StoreError};
 use crate::event::{SessionId, Timestamp, UserId};
 
 /// Characters of a session cookie: 62 possible ones each, about 256 bits.
@@ -38,6 +38,28 @@ impl Store {
         user: UserId,
         expires: Timestamp,
     ) -> Result<(Session, String), StoreError> {
+        self.insert_session(user, None, expires).await
+    }
+
+    /// A session of a log in with the password `proved`.
+    ///
+    /// # Errors
+    /// When there is no such user, or the password has been changed meanwhile.
+    pub async fn add_login_session(
+        &self,
+        proved: Proved,
+        expires: Timestamp,
+    ) -> Result<(Session, String), StoreError> {
+        self.insert_session(proved.user, Some(proved.password_version), expires)
+            .await
+    }
+
+    async fn insert_session(
+        &self,
+        user: UserId,
+        password_version: Option<i64>,
+        expires: Timestamp,
+    ) -> Result<(Session, String), StoreError> {
         let (id, cookie, now) = (SessionId::random(), secret(COOKIE), Timestamp::now());
         let mut write = self.write().await?;
         on_write!(write, connection => {
@@ -54,13 +76,15 @@ impl Store {
         let added = on_write!(write, connection => {
             sqlx::query(
                 "INSERT INTO session (id, digest, user_id, password_version, created, expires)
-                 SELECT $1, $2, id, password_version, $4, $5 FROM users WHERE id = $3",
+                 SELECT $1, $2, id, password_version, $4, $5 FROM users
+                 WHERE id = $3 AND ($6 IS NULL OR password_version = $6)",
             )
             .bind(id)
             .bind(digest(&cookie))
             .bind(user)
             .bind(now)
             .bind(expires)
+            .bind(password_version)
             .execute(connection)
             .await?
             .rows_affected()

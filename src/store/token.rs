@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 
 use super::db::on_pool;
 use super::session::digest;
-use super::transaction::on_write;
-use super::{FieldErrors, Store, StoreError};
+use super::transaction::{Write, on_write};
+use super::{FieldErrors, Proved, Store, StoreError};
 use crate::event::{Timestamp, TokenId, UserId};
 
 const DESCRIPTION: usize = 200;
 
-/// The description of tokens that a log in over REST made, and how many of them a user keeps.
-const LOGIN: &str = "login";
+/// How many tokens that a log in over REST made a user keeps.
 const LOGIN_TOKENS: i64 = 100;
 
 /// A token, without its secret.
@@ -41,33 +40,28 @@ impl Store {
         description: &str,
     ) -> Result<(Token, String), StoreError> {
         check(description)?;
-        let (id, secret) = (TokenId::random(), secret());
         let mut write = self.write().await?;
-        let added = on_write!(write, connection => {
-            sqlx::query(
-                "INSERT INTO token (id, digest, user_id, description, created)
-                 SELECT $1, $2, id, $4, $5 FROM users WHERE id = $3",
-            )
-            .bind(id)
-            .bind(digest(&secret))
-            .bind(user)
-            .bind(description)
-            .bind(Timestamp::now())
-            .execute(connection)
-            .await?
-            .rows_affected()
-        });
-        if added == 0 {
-            return Err(StoreError::NotFound("User"));
-        }
+        let (id, secret) = write.insert_token(user, description, None).await?;
+        write.commit().await?;
+        Ok((self.token(id).await?, secret))
+    }
+
+    /// A token for a log in over REST with the password `proved`: it ends when the password is
+    /// changed. Of these a user keeps the newest hundred.
+    ///
+    /// # Errors
+    /// When there is no such user, or the password has been changed meanwhile.
+    pub async fn add_login_token(&self, proved: Proved) -> Result<(Token, String), StoreError> {
+        let mut write = self.write().await?;
+        let version = Some(proved.password_version);
+        let (id, secret) = write.insert_token(proved.user, "log in", version).await?;
         on_write!(write, connection => {
             sqlx::query(
                 "DELETE FROM token WHERE id IN (SELECT id FROM token
-                     WHERE user_id = $1 AND description = $2 ORDER BY created DESC
-                     LIMIT 1000 OFFSET $3)",
+                     WHERE user_id = $1 AND by_login ORDER BY created DESC
+                     LIMIT 1000 OFFSET $2)",
             )
-            .bind(user)
-            .bind(LOGIN)
+            .bind(proved.user)
             .bind(LOGIN_TOKENS)
             .execute(connection)
             .await
@@ -75,14 +69,6 @@ impl Store {
         });
         write.commit().await?;
         Ok((self.token(id).await?, secret))
-    }
-
-    /// A token for a log in over REST. Of these a user keeps the newest hundred.
-    ///
-    /// # Errors
-    /// When there is no such user.
-    pub async fn add_login_token(&self, user: UserId) -> Result<(Token, String), StoreError> {
-        self.add_token(user, LOGIN).await
     }
 
     /// All, newest first.
@@ -147,6 +133,39 @@ impl Store {
     pub async fn remove_token(&self, id: TokenId) -> Result<(), StoreError> {
         self.remove("Token", "DELETE FROM token WHERE id = $1", id.0)
             .await
+    }
+}
+
+impl Write {
+    /// Inserts a token, by a log in with the password of `login_version` if there is one.
+    async fn insert_token(
+        &mut self,
+        user: UserId,
+        description: &str,
+        login_version: Option<i64>,
+    ) -> Result<(TokenId, String), StoreError> {
+        let (id, secret) = (TokenId::random(), secret());
+        let added = on_write!(self, connection => {
+            sqlx::query(
+                "INSERT INTO token (id, digest, user_id, description, by_login, created)
+                 SELECT $1, $2, id, $4, $5, $6 FROM users
+                 WHERE id = $3 AND ($7 IS NULL OR password_version = $7)",
+            )
+            .bind(id)
+            .bind(digest(&secret))
+            .bind(user)
+            .bind(description)
+            .bind(login_version.is_some())
+            .bind(Timestamp::now())
+            .bind(login_version)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        });
+        if added == 0 {
+            return Err(StoreError::NotFound("User"));
+        }
+        Ok((id, secret))
     }
 }
 

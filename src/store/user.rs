@@ -110,11 +110,20 @@ pub struct AccountChange {
     pub remove_member: Vec<OrganizationId>,
 }
 
+/// A user who has shown the password of that version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proved {
+    /// Who.
+    pub user: UserId,
+    /// Which password: another one may have been set since.
+    pub password_version: i64,
+}
+
 /// What checking a password needs.
 #[derive(Clone, Debug)]
 pub struct PasswordRecord {
-    /// Whose it is.
-    pub user: UserId,
+    /// What showing the password proves.
+    pub proves: Proved,
     /// PHC string; empty when the user has no password.
     pub password_hash: String,
 }
@@ -220,6 +229,9 @@ impl Store {
         if write.update_user(id, change).await? == 0 {
             return Err(StoreError::NotFound("User"));
         }
+        if change.password_hash.is_some() {
+            write.end_logins(id).await?;
+        }
         write
             .permit(GIVE_USER, id.0, &change.add_permissions)
             .await?;
@@ -286,9 +298,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn password_of(&self, username: &str) -> Result<Option<PasswordRecord>, StoreError> {
-        let found: Option<(UserId, String)> = on_pool!(self, pool => {
+        let found: Option<(UserId, i64, String)> = on_pool!(self, pool => {
             sqlx::query_as(
-                "SELECT id, password_hash FROM users
+                "SELECT id, password_version, password_hash FROM users
                  WHERE username = $1 AND is_active AND (expires IS NULL OR expires > $2)",
             )
             .bind(username)
@@ -296,10 +308,15 @@ impl Store {
             .fetch_optional(pool)
             .await?
         });
-        Ok(found.map(|(user, password_hash)| PasswordRecord {
-            user,
-            password_hash,
-        }))
+        Ok(
+            found.map(|(user, password_version, password_hash)| PasswordRecord {
+                proves: Proved {
+                    user,
+                    password_version,
+                },
+                password_hash,
+            }),
+        )
     }
 
     async fn account(&self, row: UserRow) -> Result<Account, StoreError> {
@@ -386,6 +403,19 @@ impl Write {
         updated.map_err(taken)
     }
 
+    /// What the old password had opened ends with it; tokens made otherwise stay.
+    async fn end_logins(&mut self, user: UserId) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM session WHERE user_id = $1",
+            "DELETE FROM token WHERE user_id = $1 AND by_login",
+        ] {
+            on_write!(self, connection => {
+                sqlx::query(sql).bind(user).execute(connection).await.map(|_| ())?;
+            });
+        }
+        Ok(())
+    }
+
     /// Runs `sql` for the owner and each of the permissions.
     pub(super) async fn permit(
         &mut self,
@@ -443,6 +473,10 @@ fn check(username: Option<&str>, email: Option<&str>) -> Result<(), FieldErrors>
     let mut errors = FieldErrors::default();
     if let Some(username) = username {
         errors.check_name("username", username, USERNAME);
+        if username.trim() != username {
+            // Who logs in has it cut off.
+            errors.add("username", "A user name has no blanks around it.");
+        }
     }
     if let Some(email) = email {
         errors.check_text("email", email, EMAIL);

@@ -76,6 +76,8 @@ over_both! {
         let later = Timestamp::now().plus_seconds(60);
         let (session, cookie) = house.store.add_session(account.id, later).await.unwrap();
         let (token, _) = house.store.add_token(account.id, "test").await.unwrap();
+        let proved = house.store.password_of(&account.username).await.unwrap().unwrap().proves;
+        let (_, by_login) = house.store.add_login_token(proved).await.unwrap();
         let proofs = [Proof::Session(session.id), Proof::Token(token.id)];
         let before = house.store.renew(&proofs).await.unwrap();
         assert_eq!(before.len(), 2);
@@ -83,6 +85,10 @@ over_both! {
         set(house, &account, AccountChange { password_hash: hash, ..AccountChange::default() }).await;
         let identity = house.store.identify(&Credential::Session(cookie)).await.unwrap();
         assert!(identity.is_none());
+        let identity = house.store.identify(&Credential::Token(by_login)).await.unwrap();
+        assert!(identity.is_none(), "a token that the old password was shown for");
+        assert!(house.store.add_login_token(proved).await.is_err(), "the old password, late");
+        assert!(house.store.add_login_session(proved, later).await.is_err());
         let after = house.store.renew(&proofs).await.unwrap();
         assert!(!after.contains_key(&proofs[0]));
         assert_eq!(after[&proofs[1]].password_version, before[&proofs[1]].password_version + 1);

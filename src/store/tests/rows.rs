@@ -19,6 +19,17 @@ over_both! {
         again.close().await;
     }
 
+    async fn a_group_that_was_there_from_the_start_can_be_removed_for_good(house: House) {
+        let operator = house.store.find_group("Operator").await.unwrap();
+        let names: Vec<_> = operator.permissions.iter().map(ToString::to_string).collect();
+        assert_eq!(names.len(), 16, "{names:?}");
+        house.store.remove_group(operator.id).await.unwrap();
+        let again = Store::open(&house.engine).await.unwrap();
+        assert!(again.find_group("Operator").await.is_err());
+        assert_eq!(again.find_group("Administrator").await.unwrap().permissions.len(), 31);
+        again.close().await;
+    }
+
     async fn a_taken_name_is_an_error_of_its_field(house: House) {
         let organization = house.organization().await;
         let error = house.store.add_organization(&organization.name).await.unwrap_err();
