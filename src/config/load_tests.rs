@@ -175,8 +175,14 @@ fn values_that_make_no_sense_are_named_where_they_stand() {
 fn a_ping_rarer_than_the_idle_limit_is_refused() {
     let told = mistakes("[socket]\nping_s = 30\n", &[]);
     assert_eq!(told.len(), 1, "{told:#?}");
+    // The one that was set is blamed, at its line.
     assert!(
-        told[0].contains("socket.idle_s: must be more than socket.ping_s (30)"),
+        told[0].contains(":2: socket.ping_s: must be less than socket.idle_s (30)"),
+        "{told:#?}"
+    );
+    let told = mistakes("[socket]\nidle_s = 5\n", &[]);
+    assert!(
+        told[0].contains(":2: socket.idle_s: must be more than socket.ping_s (20)"),
         "{told:#?}"
     );
 }
