@@ -61,6 +61,9 @@ pub enum ServeError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A part that runs for as long as the server has ended: a mistake of ours.
+    #[error("a part of the server ended by itself; see the log, and start it again")]
+    Broken,
     /// The system's signals cannot be waited for.
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] io::Error),
@@ -90,14 +93,19 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
     if !metrics_address.is_empty() {
         serve_metrics(&app, metrics_address).await?;
     }
-    let beside = app.start().await?;
+    let mut beside = app.start().await?;
     let listener = listen(&address.to_string()).await?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "listening on http://{address}");
     }
     let (begin_drain, draining) = watch::channel(false);
-    let server = tokio::spawn(run(Arc::clone(&app), listener, draining));
-    signalled().await;
+    let mut server = tokio::spawn(run(Arc::clone(&app), listener, draining));
+    tokio::select! {
+        () = signalled() => {}
+        // None of these ends by itself: without it rights would not be checked, or moves not told.
+        _ = &mut server => return Err(ServeError::Broken),
+        _ = beside.join_next() => return Err(ServeError::Broken),
+    }
     tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
     begin_drain.send_replace(true);
     tokio::select! {

@@ -16,7 +16,7 @@ use super::{Directory, DirectoryError, Proof, Resource, User};
 use crate::event::{OrganizationId, Topic};
 
 /// An answer that takes longer than this is none.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Over how long the sockets are closed whose grace is over.
 const GIVE_UP_WINDOW: Duration = Duration::from_secs(10);

@@ -26,7 +26,7 @@ impl Default for LeaseConfig {
 impl LeaseConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         // The contract closes within 5 s what lost its right; a check takes its time too.
-        between(problems, "lease", "check_ms", self.check_ms, 50, 4000);
+        between(problems, "lease", "check_ms", self.check_ms, 50, 2500);
         between(problems, "lease", "grace_s", self.grace_s, 0, 86_400);
     }
 }

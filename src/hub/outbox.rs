@@ -33,6 +33,15 @@ pub struct Outbox {
     ready: Notify,
 }
 
+/// The version of each subject that was sent.
+type Floors = HashMap<SubjectId, i64>;
+
+fn is_below(floors: &Floors, snapshot: &Snapshot) -> bool {
+    floors
+        .get(&snapshot.subject)
+        .is_some_and(|floor| snapshot.version <= *floor)
+}
+
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Snapshot>,
@@ -44,7 +53,9 @@ struct Queue {
     /// row.
     last: Option<(SubjectId, i64)>,
     /// Snapshots that a replay has sent already, older ones of which may still be on their way.
-    floors: HashMap<SubjectId, i64>,
+    floors: Floors,
+    /// Those raised before the floors were aged last.
+    old_floors: Floors,
     close: Option<CloseReason>,
 }
 
@@ -87,6 +98,17 @@ impl Outbox {
         self.ready.notified().await;
     }
 
+    /// Returns when the socket is to be closed. (Whoever waits here must look for frames
+    /// afterwards, as with [`Outbox::ready`].)
+    pub async fn closed(&self) -> CloseReason {
+        loop {
+            if let Some(reason) = self.closing() {
+                return reason;
+            }
+            self.ready().await;
+        }
+    }
+
     /// Takes frames in order, at least one if any waits and no more than `most` bytes otherwise.
     /// What is taken is the writer's: it is never conflated.
     #[must_use]
@@ -95,34 +117,33 @@ impl Outbox {
     }
 
     /// Makes way for snapshots that the caller is about to send itself, ahead of all that waits:
-    /// of their subjects, nothing as old is delivered any more until [`Outbox::forget_floors`].
+    /// of their subjects, nothing as old is delivered any more until [`Outbox::age_floors`] was
+    /// called twice.
     pub fn raise_floors(&self, sent: impl IntoIterator<Item = (SubjectId, i64)>) {
         let mut queue = lock(&self.queue);
         queue.floors.extend(sent);
         let Queue {
             waiting, floors, ..
         } = &mut *queue;
-        waiting.retain(|old| {
-            floors
-                .get(&old.subject)
-                .is_none_or(|floor| old.version > *floor)
-        });
+        waiting.retain(|old| !is_below(floors, old));
         queue.bytes = queue.waiting.iter().map(|old| old.frame.size()).sum();
     }
 
-    /// Ends what [`Outbox::raise_floors`] began: whatever was older has come by now.
-    pub fn forget_floors(&self) {
-        lock(&self.queue).floors = HashMap::new();
+    /// Forgets the floors that were raised before the last call; those raised since stay until
+    /// the next one. Called so rarely that whatever is older than a floor has come meanwhile.
+    pub fn age_floors(&self) {
+        let mut queue = lock(&self.queue);
+        queue.old_floors = std::mem::take(&mut queue.floors);
     }
 }
 
 impl Queue {
     fn push(&mut self, snapshot: &Snapshot) -> Pushed {
         let key = (snapshot.subject, snapshot.version);
-        let replayed = self.floors.get(&snapshot.subject);
         if self.close.is_some()
             || self.last == Some(key)
-            || replayed.is_some_and(|floor| snapshot.version <= *floor)
+            || is_below(&self.floors, snapshot)
+            || is_below(&self.old_floors, snapshot)
         {
             return Pushed::Ignored;
         }
@@ -320,6 +341,16 @@ mod tests {
         assert_eq!(outbox.push(&snapshot(bus, 5, 20)), Pushed::Ignored);
         assert_eq!(outbox.push(&snapshot(bus, 6, 20)), Pushed::Queued);
         assert_eq!(versions(&outbox), [7, 6]);
+    }
+
+    #[test]
+    fn floors_last_until_they_were_aged_twice() {
+        let (outbox, bus) = (Outbox::new(1000), subject());
+        outbox.raise_floors([(bus, 5)]);
+        outbox.age_floors();
+        assert_eq!(outbox.push(&snapshot(bus, 4, 20)), Pushed::Ignored);
+        outbox.age_floors();
+        assert_eq!(outbox.push(&snapshot(bus, 4, 20)), Pushed::Queued);
     }
 
     #[tokio::test]

@@ -12,11 +12,11 @@ use crate::store::{HintListener, Store, StoreError};
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Publishes what the database's hints bring and wakes the tail for what they cannot carry, for as
-/// long as the program runs. Returns at once where the database gives no hints.
+/// long as the program runs. Waits for ever where the database gives no hints.
 pub async fn follow_hints(store: Store, ingest: Arc<Ingest>, tail: Arc<Tail>) {
     loop {
         match store.listen().await {
-            Ok(None) => return,
+            Ok(None) => std::future::pending().await,
             Ok(Some(mut listener)) => {
                 // What was committed while nobody listened is the tail's to find.
                 tail.wake();

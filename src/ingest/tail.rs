@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Ingest, Origin, snapshot};
 use crate::event::{Cursor, LocationId, Topic};
@@ -19,10 +19,17 @@ use crate::telemetry::Metrics;
 const DATA_VERSION: Duration = Duration::from_millis(25);
 
 /// How many whole rows are fetched at a time.
-const ROWS: usize = 500;
+const ROWS: usize = 250;
 
 /// How many snapshots a socket's replay holds in memory at a time.
 const REPLAY_PAGE: u32 = 200;
+
+/// How many replays read the database at the same time: when thousands of clients return together,
+/// the tail, the leases and new handshakes need it as well.
+const REPLAYS: usize = 2;
+
+/// A reading that takes longer has failed, and is tried again on another connection.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The reader of the log, and how far it is.
 pub struct Tail {
@@ -33,6 +40,8 @@ pub struct Tail {
     wake: Notify,
     /// Completed passes; written by [`Tail::run`] alone.
     passes: watch::Sender<u64>,
+    /// Turns of replays to read.
+    replays: Semaphore,
 }
 
 impl Tail {
@@ -45,6 +54,7 @@ impl Tail {
             metrics,
             wake: Notify::new(),
             passes: watch::Sender::new(0),
+            replays: Semaphore::new(REPLAYS),
         }
     }
 
@@ -53,15 +63,15 @@ impl Tail {
         self.wake.notify_one();
     }
 
-    /// Where to begin reading. What is committed by now is not news to anybody, also where the
-    /// tail comes to it only when an older transaction has ended.
+    /// Where to begin reading. What is committed by now is not news to anybody, also where an older
+    /// transaction is still open and keeps the position before it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn begin(&self) -> Result<Position, StoreError> {
         let position = self.store.position().await?;
-        for change in self.store.changes_ahead_of(position).await? {
-            self.ingest.skip(&change);
+        for change in &self.store.changes_after(position).await?.0 {
+            self.ingest.skip(change);
         }
         Ok(position)
     }
@@ -81,7 +91,8 @@ impl Tail {
             }
             // Asked before reading: what is committed meanwhile shows as another number.
             data_version = self.store.data_version().await.ok().flatten();
-            match self.pass(position).await {
+            let read = timeout(PATIENCE, self.pass(position)).await;
+            match read.unwrap_or_else(|_| Err(StoreError::late())) {
                 Ok(read) => {
                     position = read;
                     self.metrics.tail_passes.inc();
@@ -174,7 +185,14 @@ impl Source for Tail {
         let Some(scope) = replayed(topics) else {
             return Ok((Vec::new(), None));
         };
-        let page = self.store.moves_since(&scope, cursor, REPLAY_PAGE).await;
+        // The semaphore is never closed: without a turn there would only be more hurry.
+        let _turn = self.replays.acquire().await;
+        let page = timeout(
+            PATIENCE,
+            self.store.moves_since(&scope, cursor, REPLAY_PAGE),
+        )
+        .await;
+        let page = page.unwrap_or_else(|_| Err(StoreError::late()));
         let (moves, next) = page.map_err(|error| SourceError(error.into()))?;
         Ok((moves.iter().map(snapshot).collect(), next))
     }

@@ -176,7 +176,13 @@ impl Connection {
     fn keep_time(&mut self) -> Option<Ended> {
         let now = Instant::now();
         if now >= self.last_life + self.pace.idle {
-            return Some(Ended::Idle);
+            // After a stall of ours the signs of life are there, only unread.
+            if let ended @ Some(_) = self.read_in() {
+                return ended;
+            }
+            if now >= self.last_life + self.pace.idle {
+                return Some(Ended::Idle);
+            }
         }
         if now >= self.next_ping {
             self.next_ping = now + self.pace.ping;
@@ -237,26 +243,49 @@ impl Connection {
     async fn write_out(&mut self) -> Option<Ended> {
         self.replay.settle(&self.subscriber);
         loop {
-            while self.writer.is_empty() && self.replay.is_due() {
-                match self.replay.next_page(&self.subscriber).await {
-                    Ok(frames) => self.writer.push_events(frames),
-                    Err(error) => {
-                        tracing::warn!(%error, "a replay was broken off");
-                        return Some(Ended::Closed(CloseReason::Unavailable));
-                    }
+            if let ended @ Some(_) = self.closing() {
+                return ended;
+            }
+            if self.writer.is_empty() {
+                let waiting = self.subscriber.outbox().take(BATCH_BYTES);
+                self.writer.push_events(waiting);
+                // Read after what waited was taken, so it is never older; and in turn with it, so
+                // that a long replay does not fill the outbox.
+                if let ended @ Some(_) = self.replay_page().await {
+                    return ended;
                 }
             }
             if self.writer.is_empty() {
-                self.writer
-                    .push_events(self.subscriber.outbox().take(BATCH_BYTES));
-            }
-            if self.writer.is_empty() {
+                if self.replay.is_due() {
+                    continue;
+                }
                 return None;
             }
             match self.write_some() {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(_) => return Some(Ended::Lost),
+            }
+        }
+    }
+
+    /// Adds the next page of the replay, if there is one, unless the socket is to be closed first.
+    async fn replay_page(&mut self) -> Option<Ended> {
+        if !self.replay.is_due() {
+            return None;
+        }
+        let page = tokio::select! {
+            page = self.replay.next_page(&self.subscriber) => page,
+            reason = self.subscriber.outbox().closed() => return Some(Ended::Closed(reason)),
+        };
+        match page {
+            Ok(frames) => {
+                self.writer.push_events(frames);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a replay was broken off");
+                Some(Ended::Closed(CloseReason::Unavailable))
             }
         }
     }

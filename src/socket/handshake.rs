@@ -49,7 +49,7 @@ pub struct Admitted {
 pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admitted, Refusal> {
     let accept = accept(parts)?;
     let since = since(parts)?;
-    if sockets.draining.load(std::sync::atomic::Ordering::Relaxed) {
+    if sockets.is_draining() {
         return Err(Refusal::Draining);
     }
     check_origin(sockets, parts)?;
@@ -61,11 +61,16 @@ pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admit
         .map_err(|late| Refusal::Unavailable(late.to_string()))?;
     let subscriber = Arc::new(sockets.hub.join(grounds.topics.clone()));
     let holder = Arc::clone(&subscriber) as Arc<dyn Leaseholder>;
+    let lease = sockets.leases.grant(grounds, holder);
+    // The drain may have begun meanwhile: then it has not seen this lease.
+    if sockets.is_draining() {
+        return Err(Refusal::Draining);
+    }
     Ok(Admitted {
         accept,
         subscriber,
         replay: Replay::new(Arc::clone(&sockets.source), since),
-        _lease: sockets.leases.grant(grounds, holder),
+        _lease: lease,
     })
 }
 

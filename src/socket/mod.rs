@@ -83,6 +83,10 @@ impl Sockets {
     pub fn refuse_new(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
 }
 
 /// The routes of the contract, each with and without its trailing slash.

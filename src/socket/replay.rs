@@ -17,9 +17,11 @@ pub struct Replay {
     source: Arc<dyn Source>,
     /// Where the next page begins; `None` when there is none.
     cursor: Option<Cursor>,
-    /// The source's passes when the last page was read: two later, events that are older than it
-    /// have come, and the outbox may forget what was sent.
-    floors_since: Option<u64>,
+    /// The source's passes when the outbox's floors were aged last. Two later, whatever is older
+    /// than what was sent by then has come.
+    aged_at: u64,
+    /// How often the floors are still to be aged until none is left.
+    ages_left: u8,
 }
 
 impl Replay {
@@ -31,9 +33,10 @@ impl Replay {
             Cursor::begin(since.plus_seconds(-MARGIN_S).max(oldest))
         });
         Self {
+            aged_at: source.passes(),
             source,
             cursor,
-            floors_since: None,
+            ages_left: 0,
         }
     }
 
@@ -51,8 +54,9 @@ impl Replay {
         };
         // The topics of now: an organization lost meanwhile is not replayed.
         let (page, next) = self.source.replay(&subscriber.topics(), cursor).await?;
-        self.floors_since = Some(self.source.passes());
         self.cursor = next;
+        self.settle(subscriber);
+        self.ages_left = 2;
         let versions = page
             .iter()
             .map(|snapshot| (snapshot.subject, snapshot.version));
@@ -60,15 +64,13 @@ impl Replay {
         Ok(page.into_iter().map(|snapshot| snapshot.frame).collect())
     }
 
-    /// Lets the outbox forget what the replay sent once nothing older can come any more.
+    /// Lets the outbox forget what was sent long enough ago that nothing older can come any more.
     pub fn settle(&mut self, subscriber: &Subscriber) {
-        if self.cursor.is_none()
-            && self
-                .floors_since
-                .is_some_and(|passes| self.source.passes() >= passes + 2)
-        {
-            subscriber.outbox().forget_floors();
-            self.floors_since = None;
+        let passes = self.source.passes();
+        if self.ages_left > 0 && passes >= self.aged_at + 2 {
+            subscriber.outbox().age_floors();
+            self.aged_at = passes;
+            self.ages_left -= 1;
         }
     }
 }

@@ -28,8 +28,8 @@ const PAYLOAD: usize = 7900;
 /// What begins a marker: hints begin with a brace.
 const MARKER: &str = "marker ";
 
-/// A marker that has not come back by then is taken for lost, as the hints before it.
-const SETTLE: Duration = Duration::from_millis(100);
+/// Hints that have not come by then are taken for lost.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// Clocks of nodes differ, and a move is stamped a moment before it is committed.
 const UNTIL_MARGIN_S: i64 = 10;
@@ -188,8 +188,9 @@ impl Store {
         Ok(Position(position))
     }
 
-    /// All changes after `position` that are certain not to be followed by an earlier one, and
-    /// the position behind them.
+    /// All committed changes after `position`, and the position from which to read on. Where an
+    /// earlier transaction is still open that position is before it, so some changes are read
+    /// again; none is ever skipped.
     ///
     /// # Errors
     /// When the database fails.
@@ -201,31 +202,18 @@ impl Store {
         let next = self.position().await?;
         let sql = match self.db() {
             // A number is taken once the transaction before it is committed: order of commits.
-            Db::Sqlite { .. } => format!("{CHANGES} change > $1 AND change <= $2 ORDER BY change"),
-            // Transactions below the oldest one still running have all ended.
-            Db::Postgres { .. } => {
-                format!("{CHANGES} change >= $1 AND change < $2 ORDER BY change")
-            }
+            Db::Sqlite { .. } => format!("{CHANGES} change > $1 ORDER BY change"),
+            // Everything below the position has ended; what is at or above it may yet be joined
+            // by a transaction that began earlier.
+            Db::Postgres { .. } => format!("{CHANGES} change >= $1 ORDER BY change"),
         };
         let changes = on_pool!(self, pool => {
-            sqlx::query_as(AssertSqlSafe(sql)).bind(position.0).bind(next.0).fetch_all(pool).await?
+            sqlx::query_as(AssertSqlSafe(sql))
+                .bind(position.0)
+                .fetch_all(pool)
+                .await?
         });
         Ok((changes, next))
-    }
-
-    /// The changes that are committed but that the tail comes to only after `position`, because an
-    /// earlier transaction is still open.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn changes_ahead_of(&self, position: Position) -> Result<Vec<Change>, StoreError> {
-        let sql = match self.db() {
-            Db::Sqlite { .. } => format!("{CHANGES} change > $1"),
-            Db::Postgres { .. } => format!("{CHANGES} change >= $1"),
-        };
-        Ok(on_pool!(self, pool => {
-            sqlx::query_as(AssertSqlSafe(sql)).bind(position.0).fetch_all(pool).await?
-        }))
     }
 
     /// The present state of these locations, as last moved; those without geometry, or gone, are
@@ -337,16 +325,19 @@ impl Store {
     /// Returns when every hint of a move committed before this call has been handed over, or when
     /// it is plain that it will not be: so that the tail does not overtake hints on their way.
     pub async fn settle(&self) {
-        match self.db() {
-            // Whoever committed holds the order of writes until the hints are told.
-            Db::Sqlite { .. } => drop(self.write_order().lock_owned().await),
-            Db::Postgres { pool, .. } => {
-                if self.0.settling.listening.load(Ordering::Relaxed) {
-                    // No answer in time is an answer: the hints before it are lost as well.
-                    timeout(SETTLE, self.follow_marker(pool)).await.ok();
+        let settled = async {
+            match self.db() {
+                // Whoever committed holds the order of writes until the hints are told.
+                Db::Sqlite { .. } => drop(self.write_order().lock_owned().await),
+                Db::Postgres { pool, .. } => {
+                    if self.0.settling.listening.load(Ordering::Relaxed) {
+                        self.follow_marker(pool).await;
+                    }
                 }
             }
-        }
+        };
+        // No answer in time is an answer: the hints before it are lost as well.
+        timeout(SETTLE, settled).await.ok();
     }
 
     /// Sends a marker through the channel of hints and waits for it: notifications come in the order

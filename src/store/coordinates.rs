@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 use subtle::ConstantTimeEq;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::db::{ids, on_pool};
 use super::location::{COLUMNS, LocationRow};
@@ -22,6 +24,9 @@ pub(super) const WAITING: usize = 4096;
 
 /// The most reports in a group: a power of two, as statements are made for those sizes.
 const GROUP: usize = 512;
+
+/// A group that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Characters of a location's name.
 const LOCATION_NAME: usize = 75;
@@ -153,7 +158,12 @@ pub(super) async fn write_groups(store: Weak<Inner>, mut waiting: mpsc::Receiver
             .drain(..)
             .map(|waiting| (waiting.report, waiting.answer))
             .unzip();
-        let results = match Store(inner).write_group(&reports).await {
+        let store = Store(inner);
+        let mut written = store.write_group_in_time(&reports).await;
+        if written.as_ref().is_err_and(StoreError::is_deadlock) {
+            written = store.write_group_in_time(&reports).await;
+        }
+        let results = match written {
             Ok(results) => results,
             Err(error) => {
                 let error = Arc::new(error);
@@ -168,6 +178,12 @@ pub(super) async fn write_groups(store: Weak<Inner>, mut waiting: mpsc::Receiver
 }
 
 impl Store {
+    /// One group that hangs must not keep all others waiting.
+    async fn write_group_in_time(&self, reports: &[Report]) -> Result<Vec<Answer>, StoreError> {
+        let written = timeout(PATIENCE, self.write_group(reports)).await;
+        written.unwrap_or_else(|_| Err(StoreError::late()))
+    }
+
     /// Stores a group in one transaction and returns each report's answer, in order.
     async fn write_group(&self, reports: &[Report]) -> Result<Vec<Answer>, StoreError> {
         let mut write = self.write().await?;
@@ -307,14 +323,13 @@ impl Write {
         round: &[(usize, LocationId)],
     ) -> Result<HashMap<LocationId, LocationRow>, StoreError> {
         let change = self.change().await?;
-        let now = Timestamp::now();
         let moved = match &mut self.transaction {
             Transaction::Sqlite { transaction, .. } => {
-                let mut query = sqlite_moves(reports, round, change, now);
+                let mut query = sqlite_moves(reports, round, change);
                 query.build_query_as().fetch_all(&mut **transaction).await?
             }
             Transaction::Postgres(transaction) => {
-                postgres_moves(transaction, reports, round, change, now).await?
+                postgres_moves(transaction, reports, round, change).await?
             }
         };
         for row in &moved {
@@ -361,10 +376,12 @@ fn sqlite_moves(
     reports: &[Report],
     round: &[(usize, LocationId)],
     change: i64,
-    now: Timestamp,
 ) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("WITH stamp (change, now) AS (VALUES (");
-    query.push_bind(change).push(", ").push_bind(now);
+    query
+        .push_bind(change)
+        .push(", ")
+        .push_bind(Timestamp::now());
     query.push("))");
     let rows = (0..round.len().next_power_of_two()).map(|row| round.get(row));
     query.push(", report (id, longitude, latitude, time) AS (");
@@ -390,7 +407,6 @@ async fn postgres_moves(
     reports: &[Report],
     round: &[(usize, LocationId)],
     change: i64,
-    now: Timestamp,
 ) -> Result<Vec<LocationRow>, StoreError> {
     let locations: Vec<uuid::Uuid> = round.iter().map(|(_, location)| location.0).collect();
     // Locked in one order by every node, so that none waits for another in a circle.
@@ -414,7 +430,8 @@ async fn postgres_moves(
     );
     Ok(sqlx::query_as(AssertSqlSafe(sql))
         .bind(change)
-        .bind(now)
+        // Of after the wait for the locks: a move is stamped shortly before its commit.
+        .bind(Timestamp::now())
         .bind(locations)
         .bind(of(|report| report.geometry.longitude()))
         .bind(of(|report| report.geometry.latitude()))

@@ -101,13 +101,22 @@ impl Db {
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse()?;
         // A pool tries until its time is out; asked once without one, the server says what is wrong.
-        PgConnection::connect_with(&options).await?.close().await?;
+        let mut connection = PgConnection::connect_with(&options).await?;
+        sqlx::migrate!("migrations/postgres")
+            .run(&mut connection)
+            .await?;
+        connection.close().await?;
+        // Nothing that hangs elsewhere (a lock, a vanished node) may hang us for long.
+        let bounded = options.clone().options([
+            ("lock_timeout", "5s"),
+            ("statement_timeout", "30s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone())
+            .connect_with(bounded)
             .await?;
-        sqlx::migrate!("migrations/postgres").run(&pool).await?;
         let listen = PgPoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(options);

@@ -286,6 +286,7 @@ impl Store {
         change.check()?;
         let mut write = self.write().await?;
         if let Some(organization) = change.organization {
+            write.lock_device(id).await?;
             write.existing_organization(Some(organization)).await?;
             write.move_location_along(id, organization).await?;
         }

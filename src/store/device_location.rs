@@ -86,6 +86,14 @@ impl Write {
         Ok(())
     }
 
+    /// A device's row, kept as it is until the commit: whoever needs a device and a location takes
+    /// them in this order, so that nobody waits for another in a circle.
+    pub(super) async fn lock_device(&mut self, device: DeviceId) -> Result<(), StoreError> {
+        let sql = "SELECT organization_id FROM device WHERE id = $1";
+        self.owner(sql, device.0).await?;
+        Ok(())
+    }
+
     async fn owner(
         &mut self,
         sql: &'static str,

@@ -80,6 +80,20 @@ impl From<FieldErrors> for StoreError {
 }
 
 impl StoreError {
+    /// The database did not answer in time.
+    #[must_use]
+    pub fn late() -> Self {
+        Self::Database(sqlx::Error::PoolTimedOut)
+    }
+
+    /// Whether PostgreSQL chose this transaction to give way to another: again, it succeeds.
+    pub(super) fn is_deadlock(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        matches!(error.code().as_deref(), Some("40P01" | "40001"))
+    }
+
     /// Whether trying again may help: the database is away, or has too much to do.
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -307,6 +307,9 @@ impl Store {
     ) -> Result<Location, StoreError> {
         change.check()?;
         let mut write = self.write().await?;
+        if let Some(device) = device {
+            write.lock_device(device).await?;
+        }
         let before = write.lock_location(id).await?;
         if change.organization.is_some() {
             let organization = write.existing_organization(change.organization).await?;

@@ -103,8 +103,14 @@ impl Write {
         self.moves.push(moved);
     }
 
-    /// Commits, then tells of the moves, in the order of commits and of their noting.
+    /// Commits, then tells of the moves, in the order of commits and of their noting. Begun, it is
+    /// finished, also when nobody waits for it any more: a client that hangs up takes no hint along.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let done = tokio::spawn(self.finish()).await;
+        done.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
+    }
+
+    async fn finish(self) -> Result<(), StoreError> {
         match self.transaction {
             Transaction::Sqlite {
                 transaction,

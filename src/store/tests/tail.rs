@@ -15,8 +15,8 @@ fn ids(changes: &[Change]) -> Vec<crate::event::LocationId> {
     changes.iter().map(|change| change.id).collect()
 }
 
-/// What the tail reads next, and where it then stands. On PostgreSQL the transactions of other
-/// databases in the same cluster hold it back for a moment too.
+/// What the tail reads next, and where it then stands. On PostgreSQL an open transaction, also of
+/// another database in the same cluster, makes it read some changes again.
 async fn next_changes(
     house: &House,
     mut position: Position,
@@ -31,7 +31,7 @@ async fn next_changes(
 }
 
 over_both! {
-    async fn the_tail_reads_each_change_after_its_position_once(house: House) {
+    async fn the_tail_reads_each_change_after_its_position(house: House) {
         let organization = house.organization().await;
         let start = house.store.position().await.unwrap();
         let bus = mobile(&organization, Some(point(1.0, 1.0)));
@@ -40,8 +40,11 @@ over_both! {
         assert_eq!(changes, [first]);
         let second = house.store.add_location(&bus).await.unwrap().id;
         let (changes, next) = next_changes(house, next).await;
-        assert_eq!(changes, [second]);
-        assert!(house.store.changes_after(next).await.unwrap().0.is_empty());
+        assert!(changes.contains(&second));
+        if house.database.is_none() {
+            assert_eq!(changes, [second]);
+            assert!(house.store.changes_after(next).await.unwrap().0.is_empty());
+        }
     }
 
     async fn a_change_by_another_process_is_in_the_tail_too(house: House) {
@@ -109,9 +112,9 @@ async fn postgres_tail_does_not_skip_a_transaction_that_began_early_and_commits_
         .change_location(quick, &moved_to(2.0))
         .await
         .unwrap();
-    // The later transaction has committed, but an earlier one is still open: neither is read yet.
+    // The later transaction has committed and is read; the position stays before the earlier one.
     let (changes, next) = house.store.changes_after(start).await.unwrap();
-    assert!(changes.is_empty());
+    assert_eq!(ids(&changes), [quick]);
     let crate::store::transaction::Transaction::Postgres(transaction) = &mut early.transaction
     else {
         unreachable!("this is PostgreSQL")
@@ -124,7 +127,11 @@ async fn postgres_tail_does_not_skip_a_transaction_that_began_early_and_commits_
         .unwrap();
     early.commit().await.unwrap();
     let (found, _) = next_changes(&house, next).await;
-    assert_eq!(found, [slow, quick]);
+    assert_eq!(
+        found,
+        [slow, quick],
+        "the late one, and again what followed it"
+    );
     house.end().await;
 }
 
