@@ -288,13 +288,13 @@ mod tests {
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![first];
         match payload.len() {
-            length @ 0..=125 => bytes.push(0x80 | u8::try_from(length).unwrap()),
+            length @ 0..=125 => bytes.push(u8::try_from(0x80 | length).unwrap()),
             length @ 126..=65_535 => {
-                bytes.push(0x80 | 126);
+                bytes.push(0xfe);
                 bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             length => {
-                bytes.push(0x80 | 127);
+                bytes.push(0xff);
                 bytes.extend((length as u64).to_be_bytes());
             }
         }
