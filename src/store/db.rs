@@ -5,17 +5,20 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::Connection;
-
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection};
+use tokio::time::{Instant, sleep};
 
 use super::{Engine, StoreError};
 
 /// How long to wait for another process that writes to the same file.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Between two attempts to open a file that another process is just making.
+const REOPEN: Duration = Duration::from_millis(20);
 
 /// How long to wait for a connection: what has none by then is answered as unavailable.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -76,12 +79,8 @@ impl Db {
                 .max_connections(1)
                 .acquire_timeout(ACQUIRE)
         };
+        migrate_sqlite(&options).await?;
         let write = one().connect_with(options.clone()).await?;
-        let migrations = sqlx::migrate!("migrations/sqlite");
-        if migrations.run(&write).await.is_err() {
-            // Another process may just have done the same: then nothing is left to do.
-            migrations.run(&write).await?;
-        }
         let reader = options.read_only(true);
         let read = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
@@ -103,7 +102,7 @@ impl Db {
         // A pool tries until its time is out; asked once without one, the server says what is wrong.
         let mut connection = PgConnection::connect_with(&options).await?;
         sqlx::migrate!("migrations/postgres")
-            .run(&mut connection)
+            .run_direct(None, &mut connection, false)
             .await?;
         connection.close().await?;
         // Nothing that hangs elsewhere (a lock, a vanished node) may hang us for long.
@@ -133,6 +132,36 @@ impl Db {
             Self::Postgres { pool, .. } => pool.close().await,
         }
     }
+}
+
+/// Brings the file to this version's tables, in one transaction: several processes may start at once,
+/// and `SQLite` has no other lock for it.
+async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), StoreError> {
+    let deadline = Instant::now() + BUSY;
+    let mut connection = loop {
+        match options.connect().await {
+            // The switch of a new file to a write-ahead log does not wait for another that does it.
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(REOPEN).await,
+            opened => break opened?,
+        }
+    };
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // What `Migrator::run` does; its future can be sent to another thread.
+    sqlx::migrate!("migrations/sqlite")
+        .run_direct(None, &mut *transaction, false)
+        .await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Whether another process is in the way: `SQLITE_BUSY` (5) in any of its extended forms.
+fn is_busy(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
 }
 
 /// Makes the data directory and the database's file, if they are not there, for their owner alone:

@@ -163,3 +163,21 @@ over_both! {
         assert!(house.store.device_location(device.id).await.unwrap().is_none());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_is_migrated_once_by_processes_that_start_at_once() {
+    for _ in 0..5 {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::Sqlite {
+            directory: directory.path().to_owned(),
+        };
+        let mut starting = tokio::task::JoinSet::new();
+        for _ in 0..5 {
+            let engine = engine.clone();
+            starting.spawn(async move { Store::open(&engine).await.unwrap() });
+        }
+        for store in starting.join_all().await {
+            assert_eq!(store.groups().await.unwrap().len(), 2);
+        }
+    }
+}
