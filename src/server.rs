@@ -20,7 +20,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
@@ -69,26 +69,48 @@ pub enum ServeError {
     Signals(#[source] io::Error),
 }
 
+/// SIGINT (Ctrl-C) and SIGTERM; from its making on they no longer kill the process.
+#[derive(Debug)]
+pub struct EndSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl EndSignals {
+    /// Starts to listen for both.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Returns when either has come since [`EndSignals::listen`] or the last call.
+    pub async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// Opens everything, then listens, until SIGTERM or SIGINT: when the port accepts, the server is
 /// ready. A second signal ends the drain at once.
 ///
 /// # Errors
 /// When the server cannot start.
 pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let mut signalled = async move || {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
+    let mut signals = EndSignals::listen()?;
     raise_open_files();
     let address = config.server.listen;
     let metrics_address = config.metrics.listen.clone();
     let app = tokio::select! {
         opened = App::open(config, &engine) => Arc::new(opened?),
-        () = signalled() => return Ok(()),
+        () = signals.received() => return Ok(()),
     };
     if !metrics_address.is_empty() {
         serve_metrics(&app, metrics_address).await?;
@@ -101,7 +123,7 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
     let (begin_drain, draining) = watch::channel(false);
     let mut server = tokio::spawn(run(Arc::clone(&app), listener, draining));
     tokio::select! {
-        () = signalled() => {}
+        () = signals.received() => {}
         // None of these ends by itself: without it rights would not be checked, or moves not told.
         _ = &mut server => return Err(ServeError::Broken),
         _ = beside.join_next() => return Err(ServeError::Broken),
@@ -110,7 +132,7 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
     begin_drain.send_replace(true);
     tokio::select! {
         _ = server => tracing::info!("stopped"),
-        () = signalled() => tracing::info!("stopped at once"),
+        () = signals.received() => tracing::info!("stopped at once"),
     }
     drop(beside);
     // A connection that hangs must not keep the process: what was acknowledged is committed.

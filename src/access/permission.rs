@@ -135,11 +135,6 @@ impl PermissionSet {
         }
         self.0 & enough != 0
     }
-
-    /// Those given themselves, without what they imply.
-    pub fn iter(self) -> impl Iterator<Item = Permission> {
-        Permission::all().filter(move |permission| self.0 & permission.bit() != 0)
-    }
 }
 
 impl FromIterator<Permission> for PermissionSet {

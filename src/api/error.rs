@@ -26,10 +26,6 @@ pub struct ApiError {
     retry_after_s: Option<u64>,
 }
 
-/// The stable word for what went wrong, kept in the response's extensions for who logs requests.
-#[derive(Clone, Copy, Debug)]
-pub struct ErrorCode(pub &'static str);
-
 /// Seconds after which trying again is worthwhile when the database or the directory is away.
 const RETRY_UNAVAILABLE_S: u64 = 2;
 
@@ -254,7 +250,6 @@ impl IntoResponse for ApiError {
         }
         let json = HeaderValue::from_static("application/json");
         let mut response = (self.status, [(CONTENT_TYPE, json)], self.body).into_response();
-        response.extensions_mut().insert(ErrorCode(code));
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

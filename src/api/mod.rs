@@ -39,7 +39,7 @@ use device::{
 use device_location::{
     delete_device_location, get_device_location, patch_device_location, update_device_location,
 };
-pub use error::{ApiError, ErrorCode};
+pub use error::ApiError;
 use geojson::list_locations_as_geojson;
 use location::{
     create_location, delete_location, get_location, list_location_devices, list_locations,

@@ -17,7 +17,6 @@ mod output;
 mod parse;
 mod serve;
 mod session;
-mod signal;
 mod token;
 mod user;
 mod watch;

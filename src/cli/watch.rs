@@ -9,9 +9,9 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::context::Context;
-use super::signal::EndSignals;
 use super::{output, parse};
 use crate::event::{LocationId, Timestamp};
+use crate::server::EndSignals;
 use feed::Feed;
 
 #[derive(Args, Debug)]

@@ -13,11 +13,11 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::db::{ids, on_pool};
-use super::location::{COLUMNS, LocationRow};
+use super::db::{self, ids, on_pool};
+use super::location::{self, COLUMNS, LocationRow};
 use super::transaction::{Transaction, Write, on_write};
 use super::{Inner, NewLocation, Store, StoreError};
-use crate::event::{DeviceId, LocationId, OrganizationId, Point, Timestamp};
+use crate::event::{DeviceId, LocationId, Point, Timestamp};
 
 /// Reports that may wait for the writer; who comes beyond waits to be let in.
 pub(super) const WAITING: usize = 4096;
@@ -27,9 +27,6 @@ const GROUP: usize = 512;
 
 /// A group that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Characters of a location's name.
-const LOCATION_NAME: usize = 75;
 
 /// One report of a device.
 #[derive(Clone)]
@@ -242,12 +239,12 @@ impl Write {
         let devices: Vec<uuid::Uuid> = reports.iter().map(|report| report.device.0).collect();
         let found: Vec<Reporter> = match &mut self.transaction {
             Transaction::Sqlite { transaction, .. } => {
-                let sql = format!("{REPORTER} IN (SELECT unhex(value) FROM json_each($1))");
+                let sql = format!("{REPORTER} {}", db::SQLITE_AMONG);
                 let query = sqlx::query_as(AssertSqlSafe(sql)).bind(ids(&devices));
                 query.fetch_all(&mut **transaction).await?
             }
             Transaction::Postgres(transaction) => {
-                let sql = format!("{REPORTER} = ANY($1)");
+                let sql = format!("{REPORTER} {}", db::POSTGRES_AMONG);
                 let query = sqlx::query_as(AssertSqlSafe(sql)).bind(devices);
                 query.fetch_all(&mut **transaction).await?
             }
@@ -283,17 +280,9 @@ impl Write {
 
     /// The location of a reporter that had none a moment ago; `None` if the device is gone.
     async fn home(&mut self, reporter: &Reporter) -> Result<Option<LocationId>, StoreError> {
-        let lock = self.row_lock();
-        let sql = format!("SELECT organization_id FROM device WHERE id = $1 {lock}");
-        let organization: Option<OrganizationId> = on_write!(self, connection => {
-            sqlx::query_scalar(AssertSqlSafe(sql))
-                .bind(reporter.id)
-                .fetch_optional(connection)
-                .await?
-        });
-        if organization.is_none() {
+        let Some(organization) = self.lock_device(reporter.id).await? else {
             return Ok(None);
-        }
+        };
         // Another node may have made it before the device was locked.
         let made: Option<LocationId> = on_write!(self, connection => {
             sqlx::query_scalar("SELECT location_id FROM device_location WHERE device_id = $1")
@@ -305,8 +294,8 @@ impl Write {
             return Ok(made);
         }
         let new = NewLocation {
-            organization,
-            name: reporter.name.chars().take(LOCATION_NAME).collect(),
+            organization: Some(organization),
+            name: reporter.name.chars().take(location::NAME).collect(),
             is_mobile: true,
             ..NewLocation::default()
         };

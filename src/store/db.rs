@@ -179,8 +179,13 @@ fn make_private(directory: &Path, file: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Ids as SQLite takes a list of them in one parameter: a JSON array of hexadecimal texts, read by
-/// `SELECT unhex(value) FROM json_each(…)`.
+/// What follows a column that is to be one of the ids in `$1`, which [`ids`] made.
+pub const SQLITE_AMONG: &str = "IN (SELECT unhex(value) FROM json_each($1))";
+
+/// What follows a column that is to be one of the ids in `$1`, an array.
+pub const POSTGRES_AMONG: &str = "= ANY($1)";
+
+/// Ids as SQLite takes a list of them in one parameter: a JSON array of hexadecimal texts.
 pub fn ids(ids: &[uuid::Uuid]) -> String {
     let texts: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
     serde_json::Value::from(texts).to_string()

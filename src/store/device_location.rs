@@ -58,9 +58,8 @@ impl Write {
         device: DeviceId,
         location: LocationId,
     ) -> Result<(), StoreError> {
-        let owner = "SELECT organization_id FROM device WHERE id = $1";
         let of_device = self
-            .owner(owner, device.0)
+            .lock_device(device)
             .await?
             .ok_or(StoreError::NotFound("Device"))?;
         let owner = "SELECT organization_id FROM location WHERE id = $1";
@@ -86,12 +85,14 @@ impl Write {
         Ok(())
     }
 
-    /// A device's row, kept as it is until the commit: whoever needs a device and a location takes
+    /// Whose a device is, `None` if it is gone; its row is kept as it is until the commit. Whoever needs a device and a location takes
     /// them in this order, so that nobody waits for another in a circle.
-    pub(super) async fn lock_device(&mut self, device: DeviceId) -> Result<(), StoreError> {
+    pub(super) async fn lock_device(
+        &mut self,
+        device: DeviceId,
+    ) -> Result<Option<OrganizationId>, StoreError> {
         let sql = "SELECT organization_id FROM device WHERE id = $1";
-        self.owner(sql, device.0).await?;
-        Ok(())
+        self.owner(sql, device.0).await
     }
 
     async fn owner(

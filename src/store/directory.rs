@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::db::{Db, ids};
+use super::db::{Db, POSTGRES_AMONG, SQLITE_AMONG, ids};
 use super::session::digest;
 use super::{Store, StoreError};
 use crate::access::{
@@ -251,7 +251,7 @@ impl Store {
     {
         Ok(match self.db() {
             Db::Sqlite { read, .. } => {
-                let sql = format!("{select} IN (SELECT unhex(value) FROM json_each($1))");
+                let sql = format!("{select} {SQLITE_AMONG}");
                 let query = sqlx::query_as(AssertSqlSafe(sql)).bind(ids(wanted));
                 let query = match now {
                     Some(now) => query.bind(now),
@@ -260,7 +260,7 @@ impl Store {
                 query.fetch_all(read).await?
             }
             Db::Postgres { pool, .. } => {
-                let sql = format!("{select} = ANY($1)");
+                let sql = format!("{select} {POSTGRES_AMONG}");
                 let query = sqlx::query_as(AssertSqlSafe(sql)).bind(wanted.to_vec());
                 let query = match now {
                     Some(now) => query.bind(now),

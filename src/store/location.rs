@@ -10,7 +10,9 @@ use crate::event::{
     DeviceId, LocationId, LocationMoved, LocationType, OrganizationId, Point, Timestamp,
 };
 
-const NAME: usize = 75;
+/// The most characters of a name.
+pub(super) const NAME: usize = 75;
+
 const ADDRESS: usize = 256;
 
 /// A location's row.

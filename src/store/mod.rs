@@ -121,9 +121,11 @@ impl Scope {
         match (self, db) {
             (Self::All, _) => "$1 IS NOT NULL".to_owned(),
             (Self::Organizations(_), Db::Sqlite { .. }) => {
-                format!("{column} IN (SELECT unhex(value) FROM json_each($1))")
+                format!("{column} {}", db::SQLITE_AMONG)
             }
-            (Self::Organizations(_), Db::Postgres { .. }) => format!("{column} = ANY($1)"),
+            (Self::Organizations(_), Db::Postgres { .. }) => {
+                format!("{column} {}", db::POSTGRES_AMONG)
+            }
         }
     }
 
