@@ -46,7 +46,7 @@ impl App {
         let hub = Arc::new(Hub::new(config.socket.outbox_bytes));
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::clone(&metrics)));
         let hinted = Arc::clone(&ingest);
-        store.on_commit(move |moved| hinted.publish(&moved, Origin::Hint));
+        store.on_commit(move |event| hinted.publish(&event, Origin::Hint));
         let tail = Arc::new(Tail::new(
             store.clone(),
             Arc::clone(&ingest),

@@ -33,6 +33,7 @@ pub struct DeviceAnswer<'a> {
     created: Timestamp,
     modified: Timestamp,
     addresses: &'a [String],
+    is_active: bool,
 }
 
 impl<'a> From<&'a Device> for DeviceAnswer<'a> {
@@ -49,6 +50,7 @@ impl<'a> From<&'a Device> for DeviceAnswer<'a> {
             created: device.created,
             modified: device.modified,
             addresses: &device.addresses,
+            is_active: device.is_active,
         }
     }
 }
@@ -183,6 +185,7 @@ fn device_change(object: &Object, user: &User, mode: Mode) -> Result<DeviceChang
         management_ip: fields.nullable_text("management_ip"),
         notes: fields.text("notes"),
         addresses: fields.texts("addresses"),
+        is_active: fields.boolean("is_active"),
     };
     fields.refuse_too(change.check());
     fields.finish()?;

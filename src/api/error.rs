@@ -191,6 +191,8 @@ impl From<&StoreError> for ApiError {
             StoreError::NotFound(model) => Self::no_match(model),
             StoreError::Invalid(errors) => errors.clone().into(),
             _ if error.is_passing() => Self::unavailable(error),
+            // An operator has to give this server the right key; nothing is lost meanwhile.
+            StoreError::Key(_) => Self::unavailable(error),
             StoreError::Lookup(_)
             | StoreError::Directory { .. }
             | StoreError::Database(_)

@@ -57,6 +57,16 @@ ids! {
     DeviceId,
     /// A place, or a vehicle's present place.
     LocationId,
+    /// SSH login data.
+    CredentialId,
+    /// A device's use of SSH login data.
+    ConnectionId,
+    /// One execution on one device.
+    CommandId,
+    /// A running program that claims commands.
+    NodeId,
+    /// A line of the audit log.
+    AuditId,
     /// A browser's login.
     SessionId,
     /// An API token.
@@ -70,6 +80,12 @@ pub struct SubjectId(pub Uuid);
 
 impl From<LocationId> for SubjectId {
     fn from(id: LocationId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<CommandId> for SubjectId {
+    fn from(id: CommandId) -> Self {
         Self(id.0)
     }
 }

@@ -1,8 +1,9 @@
 //! What moves through the house: plain data, no I/O.
 //!
-//! A committed change becomes an event ([`LocationMoved`]), the event is encoded once into a
-//! [`Frame`], and the frame is handed to every subscriber of the event's [`Topic`]s.
+//! A committed change becomes an [`Event`], the event is encoded once into a [`Frame`], and the
+//! frame is handed to every subscriber of the event's [`Topic`]s.
 
+mod command;
 mod cursor;
 mod frame;
 mod id;
@@ -10,11 +11,22 @@ mod location;
 mod timestamp;
 mod topic;
 
+pub use command::{CommandStatus, CommandUpdated};
 pub use cursor::Cursor;
 pub use frame::Frame;
 pub use id::{
-    DeviceId, GroupId, LocationId, OrganizationId, SessionId, SubjectId, TokenId, UserId,
+    AuditId, CommandId, ConnectionId, CredentialId, DeviceId, GroupId, LocationId, NodeId,
+    OrganizationId, SessionId, SubjectId, TokenId, UserId,
 };
 pub use location::{LocationMoved, LocationType, Point, PointError, UnknownLocationType};
 pub use timestamp::{Timestamp, TimestampError};
 pub use topic::Topic;
+
+/// A change that somebody may watch, as a whole snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A location's geometry was updated.
+    LocationMoved(LocationMoved),
+    /// A command was updated after its creation.
+    CommandUpdated(CommandUpdated),
+}

@@ -34,7 +34,7 @@ pub async fn follow_hints(store: Store, ingest: Arc<Ingest>, tail: Arc<Tail>) {
 async fn follow(listener: &mut HintListener, ingest: &Ingest, tail: &Tail) -> StoreError {
     loop {
         match listener.next().await {
-            Ok(Some(moved)) => ingest.publish(&moved, Origin::Hint),
+            Ok(Some(event)) => ingest.publish(&event, Origin::Hint),
             Ok(None) => tail.wake(),
             Err(error) => return error,
         }

@@ -1,21 +1,24 @@
-//! The way in: committed moves become events for the hub.
+//! The way in: committed updates become events for the hub.
 //!
-//! A hint tells of one committed move at once; the [`tail`] reads the log of committed changes and
-//! misses nothing. Both come through [`Ingest::publish`], which lets each version of a location
-//! pass once and none after a newer one.
+//! A hint tells of one committed update at once; the [`tail`] reads the log of committed changes and
+//! misses nothing. Both come through [`Ingest::publish`], which lets each version of a location or
+//! command pass once and none after a newer one. The runner brings the growing output of what it
+//! runs the same way, more often than it is saved.
 
 mod hints;
+mod passed;
 mod tail;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use hints::follow_hints;
 pub use tail::Tail;
 
-use crate::event::{Frame, LocationId, LocationMoved, Topic};
+use passed::Passed;
+
+use crate::event::{CommandUpdated, DeviceId, Event, Frame, LocationMoved, Topic};
 use crate::hub::{Hub, Snapshot};
-use crate::store::Change;
+use crate::store::{ChangedCommand, ChangedLocation, Changes};
 use crate::telemetry::Metrics;
 
 /// What brought an event.
@@ -25,6 +28,8 @@ pub enum Origin {
     Hint,
     /// Found in the log.
     Tail,
+    /// Output that has grown since the last update.
+    Growth,
 }
 
 impl Origin {
@@ -32,26 +37,18 @@ impl Origin {
         match self {
             Self::Hint => "hint",
             Self::Tail => "tail",
+            Self::Growth => "growth",
         }
     }
-}
-
-/// The newest versions of a location that have passed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Passed {
-    moved: i64,
-    fleet: i64,
 }
 
 /// The one door to the hub.
 pub struct Ingest {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
-    /// One entry a location that has moved since this process began (24 bytes each, and the map's
-    /// own): also for those that nobody here watches, or a socket that opens just after a move
-    /// would be told of it by the tail. The lock is held while publishing, which is what keeps
-    /// versions in order; publishing never waits.
-    passed: Mutex<HashMap<LocationId, Passed>>,
+    /// The lock is held while publishing, which is what keeps versions in order; publishing never
+    /// waits.
+    passed: Mutex<Passed>,
 }
 
 impl Ingest {
@@ -65,55 +62,97 @@ impl Ingest {
         }
     }
 
-    /// Hands a move to whoever watches the location or its fleet, unless it has been overtaken.
-    pub fn publish(&self, moved: &LocationMoved, origin: Origin) {
-        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = passed.entry(moved.id).or_default();
-        let mut topics: Vec<Topic> = Vec::with_capacity(3);
-        if moved.moved_version > newest.moved {
-            newest.moved = moved.moved_version;
-            topics.push(moved.location_topic());
-        }
-        if moved.fleet_version > newest.fleet {
-            newest.fleet = moved.fleet_version;
-            topics.extend(moved.fleet_topics());
-        }
+    /// Hands an event to whoever watches what it is about, unless it has been overtaken.
+    pub fn publish(&self, event: &Event, origin: Origin) {
+        let mut passed = self.passed();
+        let mut topics = match event {
+            Event::LocationMoved(moved) => passed.moved(moved),
+            Event::CommandUpdated(updated) => passed.updated(updated),
+        };
         topics.retain(|topic| self.hub.wants(*topic));
         if topics.is_empty() {
             return;
         }
-        let delivered = self.hub.publish(&topics, &snapshot(moved));
+        let snapshot = match event {
+            Event::LocationMoved(moved) => moved_snapshot(moved),
+            Event::CommandUpdated(updated) => updated_snapshot(updated),
+        };
+        let delivered = self.hub.publish(&topics, &snapshot);
         self.metrics.event_published(origin.label());
         self.metrics.snapshots("queued", delivered.queued);
         self.metrics.snapshots("conflated", delivered.conflated);
         self.metrics.snapshots("overflowed", delivered.overflowed);
     }
 
-    /// Whether `change` holds a move that no hint has brought.
-    fn is_news(&self, change: &Change) -> bool {
-        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = passed.get(&change.id).copied().unwrap_or_default();
-        change.moved_version > newest.moved || change.fleet_version > newest.fleet
+    /// Whether a socket here watches the device: growing output that nobody sees need not be made
+    /// into snapshots.
+    #[must_use]
+    pub fn is_watching(&self, device: DeviceId) -> bool {
+        self.hub.wants(Topic::DeviceCommands(device))
     }
 
     /// Whether a socket here watches what `change` is about.
-    fn is_watched(&self, change: &Change) -> bool {
+    fn is_watched(&self, change: &ChangedLocation) -> bool {
         self.hub.wants(Topic::Location(change.id))
             || self.hub.wants(Topic::OrgLocations(change.organization))
             || self.hub.wants(Topic::AllLocations)
     }
 
-    /// Notes that `change` has passed without anybody watching.
-    fn skip(&self, change: &Change) {
-        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = passed.entry(change.id).or_default();
-        newest.moved = newest.moved.max(change.moved_version);
-        newest.fleet = newest.fleet.max(change.fleet_version);
+    /// Of changed locations, those whose move no hint has brought and that somebody here watches.
+    fn moves_to_tell<'a>(&self, changed: &'a [ChangedLocation]) -> Vec<&'a ChangedLocation> {
+        let mut passed = self.passed();
+        let mut news = Vec::new();
+        for change in changed {
+            if !self.is_watched(change) {
+                passed.skip_move(change);
+            } else if passed.is_move(change) {
+                news.push(change);
+            }
+        }
+        news
+    }
+
+    /// Of changed commands, those whose update no hint has brought and that somebody here watches.
+    fn updates_to_tell<'a>(&self, changed: &'a [ChangedCommand]) -> Vec<&'a ChangedCommand> {
+        let mut passed = self.passed();
+        let mut news = Vec::new();
+        for change in changed {
+            if !self.is_watching(change.device) {
+                passed.skip_update(change);
+            } else if passed.is_update(change) {
+                news.push(change);
+            }
+        }
+        news
+    }
+
+    /// Notes that `changes` have passed without anybody watching.
+    fn skip(&self, changes: &Changes) {
+        let mut passed = self.passed();
+        for change in &changes.locations {
+            passed.skip_move(change);
+        }
+        for change in &changes.commands {
+            passed.skip_update(change);
+        }
+    }
+
+    fn passed(&self) -> MutexGuard<'_, Passed> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An update of a command as the hub carries it: encoded here, once.
+fn updated_snapshot(updated: &CommandUpdated) -> Snapshot {
+    Snapshot {
+        subject: updated.subject(),
+        version: updated.order(),
+        frame: Frame::text(&updated.message()),
     }
 }
 
 /// A move as the hub carries it: encoded here, once.
-fn snapshot(moved: &LocationMoved) -> Snapshot {
+fn moved_snapshot(moved: &LocationMoved) -> Snapshot {
     Snapshot {
         subject: moved.subject(),
         version: moved.moved_version,
@@ -124,11 +163,12 @@ fn snapshot(moved: &LocationMoved) -> Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{LocationType, OrganizationId, Point};
+    use crate::event::{CommandId, CommandStatus, LocationId, LocationType};
+    use crate::event::{OrganizationId, Point, Timestamp};
     use crate::hub::Subscriber;
 
-    fn moved(id: LocationId, moved_version: i64, fleet_version: i64) -> LocationMoved {
-        LocationMoved {
+    fn moved_event(id: LocationId, moved_version: i64, fleet_version: i64) -> Event {
+        Event::LocationMoved(LocationMoved {
             id,
             organization: OrganizationId::random(),
             name: format!("version {moved_version}"),
@@ -138,7 +178,23 @@ mod tests {
             geometry: Point::new(1.0, 2.0).unwrap(),
             moved_version,
             fleet_version,
-        }
+        })
+    }
+
+    fn grown(id: CommandId, device: DeviceId, version: i64, growth: u32) -> Event {
+        Event::CommandUpdated(CommandUpdated {
+            id,
+            device,
+            connection: None,
+            label: "Custom Command".into(),
+            input: serde_json::Value::Null,
+            output: format!("version {version}\""),
+            status: CommandStatus::Running,
+            created: Timestamp(0),
+            modified: Timestamp(0),
+            version,
+            growth,
+        })
     }
 
     fn house() -> (Ingest, Arc<Hub>) {
@@ -164,8 +220,8 @@ mod tests {
         let (ingest, hub) = house();
         let id = LocationId::random();
         let subscriber = hub.join(vec![Topic::Location(id)]);
-        ingest.publish(&moved(id, 1, 1), Origin::Hint);
-        ingest.publish(&moved(id, 1, 1), Origin::Tail);
+        ingest.publish(&moved_event(id, 1, 1), Origin::Hint);
+        ingest.publish(&moved_event(id, 1, 1), Origin::Tail);
         assert_eq!(versions(&subscriber), [1]);
     }
 
@@ -174,9 +230,9 @@ mod tests {
         let (ingest, hub) = house();
         let id = LocationId::random();
         let subscriber = hub.join(vec![Topic::AllLocations]);
-        ingest.publish(&moved(id, 5, 5), Origin::Tail);
-        ingest.publish(&moved(id, 4, 4), Origin::Hint);
-        ingest.publish(&moved(id, 6, 6), Origin::Hint);
+        ingest.publish(&moved_event(id, 5, 5), Origin::Tail);
+        ingest.publish(&moved_event(id, 4, 4), Origin::Hint);
+        ingest.publish(&moved_event(id, 6, 6), Origin::Hint);
         assert_eq!(versions(&subscriber), [5, 6]);
     }
 
@@ -188,7 +244,7 @@ mod tests {
             hub.join(vec![Topic::Location(id)]),
             hub.join(vec![Topic::AllLocations]),
         );
-        ingest.publish(&moved(id, 3, 0), Origin::Hint);
+        ingest.publish(&moved_event(id, 3, 0), Origin::Hint);
         assert_eq!(versions(&one), [3]);
         assert!(versions(&fleet).is_empty());
     }
@@ -198,23 +254,52 @@ mod tests {
         let (ingest, hub) = house();
         let id = LocationId::random();
         let fleet = hub.join(vec![Topic::AllLocations]);
-        ingest.publish(&moved(id, 1, 1), Origin::Hint);
+        ingest.publish(&moved_event(id, 1, 1), Origin::Hint);
         // Version 2 made it fixed and was lost, version 3 moved the fixed one.
-        ingest.publish(&moved(id, 3, 2), Origin::Tail);
+        ingest.publish(&moved_event(id, 3, 2), Origin::Tail);
         assert_eq!(versions(&fleet), [1, 3]);
     }
 
     #[test]
     fn what_passed_unwatched_is_no_news_to_a_later_socket() {
-        let (ingest, _hub) = house();
-        let change = Change {
-            id: LocationId::random(),
-            organization: OrganizationId::random(),
-            moved_version: 7,
-            fleet_version: 7,
+        let (ingest, hub) = house();
+        let changes = Changes {
+            locations: vec![ChangedLocation {
+                id: LocationId::random(),
+                organization: OrganizationId::random(),
+                moved_version: 7,
+                fleet_version: 7,
+            }],
+            commands: vec![ChangedCommand {
+                id: CommandId::random(),
+                device: DeviceId::random(),
+                version: 7,
+            }],
         };
-        assert!(ingest.is_news(&change));
-        ingest.skip(&change);
-        assert!(!ingest.is_news(&change));
+        assert!(ingest.moves_to_tell(&changes.locations).is_empty());
+        assert!(ingest.updates_to_tell(&changes.commands).is_empty());
+        let device = changes.commands[0].device;
+        let _watching = hub.join(vec![Topic::AllLocations, Topic::DeviceCommands(device)]);
+        assert!(ingest.moves_to_tell(&changes.locations).is_empty());
+        assert!(ingest.updates_to_tell(&changes.commands).is_empty());
+        let next = ChangedCommand {
+            version: 8,
+            ..changes.commands[0]
+        };
+        assert_eq!(ingest.updates_to_tell(&[next]).len(), 1);
+    }
+
+    #[test]
+    fn growing_output_passes_between_two_updates_and_never_behind_the_second() {
+        let (ingest, hub) = house();
+        let (id, device) = (CommandId::random(), DeviceId::random());
+        let subscriber = hub.join(vec![Topic::DeviceCommands(device)]);
+        ingest.publish(&grown(id, device, 2, 0), Origin::Hint);
+        ingest.publish(&grown(id, device, 2, 1), Origin::Growth);
+        ingest.publish(&grown(id, device, 2, 2), Origin::Growth);
+        ingest.publish(&grown(id, device, 3, 0), Origin::Hint);
+        ingest.publish(&grown(id, device, 2, 3), Origin::Growth);
+        ingest.publish(&grown(id, device, 3, 0), Origin::Tail);
+        assert_eq!(subscriber.outbox().take(usize::MAX).len(), 4);
     }
 }

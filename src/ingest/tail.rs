@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{Ingest, Origin, snapshot};
-use crate::event::{Cursor, LocationId, Topic};
+use super::{Ingest, Origin, moved_snapshot, updated_snapshot};
+use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Topic};
 use crate::hub::{Snapshot, Source, SourceError};
-use crate::store::{Change, Position, SinceScope, Store, StoreError};
+use crate::store::{Changes, Position, SinceScope, Store, StoreError};
 use crate::telemetry::Metrics;
 
 /// How often `SQLite` is asked whether another connection has committed: a few microseconds each.
@@ -21,8 +21,14 @@ const DATA_VERSION: Duration = Duration::from_millis(25);
 /// How many whole rows are fetched at a time.
 const ROWS: usize = 250;
 
+/// How many commands are fetched at a time: each may hold a megabyte of output.
+const COMMANDS: usize = 8;
+
 /// How many snapshots a socket's replay holds in memory at a time.
 const REPLAY_PAGE: u32 = 200;
+
+/// The same of commands.
+const REPLAY_COMMANDS: u32 = 8;
 
 /// How many replays read the database at the same time: when thousands of clients return together,
 /// the tail, the leases and new handshakes need it as well.
@@ -70,9 +76,8 @@ impl Tail {
     /// When the database fails.
     pub async fn begin(&self) -> Result<Position, StoreError> {
         let position = self.store.position().await?;
-        for change in &self.store.changes_after(position).await?.0 {
-            self.ingest.skip(change);
-        }
+        let (changes, _) = self.store.changes_after(position).await?;
+        self.ingest.skip(&changes);
         Ok(position)
     }
 
@@ -110,32 +115,36 @@ impl Tail {
     /// One reading: what is new is published, and the position behind it returned.
     async fn pass(&self, position: Position) -> Result<Position, StoreError> {
         let (changes, next) = self.store.changes_after(position).await?;
-        let mut lost = self.news(&changes);
-        if !lost.is_empty() {
+        let mut lost = self.lost(&changes);
+        if lost.is_some() {
             // Hints of these commits may be a moment away: only what they really did not bring
             // loses its intermediate states.
             self.store.settle().await;
-            lost = self.news(&changes);
+            lost = self.lost(&changes);
         }
-        for ids in lost.chunks(ROWS) {
+        let (moved, updated) = lost.unwrap_or_default();
+        for ids in moved.chunks(ROWS) {
             for moved in self.store.moves_of(ids).await? {
-                self.ingest.publish(&moved, Origin::Tail);
+                self.ingest
+                    .publish(&Event::LocationMoved(moved), Origin::Tail);
+            }
+        }
+        for ids in updated.chunks(COMMANDS) {
+            for updated in self.store.updates_of(ids).await? {
+                self.ingest
+                    .publish(&Event::CommandUpdated(updated), Origin::Tail);
             }
         }
         Ok(next)
     }
 
-    /// Of `changes`, those that somebody here watches and that have not been published.
-    fn news(&self, changes: &[Change]) -> Vec<LocationId> {
-        let mut news = Vec::new();
-        for change in changes.iter().filter(|change| self.ingest.is_news(change)) {
-            if self.ingest.is_watched(change) {
-                news.push(change.id);
-            } else {
-                self.ingest.skip(change);
-            }
-        }
-        news
+    /// What no hint has brought of what somebody here watches: locations and commands.
+    fn lost(&self, changes: &Changes) -> Option<(Vec<LocationId>, Vec<CommandId>)> {
+        let moves = self.ingest.moves_to_tell(&changes.locations);
+        let updates = self.ingest.updates_to_tell(&changes.commands);
+        let moved: Vec<_> = moves.iter().map(|change| change.id).collect();
+        let updated: Vec<_> = updates.iter().map(|change| change.id).collect();
+        (!moved.is_empty() || !updated.is_empty()).then_some((moved, updated))
     }
 
     /// Returns when a connection has committed to `SQLite` after it said `data_version`; never where
@@ -182,35 +191,56 @@ impl Source for Tail {
         topics: &[Topic],
         cursor: Cursor,
     ) -> Result<(Vec<Snapshot>, Option<Cursor>), SourceError> {
-        let Some(scope) = replayed(topics) else {
+        let Some(replayed) = replayed(topics) else {
             return Ok((Vec::new(), None));
         };
         // The semaphore is never closed: without a turn there would only be more hurry.
         let _turn = self.replays.acquire().await;
-        let page = timeout(
-            PATIENCE,
-            self.store.moves_since(&scope, cursor, REPLAY_PAGE),
-        )
-        .await;
+        let page = timeout(PATIENCE, self.page(&replayed, cursor)).await;
         let page = page.unwrap_or_else(|_| Err(StoreError::late()));
-        let (moves, next) = page.map_err(|error| SourceError(error.into()))?;
-        Ok((moves.iter().map(snapshot).collect(), next))
+        page.map_err(|error| SourceError(error.into()))
     }
 }
 
+impl Tail {
+    async fn page(
+        &self,
+        replayed: &Replayed,
+        cursor: Cursor,
+    ) -> Result<(Vec<Snapshot>, Option<Cursor>), StoreError> {
+        match replayed {
+            Replayed::Moves(scope) => {
+                let (moves, next) = self.store.moves_since(scope, cursor, REPLAY_PAGE).await?;
+                Ok((moves.iter().map(moved_snapshot).collect(), next))
+            }
+            Replayed::Commands(device) => {
+                let page = self.store.updates_since(*device, cursor, REPLAY_COMMANDS);
+                let (updates, next) = page.await?;
+                Ok((updates.iter().map(updated_snapshot).collect(), next))
+            }
+        }
+    }
+}
+
+/// What a replay reads.
+enum Replayed {
+    Moves(SinceScope),
+    Commands(DeviceId),
+}
+
 /// What a replay of `topics` reads; nothing where nothing can have changed.
-fn replayed(topics: &[Topic]) -> Option<SinceScope> {
+fn replayed(topics: &[Topic]) -> Option<Replayed> {
     let mut organizations = BTreeSet::new();
     for topic in topics {
         match *topic {
-            Topic::Location(id) => return Some(SinceScope::Location(id)),
-            Topic::AllLocations => return Some(SinceScope::Fleet(None)),
+            Topic::DeviceCommands(id) => return Some(Replayed::Commands(id)),
+            Topic::Location(id) => return Some(Replayed::Moves(SinceScope::Location(id))),
+            Topic::AllLocations => return Some(Replayed::Moves(SinceScope::Fleet(None))),
             Topic::OrgLocations(id) => {
                 organizations.insert(id);
             }
-            // Commands are not run yet by this version, so none can have changed.
-            Topic::DeviceCommands(_) => {}
         }
     }
-    (!organizations.is_empty()).then_some(SinceScope::Fleet(Some(organizations)))
+    let fleet = || Replayed::Moves(SinceScope::Fleet(Some(organizations.clone())));
+    (!organizations.is_empty()).then(fleet)
 }

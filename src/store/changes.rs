@@ -1,35 +1,17 @@
-//! The log: committed moves in an order that misses nothing, for the tail; by time, for `?since=`;
-//! and the hints that tell of them at once.
+//! The log: committed updates in an order that misses nothing, for the tail; by time, for
+//! `?since=`.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgListener;
-use tokio::sync::broadcast;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::db::{Db, on_pool};
 use super::location::{COLUMNS, LocationRow};
 use super::{Scope, Store, StoreError};
 use crate::event::{
-    Cursor, LocationId, LocationMoved, LocationType, OrganizationId, Point, Timestamp,
+    CommandId, Cursor, DeviceId, LocationId, LocationMoved, OrganizationId, Timestamp,
 };
-
-/// The channel of PostgreSQL's NOTIFY.
-pub(super) const CHANNEL: &str = "fleetwire";
-
-/// PostgreSQL carries payloads of less than 8,000 bytes.
-const PAYLOAD: usize = 7900;
-
-/// What begins a marker: hints begin with a brace.
-const MARKER: &str = "marker ";
-
-/// Hints that have not come by then are taken for lost.
-const SETTLE: Duration = Duration::from_millis(200);
 
 /// Clocks of nodes differ, and a move is stamped a moment before it is committed.
 const UNTIL_MARGIN_S: i64 = 10;
@@ -38,9 +20,18 @@ const UNTIL_MARGIN_S: i64 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position(i64);
 
-/// A committed change of a location: what is needed to tell whether it is news.
+/// Committed changes: what is needed to tell whether they are news.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Locations that were updated.
+    pub locations: Vec<ChangedLocation>,
+    /// Commands that were updated after their creation.
+    pub commands: Vec<ChangedCommand>,
+}
+
+/// A location that was updated.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Change {
+pub struct ChangedLocation {
     /// The location.
     pub id: LocationId,
     /// Whose it is.
@@ -52,6 +43,18 @@ pub struct Change {
     pub fleet_version: i64,
 }
 
+/// A command that was updated.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct ChangedCommand {
+    /// The command.
+    pub id: CommandId,
+    /// What it runs on.
+    #[sqlx(rename = "device_id")]
+    pub device: DeviceId,
+    /// The row's version.
+    pub version: i64,
+}
+
 /// Whose moves `?since=` asks for.
 #[derive(Clone, Debug)]
 pub enum SinceScope {
@@ -59,116 +62,6 @@ pub enum SinceScope {
     Location(LocationId),
     /// The last moves that counted for the fleet, of these organizations (`None`: of all).
     Fleet(Option<BTreeSet<OrganizationId>>),
-}
-
-/// A move as NOTIFY carries it.
-#[derive(Serialize, Deserialize)]
-struct Hint {
-    id: LocationId,
-    organization: OrganizationId,
-    name: String,
-    address: String,
-    kind: LocationType,
-    is_mobile: bool,
-    longitude: f64,
-    latitude: f64,
-    moved_version: i64,
-    fleet_version: i64,
-}
-
-/// The payload of a move's NOTIFY; empty ("read the tail") for one that is too large.
-pub(super) fn hint(moved: &LocationMoved) -> String {
-    let hint = Hint {
-        id: moved.id,
-        organization: moved.organization,
-        name: moved.name.clone(),
-        address: moved.address.clone(),
-        kind: moved.kind,
-        is_mobile: moved.is_mobile,
-        longitude: moved.geometry.longitude(),
-        latitude: moved.geometry.latitude(),
-        moved_version: moved.moved_version,
-        fleet_version: moved.fleet_version,
-    };
-    let payload = serde_json::to_string(&hint).unwrap_or_default();
-    if payload.len() <= PAYLOAD {
-        payload
-    } else {
-        String::new()
-    }
-}
-
-/// The move in a payload; `None` where it says "read the tail", or nothing that we understand.
-fn moved(payload: &str) -> Option<LocationMoved> {
-    let hint: Hint = serde_json::from_str(payload).ok()?;
-    Some(LocationMoved {
-        geometry: Point::new(hint.longitude, hint.latitude).ok()?,
-        id: hint.id,
-        organization: hint.organization,
-        name: hint.name,
-        address: hint.address,
-        kind: hint.kind,
-        is_mobile: hint.is_mobile,
-        moved_version: hint.moved_version,
-        fleet_version: hint.fleet_version,
-    })
-}
-
-/// Markers that went through the channel of hints and came back.
-pub(super) struct Settling {
-    listening: AtomicBool,
-    heard: broadcast::Sender<Uuid>,
-}
-
-impl Default for Settling {
-    fn default() -> Self {
-        Self {
-            listening: AtomicBool::new(false),
-            heard: broadcast::Sender::new(64),
-        }
-    }
-}
-
-/// Hints of committed moves from PostgreSQL's LISTEN.
-pub struct HintListener {
-    store: Store,
-    listener: PgListener,
-}
-
-impl HintListener {
-    /// The next hint: a move, or `None` for "read the tail now" (a move too large to carry, or
-    /// hints that may have been lost because the connection had to be made anew).
-    ///
-    /// # Errors
-    /// When the connection is gone and cannot be made anew.
-    pub async fn next(&mut self) -> Result<Option<LocationMoved>, StoreError> {
-        loop {
-            let Some(notification) = self.listener.try_recv().await? else {
-                return Ok(None);
-            };
-            let payload = notification.payload();
-            match payload.strip_prefix(MARKER) {
-                Some(marker) => {
-                    // Nobody waits for the markers of other nodes.
-                    marker
-                        .parse()
-                        .map(|marker| self.store.0.settling.heard.send(marker))
-                        .ok();
-                }
-                None => return Ok(moved(payload)),
-            }
-        }
-    }
-}
-
-impl Drop for HintListener {
-    fn drop(&mut self) {
-        self.store
-            .0
-            .settling
-            .listening
-            .store(false, Ordering::Relaxed);
-    }
 }
 
 impl Store {
@@ -197,21 +90,29 @@ impl Store {
     pub async fn changes_after(
         &self,
         position: Position,
-    ) -> Result<(Vec<Change>, Position), StoreError> {
+    ) -> Result<(Changes, Position), StoreError> {
         // Read before the rows: what it covers is committed by then.
         let next = self.position().await?;
-        let sql = match self.db() {
+        let after = match self.db() {
             // A number is taken once the transaction before it is committed: order of commits.
-            Db::Sqlite { .. } => format!("{CHANGES} change > $1 ORDER BY change"),
+            Db::Sqlite { .. } => "change > $1 ORDER BY change",
             // Everything below the position has ended; what is at or above it may yet be joined
             // by a transaction that began earlier.
-            Db::Postgres { .. } => format!("{CHANGES} change >= $1 ORDER BY change"),
+            Db::Postgres { .. } => "change >= $1 ORDER BY change",
         };
-        let changes = on_pool!(self, pool => {
-            sqlx::query_as(AssertSqlSafe(sql))
+        let (locations, commands) = (
+            format!("{LOCATIONS} {after}"),
+            format!("{COMMANDS} {after}"),
+        );
+        let changes = on_pool!(self, pool => Changes {
+            locations: sqlx::query_as(AssertSqlSafe(locations))
                 .bind(position.0)
                 .fetch_all(pool)
-                .await?
+                .await?,
+            commands: sqlx::query_as(AssertSqlSafe(commands))
+                .bind(position.0)
+                .fetch_all(pool)
+                .await?,
         });
         Ok((changes, next))
     }
@@ -240,9 +141,7 @@ impl Store {
         cursor: Cursor,
         most: u32,
     ) -> Result<(Vec<LocationMoved>, Option<Cursor>), StoreError> {
-        let until = cursor
-            .until
-            .unwrap_or_else(|| Timestamp::now().plus_seconds(UNTIL_MARGIN_S));
+        let until = until(cursor);
         let (moment, tenancy, what) = match scope {
             SinceScope::Location(id) => ("moved", Scope::All, Some(*id)),
             SinceScope::Fleet(None) => ("fleet_moved", Scope::All, None),
@@ -304,60 +203,18 @@ impl Store {
             Db::Postgres { .. } => Ok(None),
         }
     }
-
-    /// PostgreSQL: opens the stream of hints; `None` on SQLite, where [`Store::on_commit`] tells.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn listen(&self) -> Result<Option<HintListener>, StoreError> {
-        let Db::Postgres { listen, .. } = self.db() else {
-            return Ok(None);
-        };
-        let mut listener = PgListener::connect_with(listen).await?;
-        listener.listen(CHANNEL).await?;
-        self.0.settling.listening.store(true, Ordering::Relaxed);
-        Ok(Some(HintListener {
-            store: self.clone(),
-            listener,
-        }))
-    }
-
-    /// Returns when every hint of a move committed before this call has been handed over, or when
-    /// it is plain that it will not be: so that the tail does not overtake hints on their way.
-    pub async fn settle(&self) {
-        let settled = async {
-            match self.db() {
-                // Whoever committed holds the order of writes until the hints are told.
-                Db::Sqlite { .. } => drop(self.write_order().lock_owned().await),
-                Db::Postgres { pool, .. } => {
-                    if self.0.settling.listening.load(Ordering::Relaxed) {
-                        self.follow_marker(pool).await;
-                    }
-                }
-            }
-        };
-        // No answer in time is an answer: the hints before it are lost as well.
-        timeout(SETTLE, settled).await.ok();
-    }
-
-    /// Sends a marker through the channel of hints and waits for it: notifications come in the order
-    /// of commits, so those before it have come as well.
-    async fn follow_marker(&self, pool: &sqlx::PgPool) {
-        let marker = Uuid::new_v4();
-        let mut heard = self.0.settling.heard.subscribe();
-        let sent = sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(CHANNEL)
-            .bind(format!("{MARKER}{marker}"))
-            .execute(pool)
-            .await;
-        if sent.is_ok() {
-            while heard.recv().await.is_ok_and(|heard| heard != marker) {}
-        }
-    }
 }
 
-const CHANGES: &str =
+/// Where a replay ends: the first page sets it for all.
+pub(super) fn until(cursor: Cursor) -> Timestamp {
+    let now = || Timestamp::now().plus_seconds(UNTIL_MARGIN_S);
+    cursor.until.unwrap_or_else(now)
+}
+
+const LOCATIONS: &str =
     "SELECT id, organization_id, moved_version, fleet_version FROM location WHERE";
+
+const COMMANDS: &str = "SELECT id, device_id, version FROM command WHERE";
 
 /// Everything below this transaction id has ended.
 const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::db::{self, ids, on_pool};
 use super::location::{self, COLUMNS, LocationRow};
 use super::transaction::{Transaction, Write, on_write};
-use super::{Inner, NewLocation, Store, StoreError};
+use super::{Actor, Inner, NewLocation, Store, StoreError};
 use crate::event::{DeviceId, LocationId, Point, Timestamp};
 
 /// Reports that may wait for the writer; who comes beyond waits to be let in.
@@ -112,7 +112,7 @@ impl Store {
     /// When the key is wrong, the organization inactive, or the database fails.
     pub async fn report_coordinates(&self, report: Report) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let sent = self.0.reports.send(Waiting { report, answer }).await;
+        let sent = self.inner.reports.send(Waiting { report, answer }).await;
         let closed = || CoordinatesError::Store(Arc::new(sqlx::Error::PoolClosed.into()));
         sent.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
@@ -155,7 +155,10 @@ pub(super) async fn write_groups(store: Weak<Inner>, mut waiting: mpsc::Receiver
             .drain(..)
             .map(|waiting| (waiting.report, waiting.answer))
             .unzip();
-        let store = Store(inner);
+        let store = Store {
+            inner,
+            actor: Actor::Node,
+        };
         let mut written = store.write_group_in_time(&reports).await;
         if written.as_ref().is_err_and(StoreError::is_deadlock) {
             written = store.write_group_in_time(&reports).await;

@@ -54,6 +54,38 @@ macro_rules! on_pool {
 }
 pub(super) use on_pool;
 
+/// One page of a list. `$1` in `$count` and `$select` is the list of the scope's organizations, the
+/// next ones are the filters; two more in `$select` are the page's size and offset.
+macro_rules! fetch_page {
+    ($store:expr, $scope:expr, $page:expr, $count:expr, $select:expr, $($filter:expr),*) => {{
+        macro_rules! on {
+            ($organizations:expr, $pool:expr) => {{
+                let organizations = $organizations;
+                let count = sqlx::query_scalar(sqlx::AssertSqlSafe($count))
+                    .bind(&organizations)
+                    $(.bind($filter))*
+                    .fetch_one($pool)
+                    .await?;
+                let rows = sqlx::query_as(sqlx::AssertSqlSafe($select))
+                    .bind(&organizations)
+                    $(.bind($filter))*
+                    .bind(i64::from($page.size))
+                    .bind($page.offset())
+                    .fetch_all($pool)
+                    .await?;
+                $crate::store::Paged { count, rows }
+            }};
+        }
+        match $store.db() {
+            $crate::store::db::Db::Sqlite { read, .. } => {
+                on!($crate::store::db::ids(&$scope.ids()), read)
+            }
+            $crate::store::db::Db::Postgres { pool, .. } => on!($scope.ids(), pool),
+        }
+    }};
+}
+pub(super) use fetch_page;
+
 impl Db {
     pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
         match engine {

@@ -1,10 +1,9 @@
 //! Devices: what reports coordinates and what commands run on.
 
 use serde_json::Value;
-use sqlx::AssertSqlSafe as Sql;
 use uuid::Uuid;
 
-use super::db::{Db, ids, on_pool};
+use super::db::{fetch_page, on_pool};
 use super::session::secret;
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
@@ -38,6 +37,8 @@ pub struct Device {
     pub notes: String,
     /// Hosts to reach it at, tried in order after `management_ip`.
     pub addresses: Vec<String>,
+    /// Whether commands may run on it.
+    pub is_active: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When it was altered last.
@@ -84,6 +85,8 @@ pub struct DeviceChange {
     pub notes: Option<String>,
     /// Hosts to reach it at.
     pub addresses: Option<Vec<String>>,
+    /// Whether commands may run on it.
+    pub is_active: Option<bool>,
 }
 
 /// Which devices a list shows.
@@ -108,6 +111,7 @@ struct DeviceRow {
     management_ip: Option<String>,
     notes: String,
     addresses: String,
+    is_active: bool,
     created: Timestamp,
     modified: Timestamp,
 }
@@ -125,6 +129,7 @@ impl From<DeviceRow> for Device {
             notes: row.notes,
             // Written by us alone, always a list of texts.
             addresses: serde_json::from_str(&row.addresses).unwrap_or_default(),
+            is_active: row.is_active,
             created: row.created,
             modified: row.modified,
         }
@@ -179,6 +184,9 @@ impl Store {
             .await
         });
         let added = added.map_err(taken)?;
+        write
+            .audit("add", "Device", added.id.0, &added.name)
+            .await?;
         write.commit().await?;
         Ok(added.into())
     }
@@ -237,39 +245,19 @@ impl Store {
         let in_scope = scope.condition(self.db(), "device.organization_id");
         let count = format!("{COUNT} {FILTER} AND {in_scope}");
         let select = format!("{SELECT} {FILTER} AND {in_scope} {ORDER}");
-        macro_rules! filtered {
-            ($query:expr, $scope:expr) => {
-                $query
-                    .bind($scope)
-                    .bind(filter.organization)
-                    .bind(&filter.organization_slug)
-                    .bind(filter.location)
-            };
-        }
-        let (count, rows): (i64, Vec<DeviceRow>) = match self.db() {
-            Db::Sqlite { read, .. } => {
-                let scope = ids(&scope.ids());
-                let counting = filtered!(sqlx::query_scalar(Sql(count)), &scope);
-                let listing = filtered!(sqlx::query_as(Sql(select)), &scope);
-                let listing = listing.bind(i64::from(page.size)).bind(page.offset());
-                (
-                    counting.fetch_one(read).await?,
-                    listing.fetch_all(read).await?,
-                )
-            }
-            Db::Postgres { pool, .. } => {
-                let counting = filtered!(sqlx::query_scalar(Sql(count)), scope.ids());
-                let listing = filtered!(sqlx::query_as(Sql(select)), scope.ids());
-                let listing = listing.bind(i64::from(page.size)).bind(page.offset());
-                (
-                    counting.fetch_one(pool).await?,
-                    listing.fetch_all(pool).await?,
-                )
-            }
-        };
-        Ok(Paged {
+        let found: Paged<DeviceRow> = fetch_page!(
+            self,
+            scope,
+            page,
             count,
-            rows: rows.into_iter().map(Device::from).collect(),
+            select,
+            filter.organization,
+            &filter.organization_slug,
+            filter.location
+        );
+        Ok(Paged {
+            count: found.count,
+            rows: found.rows.into_iter().map(Device::from).collect(),
         })
     }
 
@@ -288,6 +276,9 @@ impl Store {
         if let Some(organization) = change.organization {
             write.lock_device(id).await?;
             write.existing_organization(Some(organization)).await?;
+            write
+                .check_no_connection_elsewhere(id, organization)
+                .await?;
             write.move_location_along(id, organization).await?;
         }
         let addresses = change
@@ -303,7 +294,7 @@ impl Store {
                      last_ip = CASE WHEN $7 THEN $8 ELSE last_ip END,
                      management_ip = CASE WHEN $9 THEN $10 ELSE management_ip END,
                      notes = COALESCE($11, notes), addresses = COALESCE($12, addresses),
-                     modified = $13
+                     is_active = COALESCE($13, is_active), modified = $14
                  WHERE id = $1 RETURNING *",
             )
             .bind(id)
@@ -318,6 +309,7 @@ impl Store {
             .bind(change.management_ip.clone().flatten())
             .bind(&change.notes)
             .bind(addresses)
+            .bind(change.is_active)
             .bind(Timestamp::now())
             .fetch_optional(connection)
             .await
@@ -325,6 +317,7 @@ impl Store {
         let changed = changed
             .map_err(taken)?
             .ok_or(StoreError::NotFound("Device"))?;
+        write.audit("change", "Device", id.0, &changed.name).await?;
         write.commit().await?;
         Ok(changed.into())
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::KeyError;
+
 /// What is wrong with which field, in the words that REST and the command line show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldErrors(pub BTreeMap<String, Vec<String>>);
@@ -68,6 +70,9 @@ pub enum StoreError {
     /// The database does not answer, or answered with an error of its own.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// Secrets cannot be sealed or opened.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The database could not be brought to this version's tables.
     #[error("the database could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

@@ -61,6 +61,7 @@ impl Store {
         });
         added.map_err(taken)?;
         write.permit(GIVE_GROUP, id.0, permissions).await?;
+        write.audit("add", "Group", id.0, name).await?;
         write.commit().await?;
         self.group(id).await
     }
@@ -126,6 +127,7 @@ impl Store {
         write
             .permit(TAKE_GROUP, id.0, &change.remove_permissions)
             .await?;
+        write.audit("change", "Group", id.0, "").await?;
         write.commit().await?;
         self.group(id).await
     }

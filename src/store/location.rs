@@ -3,11 +3,11 @@
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::db::{Db, ids, on_pool};
+use super::db::{fetch_page, on_pool};
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
 use crate::event::{
-    DeviceId, LocationId, LocationMoved, LocationType, OrganizationId, Point, Timestamp,
+    DeviceId, Event, LocationId, LocationMoved, LocationType, OrganizationId, Point, Timestamp,
 };
 
 /// The most characters of a name.
@@ -190,6 +190,7 @@ impl Store {
         }
         write.moved_if_located(&row);
         let id = row.id;
+        write.audit("add", "Location", id.0, &row.name).await?;
         write.commit().await?;
         self.location(id, &Scope::All).await
     }
@@ -247,41 +248,26 @@ impl Store {
         let in_scope = scope.condition(self.db(), "location.organization_id");
         let count = format!("SELECT count(*) {FILTER} AND {in_scope}");
         let select = format!("SELECT {COLUMNS}, {DEVICE_COUNT} {FILTER} AND {in_scope} {ORDER}");
-        macro_rules! filtered {
-            ($query:expr, $scope:expr) => {
-                $query
-                    .bind($scope)
-                    .bind(filter.organization)
-                    .bind(&filter.organization_slug)
-                    .bind(filter.is_mobile)
-                    .bind(filter.kind.map(|kind| kind.to_string()))
-                    .bind(filter.with_geometry)
-            };
-        }
-        let (count, rows): (i64, Vec<CountedRow>) = match self.db() {
-            Db::Sqlite { read, .. } => {
-                let scope = ids(&scope.ids());
-                let counting = filtered!(sqlx::query_scalar(AssertSqlSafe(count)), &scope);
-                let listing = filtered!(sqlx::query_as(AssertSqlSafe(select)), &scope);
-                let listing = listing.bind(i64::from(page.size)).bind(page.offset());
-                (
-                    counting.fetch_one(read).await?,
-                    listing.fetch_all(read).await?,
-                )
-            }
-            Db::Postgres { pool, .. } => {
-                let counting = filtered!(sqlx::query_scalar(AssertSqlSafe(count)), scope.ids());
-                let listing = filtered!(sqlx::query_as(AssertSqlSafe(select)), scope.ids());
-                let listing = listing.bind(i64::from(page.size)).bind(page.offset());
-                (
-                    counting.fetch_one(pool).await?,
-                    listing.fetch_all(pool).await?,
-                )
-            }
-        };
-        Ok(Paged {
+        let kind = filter.kind.map(|kind| kind.to_string());
+        let found: Paged<CountedRow> = fetch_page!(
+            self,
+            scope,
+            page,
             count,
-            rows: rows.into_iter().map(CountedRow::into_location).collect(),
+            select,
+            filter.organization,
+            &filter.organization_slug,
+            filter.is_mobile,
+            &kind,
+            filter.with_geometry
+        );
+        Ok(Paged {
+            count: found.count,
+            rows: found
+                .rows
+                .into_iter()
+                .map(CountedRow::into_location)
+                .collect(),
         })
     }
 
@@ -335,6 +321,7 @@ impl Store {
         if let Some(device) = device {
             write.put_device_at(device, id).await?;
         }
+        write.audit("change", "Location", id.0, &row.name).await?;
         write.commit().await?;
         self.location(id, &Scope::All).await
     }
@@ -458,7 +445,7 @@ impl Write {
     /// Tells of the row's move at the commit, if it has a geometry.
     pub(super) fn moved_if_located(&mut self, row: &LocationRow) {
         if let Some(moved) = row.moved() {
-            self.moved(moved);
+            self.tell(Event::LocationMoved(moved));
         }
     }
 }

@@ -4,20 +4,29 @@
 //! file holds one noun: its rows, what may be written to it (checked here, so that REST and the
 //! command line refuse the same things with the same words) and its queries.
 //!
-//! A write that moves a location ends with its hint: on SQLite the sink of [`Store::on_commit`]
+//! A write that somebody may watch ends with its hint: on SQLite the sink of [`Store::on_commit`]
 //! is called after the commit and before the next write may begin, on PostgreSQL a `NOTIFY` is
 //! part of the transaction. Both keep the order of commits.
 
+mod audit;
 mod changes;
+mod command;
+mod connection;
 mod coordinates;
+mod credential;
 mod db;
 mod device;
 mod device_location;
 mod directory;
 mod error;
 mod group;
+mod hints;
+mod job;
+mod key;
 mod location;
 mod organization;
+mod queue;
+mod retention;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -25,14 +34,26 @@ mod text;
 mod token;
 mod transaction;
 mod user;
+mod vault;
 
-pub use changes::{Change, HintListener, Position, SinceScope};
+pub use audit::{Actor, AuditEntry, AuditFilter};
+pub use changes::{ChangedCommand, ChangedLocation, Changes, Position, SinceScope};
+pub use command::{Cancelled, Command, NewCommand, SecretInput};
+pub use connection::{Connection, ConnectionChange, NewConnection};
 pub use coordinates::{Coordinates, CoordinatesError, Report};
+pub use credential::{
+    Credential, CredentialChange, CredentialFilter, CredentialKind, LoginSecret, NewCredential,
+};
 pub use device::{Device, DeviceChange, DeviceFilter, NewDevice};
 pub use error::{FieldErrors, StoreError};
 pub use group::{Group, GroupChange};
+pub use hints::HintListener;
+pub use job::{Job, Login};
+pub use key::{Key, KeyError};
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use organization::{Organization, OrganizationChange};
+pub use queue::Ending;
+pub use retention::Keep;
 pub use session::Session;
 pub use token::Token;
 pub use user::{Account, AccountChange, NewAccount, PasswordRecord, Proved};
@@ -41,12 +62,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use uuid::Uuid;
 
 use self::coordinates::Waiting;
 use self::db::{Db, on_pool};
-use crate::event::{LocationMoved, OrganizationId};
+use self::vault::Vault;
+use crate::event::{Event, OrganizationId};
 
 /// Where the database is.
 #[derive(Clone)]
@@ -63,9 +85,13 @@ pub enum Engine {
     },
 }
 
-/// The open database: cheap to clone, one a process.
+/// The open database, in the hands of an [`Actor`]: cheap to clone, one a process.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store {
+    inner: Arc<Inner>,
+    /// Who is named in the audit log for what is written.
+    actor: Actor,
+}
 
 struct Inner {
     db: Db,
@@ -74,10 +100,13 @@ struct Inner {
     sink: OnceLock<Box<Sink>>,
     /// Reports on their way to the group writer.
     reports: mpsc::Sender<Waiting>,
-    settling: changes::Settling,
+    settling: hints::Settling,
+    /// Tells this process's runner that the queue has changed.
+    work: Notify,
+    vault: Vault,
 }
 
-type Sink = dyn Fn(LocationMoved) + Send + Sync;
+type Sink = dyn Fn(Event) + Send + Sync;
 
 /// The rows that a caller may see.
 #[derive(Clone, Debug)]
@@ -151,21 +180,35 @@ impl Store {
     pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
         let db = Db::open(engine).await?;
         let (reports, waiting) = mpsc::channel(coordinates::WAITING);
-        let store = Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             db,
             write_order: Arc::default(),
             sink: OnceLock::new(),
             reports,
-            settling: changes::Settling::default(),
-        }));
-        tokio::spawn(coordinates::write_groups(Arc::downgrade(&store.0), waiting));
-        Ok(store)
+            settling: hints::Settling::default(),
+            work: Notify::new(),
+            vault: Vault::new(engine),
+        });
+        tokio::spawn(coordinates::write_groups(Arc::downgrade(&inner), waiting));
+        Ok(Self {
+            inner,
+            actor: Actor::Node,
+        })
     }
 
-    /// Sets what is told of each committed move, in commit order (SQLite; on PostgreSQL hints come
+    /// The same database, in the hands of `actor`.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            actor,
+        }
+    }
+
+    /// Sets what is told of each committed event, in commit order (SQLite; on PostgreSQL hints come
     /// through [`Store::listen`]). Called once, before anything is written; later calls do nothing.
-    pub fn on_commit(&self, sink: impl Fn(LocationMoved) + Send + Sync + 'static) {
-        self.0.sink.set(Box::new(sink)).ok();
+    pub fn on_commit(&self, sink: impl Fn(Event) + Send + Sync + 'static) {
+        self.inner.sink.set(Box::new(sink)).ok();
     }
 
     /// Whether the database answers: for readiness.
@@ -183,16 +226,16 @@ impl Store {
     }
 
     fn db(&self) -> &Db {
-        &self.0.db
+        &self.inner.db
     }
 
     fn write_order(&self) -> Arc<Mutex<()>> {
-        Arc::clone(&self.0.write_order)
+        Arc::clone(&self.inner.write_order)
     }
 
-    fn tell(&self, moved: LocationMoved) {
-        if let Some(sink) = self.0.sink.get() {
-            sink(moved);
+    fn tell(&self, event: Event) {
+        if let Some(sink) = self.inner.sink.get() {
+            sink(event);
         }
     }
 }

@@ -44,7 +44,7 @@ impl Store {
         check(name)?;
         let now = Timestamp::now();
         let mut write = self.write().await?;
-        let added = on_write!(write, connection => {
+        let added: Result<Organization, _> = on_write!(write, connection => {
             sqlx::query_as(
                 "INSERT INTO organization (id, name, slug, is_active, created, modified)
                  VALUES ($1, $2, $3, TRUE, $4, $4) RETURNING *",
@@ -57,6 +57,7 @@ impl Store {
             .await
         });
         let added = added.map_err(taken)?;
+        write.audit("add", "Organization", added.id.0, name).await?;
         write.commit().await?;
         Ok(added)
     }
@@ -116,6 +117,9 @@ impl Store {
         let changed = changed
             .map_err(taken)?
             .ok_or(StoreError::NotFound("Organization"))?;
+        write
+            .audit("change", "Organization", id.0, &changed.name)
+            .await?;
         write.commit().await?;
         Ok(changed)
     }
@@ -147,6 +151,7 @@ impl Store {
         if removed == 0 {
             return Err(StoreError::NotFound(model));
         }
+        write.audit("delete", model, id, "").await?;
         write.commit().await
     }
 }

@@ -29,6 +29,14 @@ impl FieldErrors {
         }
     }
 
+    /// A secret that must be there, of at most `most` characters; every character of it counts.
+    pub(super) fn check_secret(&mut self, field: &str, secret: &str, most: usize) {
+        if secret.is_empty() {
+            self.add(field, "This field may not be blank.");
+        }
+        self.check_text(field, secret, most);
+    }
+
     /// Six bytes in hexadecimal, parted by colons or hyphens.
     pub(super) fn check_mac_address(&mut self, field: &str, text: &str) {
         let mut bytes = 0;

@@ -42,6 +42,7 @@ impl Store {
         check(description)?;
         let mut write = self.write().await?;
         let (id, secret) = write.insert_token(user, description, None).await?;
+        write.audit("add", "Token", id.0, description).await?;
         write.commit().await?;
         Ok((self.token(id).await?, secret))
     }

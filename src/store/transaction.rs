@@ -3,10 +3,10 @@
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::OwnedMutexGuard;
 
-use super::changes::{CHANNEL, hint};
 use super::db::Db;
-use super::{Store, StoreError};
-use crate::event::LocationMoved;
+use super::hints::{CHANNEL, WORK, payload};
+use super::{Actor, Store, StoreError};
+use crate::event::Event;
 
 /// A transaction on one of the engines.
 pub enum Transaction {
@@ -23,7 +23,9 @@ pub struct Write {
     store: Store,
     pub(super) transaction: Transaction,
     change: Option<i64>,
-    moves: Vec<LocationMoved>,
+    events: Vec<Event>,
+    /// Whether runners have something to look at.
+    is_work: bool,
 }
 
 /// Runs one expression on the connection of a write transaction of either engine.
@@ -61,7 +63,8 @@ impl Store {
             store: self.clone(),
             transaction,
             change: None,
-            moves: Vec::new(),
+            events: Vec::new(),
+            is_work: false,
         })
     }
 }
@@ -98,12 +101,27 @@ impl Write {
         }
     }
 
-    /// Notes a move that is to be told of once it is committed.
-    pub fn moved(&mut self, moved: LocationMoved) {
-        self.moves.push(moved);
+    /// The database that is written to.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
-    /// Commits, then tells of the moves, in the order of commits and of their noting. Begun, it is
+    /// Who writes.
+    pub(super) fn actor(&self) -> &Actor {
+        &self.store.actor
+    }
+
+    /// Notes an event that is to be told of once it is committed.
+    pub fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Notes that runners are to look at the queue once this is committed.
+    pub fn is_work(&mut self) {
+        self.is_work = true;
+    }
+
+    /// Commits, then tells of the events, in the order of commits and of their noting. Begun, it is
     /// finished, also when nobody waits for it any more: a client that hangs up takes no hint along.
     pub async fn commit(self) -> Result<(), StoreError> {
         let done = tokio::spawn(self.finish()).await;
@@ -117,26 +135,32 @@ impl Write {
                 _order: order,
             } => {
                 transaction.commit().await?;
-                for moved in self.moves {
-                    self.store.tell(moved);
+                for event in self.events {
+                    self.store.tell(event);
                 }
                 drop(order);
             }
             Transaction::Postgres(mut transaction) => {
-                if !self.moves.is_empty() {
-                    let hints: Vec<String> = self.moves.iter().map(hint).collect();
+                let mut payloads: Vec<String> = self.events.iter().map(payload).collect();
+                if self.is_work {
+                    payloads.push(WORK.to_owned());
+                }
+                if !payloads.is_empty() {
                     // NOTIFY takes part in the transaction: nothing is told that is not committed.
                     sqlx::query(
                         "SELECT pg_notify($1, hint) FROM unnest($2::text[]) WITH ORDINALITY
                          AS hints (hint, position) ORDER BY position",
                     )
                     .bind(CHANNEL)
-                    .bind(hints)
+                    .bind(payloads)
                     .execute(&mut *transaction)
                     .await?;
                 }
                 transaction.commit().await?;
             }
+        }
+        if self.is_work {
+            self.store.wake_runner();
         }
         Ok(())
     }

@@ -180,6 +180,7 @@ impl Store {
         write
             .relate(JOIN_AS_MANAGER, id, new.manages.iter().map(|org| org.0))
             .await?;
+        write.audit("add", "User", id.0, &new.username).await?;
         write.commit().await?;
         self.find_user(&id.to_string()).await
     }
@@ -280,6 +281,7 @@ impl Store {
                 change.add_manages.iter().map(|org| org.0),
             )
             .await?;
+        write.audit("change", "User", id.0, "").await?;
         write.commit().await?;
         self.find_user(&id.to_string()).await
     }

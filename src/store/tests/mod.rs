@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{Device, Engine, NewDevice, NewLocation, Organization, Store};
-use crate::event::{LocationMoved, Point};
+use crate::event::{Event, LocationMoved, Point};
 
 /// Makes two tests of a function over a [`House`]: `sqlite` and `postgres`.
 macro_rules! over_both {
@@ -43,8 +43,8 @@ use over_both;
 struct House {
     store: Store,
     engine: Engine,
-    /// SQLite: the moves that the sink was told of, in order.
-    told: Arc<Mutex<Vec<LocationMoved>>>,
+    /// SQLite: the events that the sink was told of, in order.
+    told: Arc<Mutex<Vec<Event>>>,
     _directory: Option<tempfile::TempDir>,
     /// PostgreSQL: the server's own database, and the name of ours in it.
     database: Option<(String, String)>,
@@ -75,9 +75,9 @@ impl House {
         database: Option<(String, String)>,
     ) -> Self {
         let store = Store::open(&engine).await.unwrap();
-        let told: Arc<Mutex<Vec<LocationMoved>>> = Arc::default();
+        let told: Arc<Mutex<Vec<Event>>> = Arc::default();
         let sink = Arc::clone(&told);
-        store.on_commit(move |moved| sink.lock().unwrap().push(moved));
+        store.on_commit(move |event| sink.lock().unwrap().push(event));
         Self {
             store,
             engine,
@@ -92,6 +92,16 @@ impl House {
         if let Some((server, name)) = self.database {
             administer(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
+    }
+
+    /// The moves that the sink was told of, in order.
+    fn told_moves(&self) -> Vec<LocationMoved> {
+        let told = self.told.lock().unwrap();
+        let moves = told.iter().filter_map(|event| match event {
+            Event::LocationMoved(moved) => Some(moved.clone()),
+            Event::CommandUpdated(_) => None,
+        });
+        moves.collect()
     }
 
     async fn organization(&self) -> Organization {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::event::{Cursor, Timestamp};
-use crate::store::{Change, LocationChange, Position, SinceScope};
+use crate::store::{Changes, LocationChange, Position, SinceScope};
 
 fn moved_to(longitude: f64) -> LocationChange {
     LocationChange {
@@ -12,8 +12,8 @@ fn moved_to(longitude: f64) -> LocationChange {
     }
 }
 
-fn ids(changes: &[Change]) -> Vec<crate::event::LocationId> {
-    changes.iter().map(|change| change.id).collect()
+fn ids(changes: &Changes) -> Vec<crate::event::LocationId> {
+    changes.locations.iter().map(|change| change.id).collect()
 }
 
 /// What the tail reads next, and where it then stands. On PostgreSQL an open transaction, also of
@@ -24,7 +24,7 @@ async fn next_changes(
 ) -> (Vec<crate::event::LocationId>, Position) {
     loop {
         let (changes, next) = house.store.changes_after(position).await.unwrap();
-        if !changes.is_empty() {
+        if !changes.locations.is_empty() {
             return (ids(&changes), next);
         }
         position = next;
@@ -44,7 +44,7 @@ over_both! {
         assert!(changes.contains(&second));
         if house.database.is_none() {
             assert_eq!(changes, [second]);
-            assert!(house.store.changes_after(next).await.unwrap().0.is_empty());
+            assert!(house.store.changes_after(next).await.unwrap().0.locations.is_empty());
         }
     }
 
@@ -114,8 +114,8 @@ async fn postgres_tail_does_not_skip_a_transaction_that_began_early_and_commits_
         .await
         .unwrap();
     // The later transaction has committed and is read; the position stays before the earlier one.
-    let moved = |changes: &[Change], id| {
-        let newest = changes.iter().filter(|change| change.id == id);
+    let moved = |changes: &Changes, id| {
+        let newest = changes.locations.iter().filter(|change| change.id == id);
         newest.map(|change| change.moved_version).max()
     };
     let (changes, next) = house.store.changes_after(start).await.unwrap();
@@ -195,7 +195,7 @@ async fn sqlite_tells_of_an_update_wherever_its_caller_gave_up() {
         {
             // What was begun is through, or undone, when another write is.
             let last = house.store.change_location(id, &change).await.unwrap();
-            let told = house.told.lock().unwrap();
+            let told = house.told_moves();
             let versions: Vec<i64> = told.iter().map(|moved| moved.moved_version).collect();
             assert_eq!(versions, (1..=last.version).collect::<Vec<_>>());
             polls += 1;

@@ -1,0 +1,94 @@
+//! Which versions have passed the door.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::event::{CommandId, CommandUpdated, LocationId, LocationMoved, Topic};
+use crate::store::{ChangedCommand, ChangedLocation};
+
+/// Commands that are remembered, the latest. What is older has long ended and been read by the tail;
+/// were it read once more, its last state would come a second time.
+const COMMANDS: usize = 10_000;
+
+/// The newest versions of a location that have passed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moves {
+    moved: i64,
+    fleet: i64,
+}
+
+/// The newest versions that have passed, one entry a location or command that was updated since this
+/// process began: also of those that nobody here watches, or a socket that opens just after an
+/// update would be told of it by the tail.
+#[derive(Default)]
+pub(super) struct Passed {
+    locations: HashMap<LocationId, Moves>,
+    /// By [`CommandUpdated::order`].
+    commands: HashMap<CommandId, i64>,
+    /// Those in `commands`, in the order of their first update here.
+    remembered: VecDeque<CommandId>,
+}
+
+impl Passed {
+    /// Lets a move pass: the topics for which it is news.
+    pub(super) fn moved(&mut self, moved: &LocationMoved) -> Vec<Topic> {
+        let newest = self.locations.entry(moved.id).or_default();
+        let mut topics = Vec::with_capacity(3);
+        if moved.moved_version > newest.moved {
+            newest.moved = moved.moved_version;
+            topics.push(moved.location_topic());
+        }
+        if moved.fleet_version > newest.fleet {
+            newest.fleet = moved.fleet_version;
+            topics.extend(moved.fleet_topics());
+        }
+        topics
+    }
+
+    /// Lets an update of a command pass: its topic, if it is news.
+    pub(super) fn updated(&mut self, updated: &CommandUpdated) -> Vec<Topic> {
+        if self.raise(updated.id, updated.order()) {
+            vec![updated.topic()]
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn is_move(&self, change: &ChangedLocation) -> bool {
+        let newest = self.locations.get(&change.id).copied().unwrap_or_default();
+        change.moved_version > newest.moved || change.fleet_version > newest.fleet
+    }
+
+    pub(super) fn is_update(&self, change: &ChangedCommand) -> bool {
+        let newest = self.commands.get(&change.id).copied().unwrap_or_default();
+        CommandUpdated::order_of(change.version) > newest
+    }
+
+    /// Notes that `change` has passed without anybody watching.
+    pub(super) fn skip_move(&mut self, change: &ChangedLocation) {
+        let newest = self.locations.entry(change.id).or_default();
+        newest.moved = newest.moved.max(change.moved_version);
+        newest.fleet = newest.fleet.max(change.fleet_version);
+    }
+
+    /// Notes that `change` has passed without anybody watching.
+    pub(super) fn skip_update(&mut self, change: &ChangedCommand) {
+        self.raise(change.id, CommandUpdated::order_of(change.version));
+    }
+
+    fn raise(&mut self, id: CommandId, order: i64) -> bool {
+        let before = self.commands.get(&id).copied();
+        if before.is_some_and(|before| before >= order) {
+            return false;
+        }
+        self.commands.insert(id, order);
+        if before.is_none() {
+            self.remembered.push_back(id);
+        }
+        if self.remembered.len() > COMMANDS
+            && let Some(oldest) = self.remembered.pop_front()
+        {
+            self.commands.remove(&oldest);
+        }
+        true
+    }
+}

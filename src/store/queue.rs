@@ -1,0 +1,420 @@
+//! The queue of commands, as a runner sees it: the row is the job.
+//!
+//! A node claims the oldest queued command of a device on which none runs, until an instant of the
+//! database's clock that it keeps moving on. Just before the command goes to the device it is marked
+//! as sent; what is claimed but left by its node is ended by the others and never run again.
+
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+
+use super::command::{Command, CommandRow, SecretInput};
+use super::db::{Db, on_pool};
+use super::job::Job;
+use super::transaction::{Write, on_write};
+use super::{Store, StoreError};
+use crate::event::{
+    CommandId, CommandStatus, CommandUpdated, ConnectionId, Event, NodeId, Timestamp,
+};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    /// Success or failed.
+    pub status: CommandStatus,
+    /// How the device's program ended, if it did.
+    pub exit_code: Option<i32>,
+}
+
+impl Store {
+    /// Claims the next command for `node`, for `lease_s` seconds; `None` when none is waiting whose
+    /// device is free.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_command(
+        &self,
+        node: NodeId,
+        lease_s: i64,
+    ) -> Result<Option<Job>, StoreError> {
+        // Asked first without the right to write, which others want as well.
+        if self.next_in_queue().await?.is_none() {
+            return Ok(None);
+        }
+        let mut write = self.write().await?;
+        let Some((command, sealed)) = write.claim(node, lease_s).await? else {
+            return Ok(None);
+        };
+        let updated = CommandUpdated::from(command.clone());
+        write.tell(Event::CommandUpdated(updated));
+        let addresses = write.addresses(command.device).await?;
+        let logins = write.logins(&command).await?;
+        write.commit().await?;
+        let plain = match sealed {
+            None => Ok(command.input.clone()),
+            Some(sealed) => self
+                .unseal(&sealed, command.id.0)
+                .map(|plain| serde_json::from_slice(&plain).unwrap_or(Value::Null)),
+        };
+        let input = match plain {
+            Ok(input) => SecretInput(input),
+            Err(error) => {
+                let reason = format!("its input cannot be decrypted: {error}");
+                self.fail_claimed(node, command, &reason).await?;
+                return Ok(None);
+            }
+        };
+        Ok(Some(Job {
+            command,
+            input,
+            addresses,
+            logins,
+        }))
+    }
+
+    async fn next_in_queue(&self) -> Result<Option<CommandId>, StoreError> {
+        let sql = format!("{NEXT} LIMIT 1");
+        Ok(on_pool!(self, pool => {
+            sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(Timestamp::now())
+                .fetch_optional(pool)
+                .await?
+        }))
+    }
+
+    async fn fail_claimed(
+        &self,
+        node: NodeId,
+        command: Command,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        if write.is_claimed(command.id, node).await? {
+            write.fail(command, reason).await?;
+            write.is_work();
+        }
+        write.commit().await
+    }
+
+    /// Marks a command as handed to the device over `connection`: from here on nobody runs it again.
+    /// `None` when that must not be done: it is not this node's any more, was handed over before,
+    /// or somebody asked for its end.
+    ///
+    /// # Errors
+    /// When the database fails; then it must not be handed over.
+    pub async fn mark_sent(
+        &self,
+        node: NodeId,
+        id: CommandId,
+        connection: ConnectionId,
+    ) -> Result<Option<Command>, StoreError> {
+        let mut write = self.write().await?;
+        let change = write.change().await?;
+        let sql = format!(
+            "UPDATE command SET is_sent = TRUE,
+                 connection_id = (SELECT id FROM connection WHERE id = $3),
+                 version = version + 1, change = $4, modified = $5
+             WHERE id = $1 AND claimed_by = $2 AND status = 'running' AND NOT is_sent
+                 AND cancelled_by IS NULL AND claimed_until > {}",
+            self.now()
+        );
+        let marked = on_write!(write, database => {
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(id)
+                .bind(node)
+                .bind(connection)
+                .bind(change)
+                .bind(Timestamp::now())
+                .execute(database)
+                .await?
+                .rows_affected()
+        });
+        if marked == 0 {
+            return Ok(None);
+        }
+        let Some(command) = write.lock_command(id).await? else {
+            return Ok(None);
+        };
+        write.tell(Event::CommandUpdated(command.clone().into()));
+        write.commit().await?;
+        Ok(Some(command))
+    }
+
+    /// Saves a new piece of a command's output; `snapshot` holds all of it with what came before.
+    /// Answers the row's version, `None` when the command is not this node's any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn save_output(
+        &self,
+        node: NodeId,
+        snapshot: &CommandUpdated,
+        piece: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        self.save(node, snapshot, piece, None).await
+    }
+
+    /// Ends a command with the last piece of its output. Answers as [`Store::save_output`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_command(
+        &self,
+        node: NodeId,
+        snapshot: &CommandUpdated,
+        piece: &str,
+        ending: Ending,
+    ) -> Result<Option<i64>, StoreError> {
+        self.save(node, snapshot, piece, Some(ending)).await
+    }
+
+    async fn save(
+        &self,
+        node: NodeId,
+        snapshot: &CommandUpdated,
+        piece: &str,
+        ending: Option<Ending>,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut write = self.write().await?;
+        let change = write.change().await?;
+        let modified = Timestamp::now();
+        let status = ending.map_or(CommandStatus::Running, |ending| ending.status);
+        let version: Option<i64> = on_write!(write, connection => {
+            sqlx::query_scalar(
+                "UPDATE command SET status = $3, exit_code = $4,
+                     secret_input = CASE WHEN $5 THEN NULL ELSE secret_input END,
+                     claimed_by = CASE WHEN $5 THEN NULL ELSE claimed_by END,
+                     claimed_until = CASE WHEN $5 THEN NULL ELSE claimed_until END,
+                     version = version + 1, change = $6, modified = $7
+                 WHERE id = $1 AND claimed_by = $2 AND status = 'running' RETURNING version",
+            )
+            .bind(snapshot.id)
+            .bind(node)
+            .bind(status)
+            .bind(ending.and_then(|ending| ending.exit_code))
+            .bind(ending.is_some())
+            .bind(change)
+            .bind(modified)
+            .fetch_optional(connection)
+            .await?
+        });
+        let Some(version) = version else {
+            return Ok(None);
+        };
+        write.append_output(snapshot.id, piece).await?;
+        write.tell(Event::CommandUpdated(CommandUpdated {
+            status,
+            modified,
+            version,
+            growth: 0,
+            ..snapshot.clone()
+        }));
+        if ending.is_some() {
+            // The device is free for its next one.
+            write.is_work();
+        }
+        write.commit().await?;
+        Ok(Some(version))
+    }
+
+    /// Keeps what `node` runs its own for another `lease_s` seconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_claims(&self, node: NodeId, lease_s: i64) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE command SET claimed_until = {} + $2
+             WHERE claimed_by = $1 AND status = 'running'",
+            self.now()
+        );
+        let mut write = self.write().await?;
+        on_write!(write, connection => {
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(node)
+                .bind(lease_s.saturating_mul(1_000_000))
+                .execute(connection)
+                .await
+                .map(|_| ())?;
+        });
+        write.commit().await
+    }
+
+    /// What `node` runs and somebody asked to end, and who did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancelled(&self, node: NodeId) -> Result<Vec<(CommandId, String)>, StoreError> {
+        Ok(on_pool!(self, pool => {
+            sqlx::query_as(
+                "SELECT id, cancelled_by FROM command
+                 WHERE status = 'running' AND claimed_by = $1 AND cancelled_by IS NOT NULL",
+            )
+            .bind(node)
+            .fetch_all(pool)
+            .await?
+        }))
+    }
+
+    /// Ends what waited too long in the queue, what its node left running, and, if `own` is given,
+    /// what that node ran before it was started anew. Answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_left_behind(&self, own: Option<NodeId>) -> Result<usize, StoreError> {
+        let left = format!(
+            "SELECT id FROM command
+             WHERE (status = 'queued' AND expires <= $1)
+                 OR (status = 'running' AND (claimed_by = $2 OR claimed_until < {}))",
+            self.now()
+        );
+        let found: Vec<CommandId> = on_pool!(self, pool => {
+            sqlx::query_scalar(AssertSqlSafe(left.clone()))
+                .bind(Timestamp::now())
+                .bind(own)
+                .fetch_all(pool)
+                .await?
+        });
+        let mut ended = 0;
+        for id in found {
+            let mut write = self.write().await?;
+            let lock = write.row_lock();
+            let still = format!(
+                "SELECT status, is_sent FROM command WHERE id = $3 AND id IN ({left}) {lock}"
+            );
+            // Asked again: its node, or a client, may have ended it meanwhile.
+            let state: Option<(CommandStatus, bool)> = on_write!(write, connection => {
+                sqlx::query_as(AssertSqlSafe(still))
+                    .bind(Timestamp::now())
+                    .bind(own)
+                    .bind(id)
+                    .fetch_optional(connection)
+                    .await?
+            });
+            let Some((status, is_sent)) = state else {
+                continue;
+            };
+            let reason = match (status, is_sent) {
+                (CommandStatus::Queued, _) => {
+                    "expired: its turn did not come in time, and it was not run"
+                }
+                (_, true) => {
+                    "the server that ran this command was stopped: it may have completed on the \
+                     device"
+                }
+                (_, false) => {
+                    "the server that was about to run this command was stopped: it was not run"
+                }
+            };
+            if let Some(command) = write.lock_command(id).await? {
+                write.fail(command, reason).await?;
+                write.is_work();
+                ended += 1;
+            }
+            write.commit().await?;
+        }
+        Ok(ended)
+    }
+
+    /// Commands that wait, and that run, in all nodes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_commands(&self) -> Result<(i64, i64), StoreError> {
+        Ok(on_pool!(self, pool => {
+            sqlx::query_as(
+                "SELECT (SELECT count(*) FROM command WHERE status = 'queued'),
+                        (SELECT count(*) FROM command WHERE status = 'running')",
+            )
+            .fetch_one(pool)
+            .await?
+        }))
+    }
+
+    /// The database's clock, in microseconds: nodes' own differ.
+    fn now(&self) -> &'static str {
+        match self.db() {
+            Db::Sqlite { .. } => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            Db::Postgres { .. } => {
+                "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+            }
+        }
+    }
+}
+
+/// The oldest queued command of a device on which none runs.
+const NEXT: &str = "SELECT id FROM command AS waiting
+     WHERE status = 'queued' AND expires > $1 AND NOT EXISTS (
+         SELECT 1 FROM command AS before
+         WHERE before.device_id = waiting.device_id
+             AND before.status IN ('queued', 'running')
+             AND (before.status = 'running'
+                 OR (before.created, before.id) < (waiting.created, waiting.id)))
+     ORDER BY created, id";
+
+impl Write {
+    /// Takes the next command from the queue, with its sealed input if it has one.
+    async fn claim(
+        &mut self,
+        node: NodeId,
+        lease_s: i64,
+    ) -> Result<Option<(Command, Option<Vec<u8>>)>, StoreError> {
+        let lock = match self.row_lock() {
+            "" => "",
+            // Another node is about to claim it.
+            _ => "FOR UPDATE SKIP LOCKED",
+        };
+        let next = format!("{NEXT} LIMIT 1 {lock}");
+        let now = self.store().now();
+        let id: Option<CommandId> = on_write!(self, connection => {
+            sqlx::query_scalar(AssertSqlSafe(next))
+                .bind(Timestamp::now())
+                .fetch_optional(connection)
+                .await?
+        });
+        let Some(id) = id else {
+            return Ok(None);
+        };
+        let change = self.change().await?;
+        let columns = self.store().command_columns();
+        let sql = format!(
+            "UPDATE command SET status = 'running', claimed_by = $2, claimed_until = {now} + $3,
+                 version = version + 1, change = $4, modified = $5
+             WHERE id = $1 AND status = 'queued' RETURNING secret_input, {columns}"
+        );
+        let claimed: Result<Option<ClaimedRow>, _> = on_write!(self, connection => {
+            sqlx::query_as(AssertSqlSafe(sql))
+                .bind(id)
+                .bind(node)
+                .bind(lease_s.saturating_mul(1_000_000))
+                .bind(change)
+                .bind(Timestamp::now())
+                .fetch_optional(connection)
+                .await
+        });
+        match claimed {
+            Ok(claimed) => Ok(claimed.map(|row| (row.command.into(), row.secret_input))),
+            // Another node has claimed an older one of the same device in this moment.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn is_claimed(&mut self, id: CommandId, node: NodeId) -> Result<bool, StoreError> {
+        let found: Option<CommandId> = on_write!(self, connection => {
+            sqlx::query_scalar(
+                "SELECT id FROM command WHERE id = $1 AND claimed_by = $2 AND status = 'running'",
+            )
+            .bind(id)
+            .bind(node)
+            .fetch_optional(connection)
+            .await?
+        });
+        Ok(found.is_some())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ClaimedRow {
+    #[sqlx(flatten)]
+    command: CommandRow,
+    secret_input: Option<Vec<u8>>,
+}

@@ -1,0 +1,61 @@
+//! What is kept for how long: ended commands, entries of the audit log, logins that have ended.
+
+use super::transaction::on_write;
+use super::{Store, StoreError};
+use crate::event::Timestamp;
+
+/// Rows that go in one transaction: others want to write as well.
+const AT_ONCE: i64 = 500;
+
+const DAY_S: i64 = 24 * 60 * 60;
+
+/// How many days things are kept; 0 for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Commands, from their end.
+    pub commands_days: u64,
+    /// Entries of the audit log.
+    pub audit_days: u64,
+}
+
+impl Store {
+    /// Removes what has been kept long enough, and says how many rows went. Sessions go when they
+    /// have ended.
+    ///
+    /// # Errors
+    /// When the database fails; what went until then is gone.
+    pub async fn clear_away(&self, keep: Keep) -> Result<u64, StoreError> {
+        const COMMANDS: &str = "DELETE FROM command WHERE id IN (SELECT id FROM command
+             WHERE status IN ('success', 'failed') AND modified < $1 LIMIT $2)";
+        const AUDIT: &str = "DELETE FROM audit WHERE id IN
+             (SELECT id FROM audit WHERE moment < $1 LIMIT $2)";
+        const SESSIONS: &str = "DELETE FROM session WHERE id IN
+             (SELECT session.id FROM session JOIN users ON users.id = session.user_id
+              WHERE session.expires <= $1 OR session.password_version <> users.password_version
+              LIMIT $2)";
+        let mut gone = self.clear(SESSIONS, Timestamp::now()).await?;
+        for (sql, days) in [(COMMANDS, keep.commands_days), (AUDIT, keep.audit_days)] {
+            if let Some(days) = i64::try_from(days).ok().filter(|days| *days > 0) {
+                let before = Timestamp::now().plus_seconds(days.saturating_mul(-DAY_S));
+                gone += self.clear(sql, before).await?;
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn clear(&self, sql: &'static str, before: Timestamp) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        loop {
+            let mut write = self.write().await?;
+            let rows = on_write!(write, connection => {
+                sqlx::query(sql).bind(before).bind(AT_ONCE).execute(connection).await?
+                    .rows_affected()
+            });
+            write.commit().await?;
+            gone += rows;
+            if rows < AT_ONCE.unsigned_abs() {
+                return Ok(gone);
+            }
+        }
+    }
+}
