@@ -263,7 +263,7 @@ impl Store {
         let left = format!(
             "SELECT id FROM command
              WHERE (status = 'queued' AND expires <= $1)
-                 OR (status = 'running' AND (claimed_by = $2 OR claimed_until < {}))",
+                 OR (status = 'running' AND (claimed_by = $2 OR claimed_until <= {}))",
             self.now()
         );
         let found: Vec<CommandId> = on_pool!(self, pool => {
