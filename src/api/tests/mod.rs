@@ -2,6 +2,8 @@
 
 mod captured;
 mod cast;
+mod connection;
+mod credential;
 mod device_location;
 mod login;
 mod order;
