@@ -131,7 +131,11 @@ fn validator(json: &Value) -> Result<Validator, InputSchemaError> {
         .with_pattern_options(PatternOptions::regex())
         .offline()
         .build(json)
-        .map_err(|error| InputSchemaError::NoSchema(format!("{error}")))
+        .map_err(|error| {
+            let at = error.instance_path().as_str().trim_start_matches('/');
+            let at = if at.is_empty() { "schema" } else { at };
+            InputSchemaError::NoSchema(format!("{}: {error}", at.replace('/', ".")))
+        })
 }
 
 /// A secret is masked by its place and sought in output as a text, so it is a string directly below

@@ -182,7 +182,10 @@ fn a_schema_that_could_not_do_its_work_is_refused() {
         ("type = ['object', 'null']", "its type must be \"object\""),
         ("required = 'a'", "is no JSON Schema: "),
         ("properties = []", "is no JSON Schema: "),
-        ("properties.a = { type = 'text' }", "is no JSON Schema: "),
+        (
+            "properties.a = { type = 'text' }",
+            "is no JSON Schema: properties.a.type: ",
+        ),
         ("properties.a = { pattern = '(' }", "is no JSON Schema: "),
         (
             "properties.a = { pattern = '(?=a)' }",
