@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::access::login::Logins;
 use crate::access::{Directory, Leases};
+use crate::command::types::CommandTypes;
 use crate::config::Config;
 use crate::hub::{Hub, Source};
 use crate::ingest::{Ingest, Origin, Tail, follow_hints};
@@ -26,6 +27,8 @@ pub struct App {
     pub logins: Logins,
     /// What keeps sockets open.
     pub leases: Arc<Leases>,
+    /// What may be run on devices.
+    pub types: Arc<CommandTypes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The three endpoints.
@@ -64,6 +67,7 @@ impl App {
         ));
         Ok(Self {
             logins: Logins::new(store.clone(), &config.login),
+            types: Arc::new(CommandTypes::new(&config.commands)),
             config,
             store,
             directory,

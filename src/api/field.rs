@@ -67,11 +67,17 @@ impl<'a> Fields<'a> {
         self.object.get(name)
     }
 
-    /// A field that must be there, and not be null.
-    pub fn required(&mut self, name: &str) -> Option<&'a Value> {
+    /// A field that must be there, and may be null.
+    pub fn present(&mut self, name: &str) -> Option<&'a Value> {
         if self.mode == Mode::Whole && !self.object.contains_key(name) {
             self.refuse(name, REQUIRED);
         }
+        self.raw(name)
+    }
+
+    /// A field that must be there, and not be null.
+    pub fn required(&mut self, name: &str) -> Option<&'a Value> {
+        self.present(name);
         self.not_null(name)
     }
 

@@ -5,6 +5,7 @@
 //! (403), does the thing exist for this user (404), and only then what the body says (400).
 
 mod body;
+mod command;
 mod connection;
 mod coordinates;
 mod credential;
@@ -33,6 +34,7 @@ use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use tower::util::MapResponseLayer;
 
+use command::{cancel_command, create_command, get_command, list_commands};
 use connection::{
     create_connection, delete_connection, get_connection, list_connections, patch_connection,
     update_connection,
@@ -62,7 +64,7 @@ use crate::app::App;
 
 type Methods = MethodRouter<Arc<App>>;
 
-const LIST: &str = "GET, HEAD, OPTIONS";
+const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 const COLLECTION: &str = "GET, POST, HEAD, OPTIONS";
 const DETAIL: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
 const REPORT: &str = "GET, PUT, PATCH, HEAD, OPTIONS";
@@ -128,7 +130,7 @@ fn devices() -> [Resource; 7] {
 }
 
 /// What commands are run with, and the commands.
-fn logins_and_commands() -> [Resource; 4] {
+fn logins_and_commands() -> [Resource; 7] {
     [
         (
             "/api/v1/controller/credential",
@@ -156,6 +158,21 @@ fn logins_and_commands() -> [Resource; 4] {
                 .patch(patch_connection)
                 .delete(delete_connection),
         ),
+        (
+            "/api/v1/controller/device/{id}/command",
+            COLLECTION,
+            get(list_commands).post(create_command),
+        ),
+        (
+            "/api/v1/controller/device/{id}/command/{command_id}",
+            READ_ONLY,
+            get(get_command),
+        ),
+        (
+            "/api/v1/controller/device/{id}/command/{command_id}/cancel",
+            ACTION,
+            post(cancel_command),
+        ),
     ]
 }
 
@@ -168,7 +185,7 @@ fn locations() -> [Resource; 4] {
         ),
         (
             "/api/v1/controller/location/geojson",
-            LIST,
+            READ_ONLY,
             get(list_locations_as_geojson),
         ),
         (
@@ -181,7 +198,7 @@ fn locations() -> [Resource; 4] {
         ),
         (
             "/api/v1/controller/location/{id}/device",
-            LIST,
+            READ_ONLY,
             get(list_location_devices),
         ),
     ]
