@@ -2,6 +2,7 @@
 
 mod captured;
 mod cast;
+mod command;
 mod connection;
 mod credential;
 mod device_location;

@@ -183,6 +183,18 @@ async fn every_path_names_its_methods() {
             &format!("{DEVICES}{NOBODYS}/connection/{NOBODYS}/"),
             "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
         ),
+        (
+            &format!("{DEVICES}{NOBODYS}/command/"),
+            "GET, POST, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{DEVICES}{NOBODYS}/command/{NOBODYS}/"),
+            "GET, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{DEVICES}{NOBODYS}/command/{NOBODYS}/cancel/"),
+            "POST, OPTIONS",
+        ),
     ] {
         let options = stage.nobody.send("OPTIONS", path, None).await;
         assert_eq!(
