@@ -5,6 +5,7 @@
 //! its default and is what `fleetwire config default` prints.
 
 mod check;
+mod commands;
 mod database;
 mod error;
 mod ingest;
@@ -16,6 +17,10 @@ mod metrics;
 mod server;
 mod socket;
 
+pub use commands::{
+    BUILT_IN_TYPES, CommandDefinition, CommandTemplate, CommandsConfig, InputSchema,
+    InputSchemaError, TemplatePart,
+};
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Mistake, Origin};
 pub use ingest::IngestConfig;
@@ -48,6 +53,8 @@ pub struct Config {
     pub lease: LeaseConfig,
     /// The tail of the database.
     pub ingest: IngestConfig,
+    /// Commands on devices.
+    pub commands: CommandsConfig,
     /// The listener for Prometheus.
     pub metrics: MetricsConfig,
     /// Logs.
@@ -63,6 +70,7 @@ impl Config {
         self.socket.check(&mut problems);
         self.lease.check(&mut problems);
         self.ingest.check(&mut problems);
+        self.commands.check(&mut problems);
         self.metrics.check(&mut problems);
         self.log.check(&mut problems);
         problems
