@@ -12,6 +12,8 @@ mod run;
 mod runner;
 pub mod ssh;
 mod stop;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 pub use node::Node;

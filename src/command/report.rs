@@ -70,7 +70,10 @@ impl<'a> Report<'a> {
 
     /// Takes what the device printed.
     pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
-        self.runner.metrics.command_output_bytes.inc_by(bytes.len() as u64);
+        self.runner
+            .metrics
+            .command_output_bytes
+            .inc_by(bytes.len() as u64);
         self.collected.push(stream, bytes);
     }
 

@@ -62,7 +62,9 @@ pub(super) async fn run(runner: &Runner, job: Job, mut stop: Stop) {
         Err(unsent) => {
             let line = match unsent {
                 Unsent::Unreached(reasons) => reasons.join("\n"),
-                Unsent::Stopped(by) => format!("cancelled by {by} before it was sent to the device"),
+                Unsent::Stopped(by) => {
+                    format!("cancelled by {by} before it was sent to the device")
+                }
             };
             report.end(CommandStatus::Failed, None, &line).await;
             return;
@@ -147,7 +149,9 @@ async fn reach_as(
     addresses: &[String],
 ) -> Result<Session, Vec<String>> {
     let secret = login.secret.clone().map_err(|reason| {
-        vec![format!("the secret of its credentials cannot be decrypted: {reason}")]
+        vec![format!(
+            "the secret of its credentials cannot be decrypted: {reason}"
+        )]
     })?;
     let ssh_login = ssh::Login {
         username: login.username.clone(),
@@ -201,7 +205,9 @@ async fn note(
     host_key: Option<&str>,
     failure_reason: Option<&str>,
 ) {
-    let noted = runner.store.note_attempt(connection, host_key, failure_reason);
+    let noted = runner
+        .store
+        .note_attempt(connection, host_key, failure_reason);
     if let Err(error) = noted.await {
         tracing::warn!(%error, %connection, "an attempt to log in could not be noted");
     }
@@ -287,13 +293,17 @@ async fn conclude(report: &mut Report<'_>, outcome: Outcome, execution: &Executi
             let line = format!("the link was lost ({reason}): it may have completed on the device");
             (CommandStatus::Failed, None, line)
         }
-        Outcome::Ended(Happening::Signalled(signal)) => {
-            (CommandStatus::Failed, None, format!("ended by signal {signal}"))
-        }
+        Outcome::Ended(Happening::Signalled(signal)) => (
+            CommandStatus::Failed,
+            None,
+            format!("ended by signal {signal}"),
+        ),
         // `follow` hands on ends only; output is no end.
-        Outcome::Ended(Happening::Output { .. }) => {
-            (CommandStatus::Failed, None, "it ended without saying how".to_owned())
-        }
+        Outcome::Ended(Happening::Output { .. }) => (
+            CommandStatus::Failed,
+            None,
+            "it ended without saying how".to_owned(),
+        ),
         Outcome::Late(patience) => {
             let seconds = patience.as_secs_f32();
             let line = format!("timed out after {seconds} s: the device may still be running it");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -29,6 +29,9 @@ const RENEW: Duration = Duration::from_secs(5);
 /// not answer takes its time, and others must not wait for it.
 const REACHING: usize = 4;
 
+/// How often it is looked whether the last command has ended, while draining.
+const DRAINED: Duration = Duration::from_millis(50);
+
 /// How long to leave the database alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,7 @@ pub struct Runner {
     /// Turns to run on a device that was reached.
     pub(super) turns: Semaphore,
     running: Mutex<HashMap<CommandId, StopSwitch>>,
+    is_draining: watch::Sender<bool>,
 }
 
 impl Runner {
@@ -65,7 +69,19 @@ impl Runner {
             config,
             node,
             running: Mutex::default(),
+            is_draining: watch::Sender::new(false),
         }
+    }
+
+    /// Begins no more commands; returns when those that run have ended, or when `window` is over.
+    pub async fn drain(&self, window: Duration) {
+        self.is_draining.send_replace(true);
+        let ended = async {
+            while !self.running().is_empty() {
+                sleep(DRAINED).await;
+            }
+        };
+        timeout(window, ended).await.ok();
     }
 
     /// Ends what this node ran when it was stopped: they are not run again.
@@ -75,7 +91,10 @@ impl Runner {
     pub async fn recover(&self) -> Result<(), StoreError> {
         let ended = self.store.end_left_behind(Some(self.node.id)).await?;
         if ended > 0 {
-            tracing::warn!(ended, "commands were under way when this node was stopped, or too old");
+            tracing::warn!(
+                ended,
+                "commands were under way when this node was stopped, or too old"
+            );
         }
         Ok(())
     }
@@ -111,7 +130,7 @@ impl Runner {
                 }
             }
         }
-        while under_way.len() < self.config.parallel * REACHING {
+        while !*self.is_draining.borrow() && under_way.len() < self.config.parallel * REACHING {
             let Some(job) = self.store.claim_command(self.node.id, LEASE_S).await? else {
                 break;
             };
@@ -128,7 +147,10 @@ impl Runner {
         let runner = Arc::clone(self);
         under_way.spawn(async move {
             // Leaves the list also when it is cut off.
-            let _entry = Entry { runner: &runner, id };
+            let _entry = Entry {
+                runner: &runner,
+                id,
+            };
             run(&runner, job, stop).await;
         });
     }

@@ -30,10 +30,12 @@ impl StopSwitch {
 impl Stop {
     /// Returns who wants it to end, once somebody does.
     pub(super) async fn asked(&mut self) -> String {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(told) => told.clone().unwrap_or_default(),
+        let told = self.0.wait_for(Option::is_some).await;
+        let by = told.ok().and_then(|told| told.clone());
+        match by {
+            Some(by) => by,
             // Nobody is left who could ask.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 }

@@ -200,6 +200,13 @@ impl Metrics {
         self.lease_checks.get_or_create(&Outcome { outcome }).inc();
     }
 
+    /// A command has ended here.
+    pub fn command_ended(&self, outcome: &'static str) {
+        self.commands_ended
+            .get_or_create(&Outcome { outcome })
+            .inc();
+    }
+
     fn render(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

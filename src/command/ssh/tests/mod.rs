@@ -3,14 +3,12 @@
 mod keys;
 mod login;
 mod run;
-#[path = "../../../../tests/support/ssh.rs"]
-mod servers;
 mod strange;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use servers::{Account, Dropbear, OpenSsh, Options, Server};
+use crate::command::tests::servers::{self, Account, Dropbear, OpenSsh, Options, Server};
 
 use super::{
     Address, Execute, Happening, Login, LoginSecret, Session, SshError, Stream, Timeouts, connect,
