@@ -19,8 +19,8 @@ use crate::command::types::Execution;
 
 /// Long enough for a machine that does much else; a test that waits for a timeout sets its own.
 const PATIENCE: Timeouts = Timeouts {
-    connect: Duration::from_secs(30),
-    authentication: Duration::from_secs(30),
+    connect: Duration::from_secs(10),
+    authentication: Duration::from_secs(10),
 };
 
 fn address_of(socket: SocketAddr) -> Address {
