@@ -79,7 +79,7 @@ async fn hear(execute: &mut Execute) -> Heard {
             }
         }
     };
-    let end = tokio::time::timeout(Duration::from_secs(60), listen).await;
+    let end = tokio::time::timeout(Duration::from_mins(1), listen).await;
     heard.end = Some(end.expect("the command ends"));
     heard
 }
