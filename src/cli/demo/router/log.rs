@@ -34,18 +34,25 @@ pub(super) async fn read(
         terminal.complain("Usage: logread [-f] [-l COUNT]").await?;
         return Ok(1);
     };
-    let mut next = now_slot() + 1;
+    let next = now_slot() + 1;
     let first = (next - wanted.lines).max(machine.booted_ms() / LINE_MS);
     let past: String = (first..next).map(|slot| line(slot, machine)).collect();
     terminal.print(&past).await?;
-    while wanted.follow {
+    if wanted.follow {
+        follow(next, machine, terminal).await?;
+    }
+    Ok(0)
+}
+
+/// Prints each line as it comes, from `next` on, until the client has gone.
+async fn follow(mut next: i64, machine: &Machine, terminal: &Terminal) -> Result<(), Error> {
+    loop {
         let wait = next * LINE_MS - Timestamp::now().as_millisecond();
         sleep(Duration::from_millis(u64::try_from(wait).unwrap_or(0))).await;
         terminal.print(&line(next, machine)).await?;
         // Who reads slowly misses lines, as in a log that is a ring: never a burst.
         next = (next + 1).max(now_slot());
     }
-    Ok(0)
 }
 
 fn wanted(arguments: &[String]) -> Option<Wanted> {

@@ -44,14 +44,12 @@ async fn exit(arguments: &[String], status: u32, terminal: &Terminal) -> Result<
     let Some(number) = arguments.first() else {
         return Ok(status);
     };
-    match number.parse::<u32>() {
-        Ok(number) => Ok(number & 0xff),
-        Err(_) => {
-            let complaint = format!("-ash: exit: Illegal number: {number}");
-            terminal.complain(&complaint).await?;
-            Ok(SYNTAX_ERROR)
-        }
+    if let Ok(number) = number.parse::<u32>() {
+        return Ok(number & 0xff);
     }
+    let complaint = format!("-ash: exit: Illegal number: {number}");
+    terminal.complain(&complaint).await?;
+    Ok(SYNTAX_ERROR)
 }
 
 /// On what of the command before it a command depends.
@@ -120,12 +118,13 @@ fn next_word(text: &str) -> Result<(String, &str), String> {
                 Some((_, next)) => word.extend(['\\', next]),
                 None => {}
             },
-            (_, '$' | '`') => return Err(not_simulated(letter)),
             (None, ' ' | '\t' | '\r' | '\n' | ';') => return Ok((word, &text[at..])),
             (None, '&' | '|') if text[at + 1..].starts_with(letter) => {
                 return Ok((word, &text[at..]));
             }
-            (None, '&' | '|' | '<' | '>' | '(' | ')') => return Err(not_simulated(letter)),
+            (_, '$' | '`') | (None, '&' | '|' | '<' | '>' | '(' | ')') => {
+                return Err(not_simulated(letter));
+            }
             _ => word.push(letter),
         }
     }
@@ -141,6 +140,7 @@ fn not_simulated(sign: char) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::When::{Always, Failed, Succeeded};
     use super::*;
 
     fn words(line: &str) -> Vec<Vec<String>> {
@@ -168,7 +168,6 @@ mod tests {
     fn commands_are_joined_by_signs_and_line_ends() {
         let steps = parse("a 1&&b||c ;d\ne").unwrap();
         let whens: Vec<_> = steps.iter().map(|step| step.when).collect();
-        use When::{Always, Failed, Succeeded};
         assert_eq!(whens, [Always, Succeeded, Failed, Always, Always]);
         assert_eq!(words("a 1&&b||c ;d\ne")[0], ["a", "1"]);
         assert_eq!(words("a;"), [vec!["a"], vec![]]);

@@ -66,12 +66,12 @@ struct Ended {
 
 impl Command {
     async fn begin(router: &Router, line: &str) -> Self {
-        let link = log_in(router).await;
-        let channel = link.channel_open_session().await.unwrap();
+        let handle = log_in(router).await;
+        let channel = handle.channel_open_session().await.unwrap();
         channel.exec(true, line).await.unwrap();
         Self {
             channel,
-            _link: link,
+            _link: handle,
         }
     }
 
