@@ -1,6 +1,8 @@
 //! `fleetwire demo`: a server with something to see, in a directory that is thrown away.
 
 mod fleet;
+#[cfg(test)]
+mod router;
 mod seed;
 mod streets;
 mod vehicle;
