@@ -33,12 +33,12 @@ pub struct App {
     pub logins: Logins,
     /// What keeps sockets open.
     pub leases: Arc<Leases>,
+    /// What may be run on devices.
+    pub types: Arc<CommandTypes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The three endpoints.
     pub sockets: Arc<Sockets>,
-    /// What commands there are.
-    pub types: Arc<CommandTypes>,
     /// What runs them.
     pub runner: Arc<Runner>,
     tail: Arc<Tail>,
