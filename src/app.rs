@@ -42,6 +42,9 @@ impl App {
     pub async fn open(config: Config, engine: &Engine) -> Result<Self, StoreError> {
         let metrics = Arc::new(Metrics::default());
         let store = Store::open(engine).await?;
+        if !config.secrets.key.is_empty() {
+            store.use_key(config.secrets.key.parse().map_err(StoreError::Key)?);
+        }
         let directory: Arc<dyn Directory> = Arc::new(store.clone());
         let hub = Arc::new(Hub::new(config.socket.outbox_bytes));
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::clone(&metrics)));

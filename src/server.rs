@@ -112,6 +112,8 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
         opened = App::open(config, &engine) => Arc::new(opened?),
         () = signals.received() => return Ok(()),
     };
+    // Found out now, and not by the first who wants a command to be run.
+    app.store.check_key().await?;
     if !metrics_address.is_empty() {
         serve_metrics(&app, metrics_address).await?;
     }

@@ -4,6 +4,7 @@
 //! The unit of a number stands in its name. `fleetwire.toml` beside this file holds every key with
 //! its default and is what `fleetwire config default` prints.
 
+mod audit;
 mod check;
 mod database;
 mod error;
@@ -13,9 +14,11 @@ mod load;
 mod log;
 mod login;
 mod metrics;
+mod secrets;
 mod server;
 mod socket;
 
+pub use audit::AuditConfig;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Mistake, Origin};
 pub use ingest::IngestConfig;
@@ -24,6 +27,7 @@ pub use load::environment;
 pub use log::{LogConfig, LogFormat};
 pub use login::LoginConfig;
 pub use metrics::MetricsConfig;
+pub use secrets::SecretsConfig;
 pub use server::ServerConfig;
 pub use socket::SocketConfig;
 
@@ -32,7 +36,7 @@ use serde::{Deserialize, Serialize};
 /// The file with every key, its comment and its default.
 pub const DEFAULT_FILE: &str = include_str!("fleetwire.toml");
 
-/// Everything that an operator may set. Serializing it is for showing: passwords are masked.
+/// Everything that an operator may set. Serializing it is for showing: passwords and keys are masked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -40,6 +44,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where the data is.
     pub database: DatabaseConfig,
+    /// What secrets are encrypted with.
+    pub secrets: SecretsConfig,
     /// Logging in.
     pub login: LoginConfig,
     /// Open sockets.
@@ -48,6 +54,8 @@ pub struct Config {
     pub lease: LeaseConfig,
     /// The tail of the database.
     pub ingest: IngestConfig,
+    /// The log of who did what.
+    pub audit: AuditConfig,
     /// The listener for Prometheus.
     pub metrics: MetricsConfig,
     /// Logs.
@@ -59,10 +67,12 @@ impl Config {
         let mut problems = check::Problems::default();
         self.server.check(&mut problems);
         self.database.check(&mut problems);
+        self.secrets.check(&mut problems);
         self.login.check(&mut problems);
         self.socket.check(&mut problems);
         self.lease.check(&mut problems);
         self.ingest.check(&mut problems);
+        self.audit.check(&mut problems);
         self.metrics.check(&mut problems);
         self.log.check(&mut problems);
         problems
