@@ -1,0 +1,156 @@
+//! Private keys as operators paste them.
+
+use russh::keys::ssh_key::Kdf;
+use russh::keys::{HashAlg, PrivateKey, decode_secret_key};
+
+/// The largest private key read, in bytes: RSA with 16384 bits takes 13 KiB.
+const LARGEST: usize = 32 * 1024;
+
+/// Rounds of bcrypt that a passphrase may cost. `ssh-keygen` makes 16 or 24 unless told otherwise.
+const MOST_ROUNDS: u32 = 1024;
+
+/// What may be told of a private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKeyInfo {
+    /// For example `ssh-ed25519`.
+    pub algorithm: String,
+    /// As `ssh-keygen -l` shows it: `SHA256:...`.
+    pub fingerprint: String,
+}
+
+/// Why a private key cannot be used. No variant repeats anything of the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// There is no private key in the text.
+    #[error("this is no private key in OpenSSH or PEM form")]
+    NoKey,
+    /// The text is a public key.
+    #[error("this is a public key: the private one is needed")]
+    Public,
+    /// The text is a key file of Dropbear.
+    #[error(
+        "this key is in Dropbear's own form: convert it with \
+         `dropbearconvert dropbear openssh KEY NEW`"
+    )]
+    Dropbear,
+    /// It is larger than any key is.
+    #[error("a private key has at most {LARGEST} bytes")]
+    TooLarge,
+    /// It is encrypted, and no passphrase was given.
+    #[error("the private key is encrypted: its passphrase is needed")]
+    PassphraseNeeded,
+    /// It is encrypted with something else.
+    #[error("the passphrase does not open the private key")]
+    WrongPassphrase,
+    /// It is encrypted in a way that is not known here, or takes too long to open.
+    #[error(
+        "the private key is encrypted in a way that is not supported: give it another passphrase \
+         with `ssh-keygen -p -f KEY`, which writes OpenSSH's form"
+    )]
+    Encryption,
+    /// A kind of key that is not known here, such as DSA or one inside a security key.
+    #[error("keys of this kind are not supported: use Ed25519, ECDSA or RSA")]
+    Kind,
+    /// The text is damaged.
+    #[error("the private key cannot be read: {0}")]
+    Damaged(String),
+}
+
+/// Reads a private key, to tell whether it can be used. It may take a while: an encrypted one is
+/// meant to.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn check_private_key(pem: &str, passphrase: Option<&str>) -> Result<PublicKeyInfo, KeyError> {
+    let key = read_private_key(pem, passphrase)?;
+    Ok(PublicKeyInfo {
+        algorithm: key.algorithm().to_string(),
+        fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+    })
+}
+
+/// The key of a text.
+pub(super) fn read_private_key(
+    text: &str,
+    passphrase: Option<&str>,
+) -> Result<PrivateKey, KeyError> {
+    if text.len() > LARGEST {
+        return Err(KeyError::TooLarge);
+    }
+    // Pasted text comes indented and with the line ends of any system.
+    let pem: String = text
+        .lines()
+        .map(|line| line.trim().to_owned() + "\n")
+        .collect();
+    let passphrase = passphrase.filter(|it| !it.is_empty());
+    let Some(label) = label(&pem) else {
+        return Err(without_label(text));
+    };
+    let is_old_encryption = pem.contains("\nProc-Type: 4,ENCRYPTED");
+    match label {
+        "OPENSSH PRIVATE KEY" => return read_openssh(&pem, passphrase),
+        "ENCRYPTED PRIVATE KEY" if passphrase.is_none() => return Err(KeyError::PassphraseNeeded),
+        "RSA PRIVATE KEY" if is_old_encryption && pem.contains("\nDEK-Info: AES-128-CBC,") => {
+            if passphrase.is_none() {
+                return Err(KeyError::PassphraseNeeded);
+            }
+        }
+        "RSA PRIVATE KEY" | "EC PRIVATE KEY" if is_old_encryption => {
+            return Err(KeyError::Encryption);
+        }
+        "ENCRYPTED PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "PRIVATE KEY" => {}
+        "DSA PRIVATE KEY" => return Err(KeyError::Kind),
+        other if other.contains("PUBLIC KEY") => return Err(KeyError::Public),
+        _ => return Err(KeyError::NoKey),
+    }
+    let is_encrypted = is_old_encryption || label == "ENCRYPTED PRIVATE KEY";
+    decode_secret_key(&pem, passphrase.filter(|_| is_encrypted)).map_err(|error| match error {
+        // Whatever a wrong passphrase makes of the bytes.
+        _ if is_encrypted => KeyError::WrongPassphrase,
+        russh::keys::Error::UnknownAlgorithm(_) | russh::keys::Error::UnsupportedKeyType { .. } => {
+            KeyError::Kind
+        }
+        other => KeyError::Damaged(other.to_string()),
+    })
+}
+
+fn read_openssh(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, KeyError> {
+    use russh::keys::ssh_key::Error;
+    let damaged = |error: Error| match error {
+        Error::AlgorithmUnknown | Error::AlgorithmUnsupported { .. } => KeyError::Kind,
+        other => KeyError::Damaged(other.to_string()),
+    };
+    let key = PrivateKey::from_openssh(pem).map_err(damaged)?;
+    if !key.is_encrypted() {
+        return Ok(key);
+    }
+    let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
+    match key.kdf() {
+        Kdf::Bcrypt { rounds, .. } if *rounds <= MOST_ROUNDS => {}
+        _ => return Err(KeyError::Encryption),
+    }
+    key.decrypt(passphrase).map_err(|error| match error {
+        Error::AlgorithmUnknown | Error::AlgorithmUnsupported { .. } => KeyError::Kind,
+        _ => KeyError::WrongPassphrase,
+    })
+}
+
+/// What stands between `-----BEGIN ` and `-----`.
+fn label(pem: &str) -> Option<&str> {
+    pem.lines()
+        .find_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+}
+
+/// What a text is that has no `-----BEGIN` line.
+fn without_label(text: &str) -> KeyError {
+    const KINDS: [&str; 4] = ["ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-"];
+    let start: String = text.trim_start().chars().take(24).collect();
+    if KINDS.iter().any(|kind| start.starts_with(kind)) {
+        return KeyError::Public;
+    }
+    // The name of the kind behind its length in four bytes, as they are or in base64.
+    if KINDS.iter().any(|kind| start.contains(kind)) || start.starts_with("AAAA") {
+        return KeyError::Dropbear;
+    }
+    KeyError::NoKey
+}
