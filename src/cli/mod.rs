@@ -4,12 +4,16 @@
 //! these answer is written by [`output`]. Exit codes: 0 done, 1 failed (one line on standard error
 //! says why), 2 not understood.
 
+mod audit;
 mod config;
+mod connection;
 mod context;
+mod credential;
 mod demo;
 mod device;
 mod find;
 mod group;
+mod key;
 mod location;
 mod migrate;
 mod organization;
@@ -17,6 +21,7 @@ mod output;
 mod parse;
 mod serve;
 mod session;
+mod stdin;
 mod token;
 mod user;
 mod watch;
@@ -39,7 +44,7 @@ First steps:
   fleetwire token add anna
   fleetwire watch locations --token TOKEN        see vehicles move
 
-ORG, USER, GROUP, DEVICE and LOCATION are an id or a name that only one has.
+ORG, USER, GROUP, DEVICE, CREDENTIAL and LOCATION are an id or a name that only one has.
 Every command has its own --help.";
 
 /// The live channel of a network: device commands and moving vehicles, pushed to whoever may
@@ -98,12 +103,24 @@ enum Command {
     /// Sessions: logins of browsers
     #[command(subcommand)]
     Session(session::Command),
-    /// Devices: what reports coordinates with a key of its own
+    /// Devices: what reports coordinates and what commands run on
     #[command(subcommand)]
     Device(device::Command),
+    /// Credentials: SSH login data
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// Connections: which credentials a device is reached with
+    #[command(subcommand)]
+    Connection(connection::Command),
     /// Locations: places, and where vehicles are now
     #[command(subcommand)]
     Location(location::Command),
+    /// The key that secrets are encrypted with
+    #[command(subcommand)]
+    Key(key::Command),
+    /// The log of who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// The configuration: check it, print the default file, list the environment variables
     #[command(subcommand)]
     Config(config::Command),
@@ -163,7 +180,11 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Token(command) => token::run(&command, context).await,
         Command::Session(command) => session::run(&command, context).await,
         Command::Device(command) => device::run(&command, context).await,
+        Command::Credential(command) => credential::run(&command, context).await,
+        Command::Connection(command) => connection::run(&command, context).await,
         Command::Location(command) => location::run(&command, context).await,
+        Command::Key(command) => key::run(&command, context).await,
+        Command::Audit(command) => audit::run(&command, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Migrate => migrate::run(context).await,
     }
