@@ -3,8 +3,8 @@
 /// What is wrong with which key.
 #[derive(Debug)]
 pub(super) struct Problem {
-    pub(super) section: &'static str,
-    pub(super) key: &'static str,
+    /// The section, its key, and what is named below that.
+    pub(super) path: Vec<String>,
     pub(super) reason: String,
 }
 
@@ -19,9 +19,14 @@ impl Problems {
         key: &'static str,
         reason: impl Into<String>,
     ) {
+        self.add_within(section, &[key], reason);
+    }
+
+    /// Something wrong below a key that holds a table.
+    pub(super) fn add_within(&mut self, section: &str, path: &[&str], reason: impl Into<String>) {
+        let path = [section].into_iter().chain(path.iter().copied());
         self.0.push(Problem {
-            section,
-            key,
+            path: path.map(str::to_owned).collect(),
             reason: reason.into(),
         });
     }

@@ -11,6 +11,9 @@ use toml::{Spanned, Table, Value, de::DeTable, de::DeValue};
 
 use super::{Config, ConfigError, Mistake, Origin};
 
+/// Where the value at a path (section, key, and what is named below) comes from.
+type Place<'a> = &'a dyn Fn(&[&str]) -> Origin;
+
 const PREFIX: &str = "FLEETWIRE_";
 
 /// The environment of this process; what is no UTF-8 cannot be meant for the configuration and is
@@ -66,15 +69,17 @@ fn variable(section: &str, key: &str) -> String {
 }
 
 fn table_of(config: &Config) -> Table {
-    // Strings, numbers and lists of strings only: nothing here that TOML could not write.
+    // Strings, numbers, lists and tables of them: nothing here that TOML could not write.
     Table::try_from(config).expect("a configuration is plain TOML")
 }
 
 #[derive(Default)]
 struct Loading {
     accepted: Table,
-    origins: HashMap<(String, String), Origin>,
+    origins: HashMap<Vec<String>, Origin>,
     mistakes: Vec<Mistake>,
+    /// Entries of tables that were not taken whole: what else is said of them may not be true.
+    broken: Vec<Vec<String>>,
 }
 
 impl Loading {
@@ -98,29 +103,25 @@ impl Loading {
                 return;
             }
         };
+        let place = |path: &[&str]| at(locate(places.get_ref(), path));
         let sections = table_of(&Config::default());
         for (section, value) in values {
-            let (place, keys) = locate(places.get_ref(), &section);
             match value {
                 Value::Table(values) if sections.contains_key(&section) => {
                     for (key, value) in values {
-                        let offset = match keys {
-                            Some(DeValue::Table(keys)) => locate(keys, &key).0,
-                            _ => place,
-                        };
-                        self.accept(at(offset), &section, &key, vec![value]);
+                        self.accept(&place, &section, &key, vec![value]);
                     }
                 }
                 _ if sections.contains_key(&section) => {
                     let reason = format!("must be a section, written [{section}]");
                     self.mistakes
-                        .push(Mistake::new(at(place), section, &reason));
+                        .push(Mistake::new(place(&[&section]), section, &reason));
                 }
                 _ => {
                     let reason =
                         format!("there is no such section; there are {}", names(&sections));
                     self.mistakes
-                        .push(Mistake::new(at(place), section, &reason));
+                        .push(Mistake::new(place(&[&section]), section, &reason));
                 }
             }
         }
@@ -150,32 +151,99 @@ impl Loading {
                 continue;
             };
             let is_list = defaults[*section][*key].is_array();
-            self.accept(origin, section, key, readings(&text, is_list));
+            let place = |_: &[&str]| origin.clone();
+            self.accept(&place, section, key, readings(&text, is_list));
         }
     }
 
     /// Takes the first of `readings` that fits the key's type, or notes why the last does not.
-    fn accept(&mut self, origin: Origin, section: &str, key: &str, readings: Vec<Value>) {
+    fn accept(&mut self, place: Place, section: &str, key: &str, readings: Vec<Value>) {
+        if holds_entries(section, key) {
+            let table = readings.into_iter().find_map(|reading| match reading {
+                Value::Table(table) => Some(table),
+                _ => None,
+            });
+            return self.accept_entries(place, section, key, table);
+        }
         let mut reason = String::new();
         for reading in readings {
             match try_alone(section, key, &reading) {
-                Ok(()) => {
-                    let keys = self
-                        .accepted
-                        .entry(section)
-                        .or_insert(Value::Table(Table::new()));
-                    if let Value::Table(keys) = keys {
-                        keys.insert(key.to_owned(), reading);
-                    }
-                    self.origins
-                        .insert((section.to_owned(), key.to_owned()), origin);
-                    return;
-                }
+                Ok(()) => return self.take(place, section, key, reading),
                 Err(text) => reason = text,
             }
         }
+        self.refuse(place, &[section, key], &reason);
+    }
+
+    /// Takes a table of named entries, each tried alone, and each key of an entry too.
+    fn accept_entries(&mut self, place: Place, section: &str, key: &str, table: Option<Table>) {
+        let Some(table) = table else {
+            let reason = format!("must be a table, written [{section}.{key}]");
+            return self.refuse(place, &[section, key], &reason);
+        };
+        let mut taken = Table::new();
+        for (name, entry) in table {
+            let fits = |entry: &Value| {
+                let alone = Table::from_iter([(name.clone(), entry.clone())]);
+                try_alone(section, key, &Value::Table(alone))
+            };
+            let path = [section, key, &name];
+            let mistakes = self.mistakes.len();
+            let entry = match entry {
+                Value::Table(values) => {
+                    let mut fitting = Table::new();
+                    for (inner, value) in values {
+                        let alone = Table::from_iter([(inner.clone(), value.clone())]);
+                        match fits(&Value::Table(alone)) {
+                            Ok(()) => drop(fitting.insert(inner, value)),
+                            Err(reason) => {
+                                let path = [section, key, &name, &inner];
+                                self.refuse(place, &path, &reason);
+                            }
+                        }
+                    }
+                    Value::Table(fitting)
+                }
+                other => other,
+            };
+            match fits(&entry) {
+                Ok(()) => drop(taken.insert(name.clone(), entry)),
+                Err(reason) if self.mistakes.len() == mistakes => {
+                    self.refuse(place, &path, &reason);
+                }
+                Err(_) => {}
+            }
+            if self.mistakes.len() > mistakes {
+                self.broken.push(owned(&path));
+            }
+        }
+        self.take(place, section, key, Value::Table(taken));
+    }
+
+    fn take(&mut self, place: Place, section: &str, key: &str, value: Value) {
+        // What replaces a table replaces all of it.
+        let path = owned(&[section, key]);
+        self.origins.retain(|known, _| !known.starts_with(&path));
+        self.note_origins(place, &[section, key], &value);
+        let keys = self
+            .accepted
+            .entry(section)
+            .or_insert(Value::Table(Table::new()));
+        if let Value::Table(keys) = keys {
+            keys.insert(key.to_owned(), value);
+        }
+    }
+
+    fn note_origins(&mut self, place: Place, path: &[&str], value: &Value) {
+        self.origins.insert(owned(path), place(path));
+        for (key, value) in value.as_table().into_iter().flatten() {
+            self.note_origins(place, &[path, &[key]].concat(), value);
+        }
+    }
+
+    fn refuse(&mut self, place: Place, path: &[&str], reason: &str) {
         self.mistakes
-            .push(Mistake::new(origin, format!("{section}.{key}"), &reason));
+            .push(Mistake::new(place(path), written(path), reason));
     }
 
     fn finish(mut self) -> Result<Config, ConfigError> {
@@ -188,13 +256,22 @@ impl Loading {
             }
         };
         for problem in config.check().0 {
-            let place = (problem.section.to_owned(), problem.key.to_owned());
-            let origin = self.origins.remove(&place).unwrap_or(Origin::Default);
-            let key = format!("{}.{}", problem.section, problem.key);
+            let path: Vec<&str> = problem.path.iter().map(String::as_str).collect();
+            if self
+                .broken
+                .iter()
+                .any(|entry| problem.path.starts_with(entry))
+            {
+                continue;
+            }
+            // A key that nobody wrote is missing where its table stands.
+            let origin = (1..=path.len())
+                .rev()
+                .find_map(|length| self.origins.get(&problem.path[..length]))
+                .cloned()
+                .unwrap_or(Origin::Default);
             self.mistakes
-                .push(Mistake::new(origin.clone(), key, &problem.reason));
-            // One key may have several problems.
-            self.origins.insert(place, origin);
+                .push(Mistake::new(origin, written(&path), &problem.reason));
         }
         if self.mistakes.is_empty() {
             Ok(config)
@@ -204,14 +281,44 @@ impl Loading {
     }
 }
 
-/// Where a key of `table` stands, and what it holds.
-fn locate<'a, 'b>(table: &'a DeTable<'b>, key: &str) -> (usize, Option<&'a DeValue<'b>>) {
-    table
-        .iter()
-        .find(|(name, _)| name.get_ref() == key)
-        .map_or((0, None), |(name, value)| {
-            (name.span().start, Some(Spanned::get_ref(value)))
-        })
+/// Where the deepest key of `path` that is in `table` stands.
+fn locate(table: &DeTable, path: &[&str]) -> usize {
+    let mut at = 0;
+    let mut table = Some(table);
+    for key in path {
+        let found = table.and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key));
+        let Some((name, value)) = found else { break };
+        at = name.span().start;
+        table = match Spanned::get_ref(value) {
+            DeValue::Table(table) => Some(table),
+            _ => None,
+        };
+    }
+    at
+}
+
+fn owned(path: &[&str]) -> Vec<String> {
+    path.iter().map(|key| (*key).to_owned()).collect()
+}
+
+/// A path as TOML writes it.
+fn written(path: &[&str]) -> String {
+    let is_bare = |key: &str| {
+        let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !key.is_empty() && key.bytes().all(is_bare)
+    };
+    let keys = path.iter().map(|key| match is_bare(key) {
+        true => (*key).to_owned(),
+        false => format!("{key:?}"),
+    });
+    keys.collect::<Vec<_>>().join(".")
+}
+
+/// Whether a key holds a table of entries that the operator names.
+fn holds_entries(section: &str, key: &str) -> bool {
+    let defaults = table_of(&Config::default());
+    let default = defaults.get(section).and_then(|keys| keys.get(key));
+    default.is_some_and(Value::is_table)
 }
 
 /// What a variable's text may mean, likeliest first.

@@ -6,6 +6,7 @@
 
 mod audit;
 mod check;
+mod commands;
 mod database;
 mod error;
 mod ingest;
@@ -19,6 +20,10 @@ mod server;
 mod socket;
 
 pub use audit::AuditConfig;
+pub use commands::{
+    BUILT_IN_TYPES, CommandDefinition, CommandTemplate, CommandsConfig, InputSchema,
+    InputSchemaError, TemplatePart,
+};
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Mistake, Origin};
 pub use ingest::IngestConfig;
@@ -54,6 +59,8 @@ pub struct Config {
     pub lease: LeaseConfig,
     /// The tail of the database.
     pub ingest: IngestConfig,
+    /// Commands on devices.
+    pub commands: CommandsConfig,
     /// The log of who did what.
     pub audit: AuditConfig,
     /// The listener for Prometheus.
@@ -72,6 +79,7 @@ impl Config {
         self.socket.check(&mut problems);
         self.lease.check(&mut problems);
         self.ingest.check(&mut problems);
+        self.commands.check(&mut problems);
         self.audit.check(&mut problems);
         self.metrics.check(&mut problems);
         self.log.check(&mut problems);

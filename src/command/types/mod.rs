@@ -1,5 +1,182 @@
-//! What may run on a device, and what its input makes of it.
+//! What may be run on a device: the types that come along and those that the operator defines.
+//!
+//! A [`CommandType`] checks an input where it is received (the errors are those of OpenWISP), masks
+//! the secrets in it for whoever looks, and says at last what is to be done: an [`Execution`].
 
+mod built_in;
 mod execution;
+mod input;
+mod quoting;
+mod repr;
+mod sentence;
 
 pub use execution::Execution;
+pub use input::Input;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::{CommandDefinition, CommandsConfig, InputSchema};
+use crate::event::OrganizationId;
+use crate::store::FieldErrors;
+
+/// The name of the field in whose place an input is wrong.
+const FIELD: &str = "input";
+
+/// All command types: custom, reboot and change_password, then the operator's by name.
+#[derive(Clone, Debug)]
+pub struct CommandTypes {
+    types: Vec<CommandType>,
+    config: CommandsConfig,
+}
+
+impl CommandTypes {
+    /// The types that come along and those of the configuration. A name that comes along is never
+    /// replaced.
+    #[must_use]
+    pub fn new(config: &CommandsConfig) -> Self {
+        let mut types = built_in::all();
+        for (name, definition) in &config.types {
+            if types.iter().all(|known| known.name != *name) {
+                types.push(CommandType {
+                    name: name.clone(),
+                    label: definition.label.clone(),
+                    schema: definition.schema.clone(),
+                    kind: Kind::Defined(definition.clone()),
+                });
+            }
+        }
+        Self {
+            types,
+            config: config.clone(),
+        }
+    }
+
+    /// The type of this name, whoever may use it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&CommandType> {
+        self.types.iter().find(|known| known.name == name)
+    }
+
+    /// The types that an organization may use.
+    pub fn by<'a>(
+        &'a self,
+        organization: OrganizationId,
+        slug: &'a str,
+    ) -> impl Iterator<Item = &'a CommandType> {
+        self.types
+            .iter()
+            .filter(move |known| self.config.allows(&known.name, organization.0, slug))
+    }
+}
+
+/// One command type.
+#[derive(Clone, Debug)]
+pub struct CommandType {
+    name: String,
+    label: String,
+    /// What the input must be; without it there is none.
+    schema: Option<InputSchema>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Custom,
+    Reboot,
+    ChangePassword,
+    Defined(CommandDefinition),
+}
+
+/// Why nothing can be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    /// The type has changed since the input was checked.
+    #[error("the input no longer fits the command type: {0}")]
+    Input(FieldErrors),
+}
+
+impl CommandType {
+    /// What it is called in requests and rows, e.g. `change_password`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What people call it, e.g. `Change Password`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The JSON Schema of its input, for clients.
+    #[must_use]
+    pub fn schema(&self) -> &Value {
+        self.schema
+            .as_ref()
+            .map_or(&built_in::NO_INPUT, InputSchema::json)
+    }
+
+    /// Checks an input as it was received.
+    ///
+    /// # Errors
+    /// What is wrong with it, under `input`, without its secrets.
+    pub fn check(&self, input: &Value) -> Result<Input, FieldErrors> {
+        self.refuse_wrong(input)?;
+        let mut shown = input.clone();
+        let has_secrets = input::mask(&mut shown, self.schema.as_ref());
+        if matches!(self.kind, Kind::ChangePassword) {
+            shown = built_in::shown_password();
+        }
+        Ok(Input {
+            shown,
+            plain: has_secrets.then(|| input.clone()),
+        })
+    }
+
+    /// What is to be done for an input that was checked, unmasked.
+    ///
+    /// # Errors
+    /// When the type was redefined meanwhile, and the input does not fit it any more.
+    pub fn execution(&self, input: &Value) -> Result<Execution, ExecutionError> {
+        self.refuse_wrong(input).map_err(ExecutionError::Input)?;
+        let secrets = input::secrets(input, self.schema.as_ref());
+        Ok(match &self.kind {
+            Kind::Custom => built_in::custom(input),
+            Kind::Reboot => built_in::reboot(),
+            Kind::ChangePassword => built_in::change_password(input, secrets),
+            Kind::Defined(definition) => Execution {
+                line: quoting::fill(&definition.template, input, self.schema.as_ref()),
+                tty: definition.tty,
+                timeout: definition.timeout_s.map(Duration::from_secs),
+                secrets,
+                ..Execution::default()
+            },
+        })
+    }
+
+    fn refuse_wrong(&self, input: &Value) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        if input::holds_null_character(input) {
+            errors.add(FIELD, "Null characters are not allowed.");
+            return errors.into_result();
+        }
+        let sentences = match &self.schema {
+            Some(schema) => sentence::all(schema, input),
+            None if input.is_null() => Vec::new(),
+            None => vec![sentence::is_not_of_type(input, &["null"])],
+        };
+        for sentence in sentences {
+            errors.add(FIELD, sentence);
+        }
+        errors.into_result()?;
+        if matches!(self.kind, Kind::ChangePassword) {
+            built_in::check_password(input)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

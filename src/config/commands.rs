@@ -1,0 +1,146 @@
+//! `[commands]`: what runs on devices, how much of it, and for how long.
+
+mod definition;
+mod schema;
+mod shell;
+mod template;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::check::{Problems, between};
+
+pub use definition::CommandDefinition;
+pub use schema::{InputSchema, InputSchemaError};
+pub use template::{CommandTemplate, TemplatePart};
+
+/// The names of the command types that fleetwire brings along.
+pub const BUILT_IN_TYPES: [&str; 3] = ["custom", "reboot", "change_password"];
+
+/// The name that stands for every organization that is not listed by itself.
+const OTHERS: &str = "*";
+
+/// Commands on devices.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandsConfig {
+    /// Seconds in which an address has to take the connection and exchange keys.
+    pub connect_timeout_s: u64,
+    /// Seconds in which a device has to accept the login.
+    pub authentication_timeout_s: u64,
+    /// Seconds that a command may run, unless its type has a time of its own.
+    pub timeout_s: u64,
+    /// Commands that run at the same time, each on another device.
+    pub parallel: usize,
+    /// Seconds that a command may wait for its start before it expires.
+    pub queue_s: u64,
+    /// Bytes of a command's output that are kept.
+    pub output_bytes: usize,
+    /// Days that commands are kept after their end; 0 for ever.
+    pub keep_days: u32,
+    /// The operator's own command types, by name.
+    pub types: BTreeMap<String, CommandDefinition>,
+    /// The names of the types that an organization (by slug or id) may use; see [`Self::allows`].
+    pub allowed: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for CommandsConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout_s: 5,
+            authentication_timeout_s: 2,
+            timeout_s: 30,
+            parallel: 64,
+            queue_s: 600,
+            output_bytes: 1024 * 1024,
+            keep_days: 90,
+            types: BTreeMap::new(),
+            allowed: BTreeMap::new(),
+        }
+    }
+}
+
+impl CommandsConfig {
+    /// Whether an organization may use the command type of this name: what is listed under its id
+    /// counts, else under its slug, else under `*`; where nothing is listed, every type may be used.
+    #[must_use]
+    pub fn allows(&self, name: &str, organization: Uuid, slug: &str) -> bool {
+        let by_id = self
+            .allowed
+            .iter()
+            .find(|(key, _)| Uuid::parse_str(key).is_ok_and(|id| id == organization))
+            .map(|(_, names)| names);
+        by_id
+            .or_else(|| self.allowed.get(slug))
+            .or_else(|| self.allowed.get(OTHERS))
+            .is_none_or(|names| names.iter().any(|allowed| allowed == name))
+    }
+
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let (an_hour, a_day, a_week, a_century) = (3600, 86_400, 604_800, 36_500);
+        for (key, value, least, most) in [
+            ("connect_timeout_s", self.connect_timeout_s, 1, an_hour),
+            (
+                "authentication_timeout_s",
+                self.authentication_timeout_s,
+                1,
+                an_hour,
+            ),
+            ("timeout_s", self.timeout_s, 1, a_day),
+            ("parallel", self.parallel as u64, 1, 10_000),
+            ("queue_s", self.queue_s, 1, a_week),
+            ("output_bytes", self.output_bytes as u64, 1024, 1 << 26),
+            ("keep_days", self.keep_days.into(), 0, a_century),
+        ] {
+            between(problems, "commands", key, value, least, most);
+        }
+        for (name, definition) in &self.types {
+            for (key, reason) in definition.problems(name) {
+                let path: &[&str] = if key.is_empty() {
+                    &["types", name]
+                } else {
+                    &["types", name, key]
+                };
+                problems.add_within("commands", path, reason);
+            }
+        }
+        for (organization, names) in &self.allowed {
+            for name in names {
+                if !BUILT_IN_TYPES.contains(&&**name) && !self.types.contains_key(name) {
+                    let own = self.types.keys().map(String::as_str);
+                    let known: Vec<_> = BUILT_IN_TYPES.into_iter().chain(own).collect();
+                    let reason = format!(
+                        "there is no command type \"{name}\"; there are {}",
+                        known.join(", ")
+                    );
+                    problems.add_within("commands", &["allowed", organization], reason);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organization_may_use_what_is_listed_for_it_or_for_the_others_or_all() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let mut config = CommandsConfig::default();
+        assert!(config.allows("reboot", one, "alpha"));
+        config.allowed.insert("alpha".into(), list(&["custom"]));
+        assert!(config.allows("custom", one, "alpha"));
+        assert!(!config.allows("reboot", one, "alpha"));
+        assert!(config.allows("reboot", two, "beta"));
+        config.allowed.insert("*".into(), list(&["reboot"]));
+        assert!(!config.allows("reboot", one, "alpha"));
+        assert!(config.allows("reboot", two, "beta"));
+        assert!(!config.allows("custom", two, "beta"));
+        config.allowed.insert(one.to_string(), list(&[]));
+        assert!(!config.allows("custom", one, "alpha"));
+    }
+}
