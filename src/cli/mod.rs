@@ -2,7 +2,7 @@
 //!
 //! Arguments are read into plain structs here, turned into what the layers below want, and what
 //! these answer is written by [`output`]. Exit codes: 0 done, 1 failed (one line on standard error
-//! says why), 2 not understood.
+//! says why), 2 not understood; `run` ends with the code of its command.
 
 mod audit;
 mod config;
@@ -19,7 +19,9 @@ mod migrate;
 mod organization;
 mod output;
 mod parse;
+mod run;
 mod serve;
+mod server_url;
 mod session;
 mod stdin;
 mod token;
@@ -43,6 +45,12 @@ First steps:
   fleetwire user add anna --password-stdin --staff --group Operator --manages \"Metro Transit\"
   fleetwire token add anna
   fleetwire watch locations --token TOKEN        see vehicles move
+
+Commands on a device:
+  fleetwire device set \"Bus 1\" --address 10.0.0.17
+  fleetwire credential add routers --org \"Metro Transit\" --username root --password-stdin
+  fleetwire connection add \"Bus 1\" routers
+  fleetwire run \"Bus 1\" -- uptime                see what it prints, as it prints it
 
 ORG, USER, GROUP, DEVICE, CREDENTIAL and LOCATION are an id or a name that only one has.
 Every command has its own --help.";
@@ -86,7 +94,9 @@ enum Command {
     Serve(serve::Serve),
     /// Start a server with made-up organizations and a fleet that drives, in a throwaway directory
     Demo(demo::Demo),
-    /// Print what moves, as it moves: one JSON object a line
+    /// Run a command on a device: prints what it prints, ends as it ends
+    Run(run::Run),
+    /// Print what moves, or what commands do, as it happens: one JSON object a line
     Watch(watch::Watch),
     /// Organizations: the tenants
     #[command(subcommand)]
@@ -142,18 +152,21 @@ pub fn main() -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::from(2), ExitCode::from);
         }
     };
-    match run(cli) {
+    match obey(cli) {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads our output has had enough of it (`| head`): not our failure.
         Err(error) if error.is::<output::Closed>() => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(run::ExitWith(code)) = error.downcast_ref() {
+                return ExitCode::from(*code);
+            }
             output::complain(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn obey(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -173,6 +186,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
     match command {
         Command::Serve(command) => serve::run(&command, context).await,
         Command::Demo(command) => demo::run(&command, context).await,
+        Command::Run(command) => run::run(&command, context).await,
         Command::Watch(command) => watch::run(&command, context).await,
         Command::Org(command) => organization::run(&command, context).await,
         Command::User(command) => user::run(&command, context).await,
