@@ -1,6 +1,8 @@
 //! `fleetwire demo`: a server with something to see, in a directory that is thrown away.
 
 mod fleet;
+#[cfg(test)]
+mod router;
 mod seed;
 mod streets;
 mod vehicle;
@@ -56,7 +58,7 @@ pub(crate) async fn run(demo: &Demo, context: &Context) -> anyhow::Result<()> {
     let engine = Engine::Sqlite {
         directory: directory.path().to_owned(),
     };
-    let app = Arc::new(App::open(config, &engine).await?);
+    let app = Arc::new(App::open(config, &engine, directory.path()).await?);
     let seeded = tokio::select! {
         seeded = seed::seed(&app.store, demo.vehicles) => Some(seeded?),
         () = signals.received() => None,

@@ -123,24 +123,4 @@ impl CommandsConfig {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_organization_may_use_what_is_listed_for_it_or_for_the_others_or_all() {
-        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let mut config = CommandsConfig::default();
-        assert!(config.allows("reboot", one, "alpha"));
-        config.allowed.insert("alpha".into(), list(&["custom"]));
-        assert!(config.allows("custom", one, "alpha"));
-        assert!(!config.allows("reboot", one, "alpha"));
-        assert!(config.allows("reboot", two, "beta"));
-        config.allowed.insert("*".into(), list(&["reboot"]));
-        assert!(!config.allows("reboot", one, "alpha"));
-        assert!(config.allows("reboot", two, "beta"));
-        assert!(!config.allows("custom", two, "beta"));
-        config.allowed.insert(one.to_string(), list(&[]));
-        assert!(!config.allows("custom", one, "alpha"));
-    }
-}
+mod tests;

@@ -307,9 +307,12 @@ fn written(path: &[&str]) -> String {
         let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         !key.is_empty() && key.bytes().all(is_bare)
     };
-    let keys = path.iter().map(|key| match is_bare(key) {
-        true => (*key).to_owned(),
-        false => format!("{key:?}"),
+    let keys = path.iter().map(|key| {
+        if is_bare(key) {
+            (*key).to_owned()
+        } else {
+            format!("{key:?}")
+        }
     });
     keys.collect::<Vec<_>>().join(".")
 }

@@ -14,7 +14,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -131,7 +131,7 @@ impl Dropbear {
             rooms.stand_ins().display()
         );
         let program = variable("FLEETWIRE_TEST_DROPBEAR");
-        let arguments = ["-i", "-E", "-m", "-r", &key, "-c", &forced].map(str::to_owned);
+        let arguments = ["-i", "-m", "-r", &key, "-c", &forced].map(str::to_owned);
         Server::start(rooms, vec![host_key], program, arguments.into())
     }
 }
@@ -146,22 +146,18 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The connections of a server, and the processes that serve them.
+/// The connections of a server.
 #[derive(Default)]
 struct Open {
     is_over: bool,
     connections: Vec<TcpStream>,
-    processes: Vec<Child>,
 }
 
 impl Open {
+    /// Their processes end by themselves.
     fn cut(&mut self) {
         for connection in self.connections.drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
-        }
-        for mut process in self.processes.drain(..) {
-            let _ = process.kill();
-            let _ = process.wait();
         }
     }
 }
@@ -187,23 +183,21 @@ impl Server {
                 if open.is_over {
                     break;
                 }
-                open.processes
-                    .retain_mut(|it| matches!(it.try_wait(), Ok(None)));
                 open.connections.push(connection.try_clone().unwrap());
+                let log = fs::File::options().append(true).create(true).open(&log);
                 let socket = || OwnedFd::from(connection.try_clone().unwrap());
-                let mut command = Command::new(&program);
-                command
+                let mut process = Command::new(&program)
                     .args(&arguments)
                     .stdin(socket())
                     .stdout(socket())
-                    .stderr(
-                        fs::File::options()
-                            .append(true)
-                            .create(true)
-                            .open(&log)
-                            .unwrap(),
-                    );
-                open.processes.push(command.spawn().unwrap());
+                    .stderr(log.unwrap())
+                    .spawn()
+                    .unwrap();
+                std::thread::spawn(move || {
+                    let _ = process.wait();
+                    // What is kept for `cut` would hold it open.
+                    let _ = connection.shutdown(Shutdown::Both);
+                });
             }
         });
         let cut = Arc::clone(&open);
@@ -248,7 +242,7 @@ impl Server {
         self.open.lock().unwrap().cut();
     }
 
-    /// What the server told about its connections.
+    /// What an sshd told about its connections.
     pub fn log(&self) -> String {
         fs::read_to_string(self.rooms.path("log")).unwrap_or_default()
     }

@@ -14,7 +14,9 @@ async fn open() -> (TempDir, Arc<App>) {
     let engine = Engine::Sqlite {
         directory: directory.path().to_owned(),
     };
-    let app = App::open(Config::default(), &engine).await.unwrap();
+    let app = App::open(Config::default(), &engine, directory.path())
+        .await
+        .unwrap();
     (directory, Arc::new(app))
 }
 

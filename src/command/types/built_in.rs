@@ -13,7 +13,7 @@ use crate::store::FieldErrors;
 /// The schema of what takes no input.
 pub(super) static NO_INPUT: LazyLock<Value> = LazyLock::new(|| json!({"type": "null"}));
 
-/// Custom, reboot and change_password.
+/// `custom`, `reboot` and `change_password`.
 pub(super) fn all() -> Vec<CommandType> {
     let custom = json!({
         "title": "Custom Command",

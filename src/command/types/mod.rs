@@ -17,14 +17,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{CommandDefinition, CommandsConfig, InputSchema};
+use crate::config::{CommandTemplate, CommandsConfig, InputSchema};
 use crate::event::OrganizationId;
 use crate::store::FieldErrors;
 
 /// The name of the field in whose place an input is wrong.
 const FIELD: &str = "input";
 
-/// All command types: custom, reboot and change_password, then the operator's by name.
+/// All command types: those that come along, then the operator's by name.
 #[derive(Clone, Debug)]
 pub struct CommandTypes {
     types: Vec<CommandType>,
@@ -43,7 +43,11 @@ impl CommandTypes {
                     name: name.clone(),
                     label: definition.label.clone(),
                     schema: definition.schema.clone(),
-                    kind: Kind::Defined(definition.clone()),
+                    kind: Kind::Defined {
+                        template: definition.template.clone(),
+                        tty: definition.tty,
+                        timeout: definition.timeout_s.map(Duration::from_secs),
+                    },
                 });
             }
         }
@@ -86,7 +90,12 @@ enum Kind {
     Custom,
     Reboot,
     ChangePassword,
-    Defined(CommandDefinition),
+    /// The operator's.
+    Defined {
+        template: CommandTemplate,
+        tty: bool,
+        timeout: Option<Duration>,
+    },
 }
 
 /// Why nothing can be run.
@@ -146,10 +155,14 @@ impl CommandType {
             Kind::Custom => built_in::custom(input),
             Kind::Reboot => built_in::reboot(),
             Kind::ChangePassword => built_in::change_password(input, secrets),
-            Kind::Defined(definition) => Execution {
-                line: quoting::fill(&definition.template, input, self.schema.as_ref()),
-                tty: definition.tty,
-                timeout: definition.timeout_s.map(Duration::from_secs),
+            Kind::Defined {
+                template,
+                tty,
+                timeout,
+            } => Execution {
+                line: quoting::fill(template, input, self.schema.as_ref()),
+                tty: *tty,
+                timeout: *timeout,
                 secrets,
                 ..Execution::default()
             },

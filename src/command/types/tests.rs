@@ -125,12 +125,12 @@ fn a_password_goes_in_by_standard_input_and_is_shown_nowhere() {
     let checked = kind.check(&input).unwrap();
     assert_eq!(checked.shown.to_string(), r#"{"password":"********"}"#);
     assert_eq!(checked.plain.as_ref(), Some(&input));
-    assert!(!format!("{checked:?}").contains("6"));
+    assert!(!format!("{checked:?}").contains('6'));
     let execution = kind.execution(checked.plain.as_ref().unwrap()).unwrap();
     assert_eq!(execution.line, "passwd");
     assert_eq!(execution.stdin, b"it's 6 \nit's 6 \n");
     assert!(execution.secrets.contains(&"it's 6 ".to_owned()));
-    assert!(!format!("{execution:?}").contains("6"));
+    assert!(!format!("{execution:?}").contains('6'));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jsonschema::paths::LocationSegment;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -113,8 +114,8 @@ impl InputSchema {
         let defaults = Value::Object(defaults);
         for error in self.validator.iter_errors(&defaults) {
             // Others may be required beside the defaults.
-            if let Some(name) = error.instance_path().as_str().split('/').nth(1) {
-                return Err(InputSchemaError::Default(name.to_owned()));
+            if let Some(LocationSegment::Property(name)) = error.instance_path().segments().next() {
+                return Err(InputSchemaError::Default(name.into_owned()));
             }
         }
         Ok(())
@@ -130,7 +131,11 @@ fn validator(json: &Value) -> Result<Validator, InputSchemaError> {
         .with_pattern_options(PatternOptions::regex())
         .offline()
         .build(json)
-        .map_err(|error| InputSchemaError::NoSchema(format!("{error}")))
+        .map_err(|error| {
+            let at = error.instance_path().as_str().trim_start_matches('/');
+            let at = if at.is_empty() { "schema" } else { at };
+            InputSchemaError::NoSchema(format!("{}: {error}", at.replace('/', ".")))
+        })
 }
 
 /// A secret is masked by its place and sought in output as a text, so it is a string directly below

@@ -15,6 +15,8 @@ pub(super) struct Shell {
     behind_value: bool,
     /// Behind `$`, or in the name of a `${name}`.
     dollar: Dollar,
+    /// Behind `>&` or `<&`, or in the number there.
+    redirection: Redirection,
     /// Behind something that this reader does not understand: what it is.
     lost: Option<&'static str>,
 }
@@ -37,25 +39,44 @@ enum Dollar {
     Name,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Redirection {
+    #[default]
+    None,
+    Sign,
+    Number,
+}
+
 const NESTED: &str = "stands behind quotes that hold a substitution of their own";
 const EXPANSION: &str = "stands behind a ${...} that is more than a name";
 const HERE_DOCUMENT: &str = "stands behind <<";
 const ARITHMETIC: &str = "stands behind (( or $[";
+const REDIRECTION: &str = "stands behind >& or <& with no number";
 const BACKTICKS: &str = "stands behind ` ` with quotes in them; write $( )";
 const DOLLAR_QUOTE: &str = "stands behind $'";
 
 impl Shell {
     /// Reads one character of the command line.
     pub(super) fn read(&mut self, letter: char) {
-        let dollar = std::mem::take(&mut self.dollar);
-        let behind_value = std::mem::take(&mut self.behind_value);
+        let takes_escapes = matches!(self.context, Context::Plain | Context::Double);
         if std::mem::take(&mut self.escaped) {
             // A line that is continued goes on as if nothing had been there.
             if letter != '\n' {
                 self.last = Some(letter);
+                (self.dollar, self.behind_value) = (Dollar::None, false);
+                self.read_redirection(letter);
             }
             return;
         }
+        if letter == '\\' && takes_escapes {
+            self.escaped = true;
+            if self.dollar == Dollar::Name {
+                self.lose(EXPANSION);
+            }
+            return;
+        }
+        let dollar = std::mem::take(&mut self.dollar);
+        let behind_value = std::mem::take(&mut self.behind_value);
         match self.context {
             Context::Single => self.close(letter, '\''),
             Context::Comment => {
@@ -71,7 +92,6 @@ impl Shell {
             Context::Double => {
                 self.read_dollar(dollar, letter);
                 match letter {
-                    '\\' => self.escaped = true,
                     '`' => self.lose(NESTED),
                     '(' if dollar == Dollar::Sign => self.lose(NESTED),
                     _ => self.close(letter, '"'),
@@ -85,8 +105,8 @@ impl Shell {
     }
 
     fn read_plain(&mut self, dollar: Dollar, behind_value: bool, letter: char) {
+        self.read_redirection(letter);
         match letter {
-            '\\' => self.escaped = true,
             '\'' if dollar == Dollar::Sign => self.lose(DOLLAR_QUOTE),
             '[' if dollar == Dollar::Sign => self.lose(ARITHMETIC),
             '\'' => self.context = Context::Single,
@@ -94,6 +114,7 @@ impl Shell {
             '`' => self.context = Context::Backtick,
             '<' if self.last == Some('<') => self.lose(HERE_DOCUMENT),
             '(' if self.last == Some('(') => self.lose(ARITHMETIC),
+            '&' if matches!(self.last, Some('<' | '>')) => self.redirection = Redirection::Sign,
             // A comment only if the value is left out: nobody can have meant that.
             '#' if behind_value => self.lose("stands behind a # that follows a value"),
             '#' if self.last.is_none_or(|last| " \t\n;&|()<>".contains(last)) => {
@@ -102,6 +123,19 @@ impl Shell {
             _ => {}
         }
         self.last = Some(letter);
+    }
+
+    /// Follows `>&` and the number behind it. What else stands there, bash expands twice.
+    fn read_redirection(&mut self, letter: char) {
+        self.redirection = match self.redirection {
+            Redirection::None => Redirection::None,
+            _ if letter.is_ascii_digit() || letter == '-' => Redirection::Number,
+            Redirection::Number if " \t\n;&|()<>".contains(letter) => Redirection::None,
+            Redirection::Sign | Redirection::Number => {
+                self.lose(REDIRECTION);
+                Redirection::None
+            }
+        };
     }
 
     /// Follows `$`, `${` and the name in it.
@@ -137,6 +171,9 @@ impl Shell {
         }
         if self.escaped {
             return Err("stands behind a backslash");
+        }
+        if self.redirection != Redirection::None {
+            return Err(REDIRECTION);
         }
         if self.dollar != Dollar::None {
             return Err("stands behind $; a brace that is part of the command is written twice");

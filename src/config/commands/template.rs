@@ -180,6 +180,7 @@ mod tests {
             "echo \\\\{x} \\' {x}",
             "echo \\\n {x}",
             "echo {x}{y}",
+            "(a 2>&1 >&-)2>&1 && {x} &",
             "echo $# $1 ${{PATH}} {x}",
         ] {
             assert!(parts(good).is_ok(), "{good}: {:?}", parts(good));
@@ -203,6 +204,14 @@ mod tests {
             "echo \"${{a:-\"{x}\"}}\"",
             "cat <<EOF\n{x}\nEOF",
             "echo {x}<{x}<EOF {x}",
+            "echo $\\\n{x}",
+            "echo $\\\n'\\'' {x}",
+            "\\\n#{x}",
+            "cat <\\\n<EOF\n{x}\nEOF",
+            "echo >&{x}",
+            "echo >& {x}",
+            "echo 2>&1{x}",
+            "echo <&\\\n{x}",
             "echo $(( {x} ))",
             "(( a = {x} ))",
             "echo $[ {x} ]",

@@ -151,11 +151,16 @@ async fn a_remembered_host_key_is_known_again_among_several() {
 
 #[tokio::test]
 async fn a_changed_host_key_is_refused_before_anything_is_shown() {
-    for kind in ["ed25519", "rsa"] {
+    let [openssh, dropbear] = both();
+    // A Dropbear without an RSA key offers one all the same, and fails when it is taken up on that.
+    for (kind, servers) in [
+        ("ed25519", &[&openssh, &dropbear][..]),
+        ("rsa", &[&openssh]),
+    ] {
         let directory = tempfile::tempdir().unwrap();
         let other = generate_key(&directory.path().join("key"), kind, None);
-        for server in both() {
-            let error = refusal(&server, &by_password(), Some(&other)).await;
+        for server in servers {
+            let error = refusal(server, &by_password(), Some(&other)).await;
             let SshError::HostKeyChanged {
                 remembered_fingerprint,
                 shown,

@@ -3,14 +3,12 @@
 mod keys;
 mod login;
 mod run;
-#[path = "../../../../tests/support/ssh.rs"]
-mod servers;
 mod strange;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use servers::{Account, Dropbear, OpenSsh, Options, Server};
+use crate::command::tests::servers::{self, Account, Dropbear, OpenSsh, Options, Server};
 
 use super::{
     Address, Execute, Happening, Login, LoginSecret, Session, SshError, Stream, Timeouts, connect,
@@ -19,8 +17,8 @@ use crate::command::types::Execution;
 
 /// Long enough for a machine that does much else; a test that waits for a timeout sets its own.
 const PATIENCE: Timeouts = Timeouts {
-    connect: Duration::from_secs(30),
-    authentication: Duration::from_secs(30),
+    connect: Duration::from_secs(10),
+    authentication: Duration::from_secs(10),
 };
 
 fn address_of(socket: SocketAddr) -> Address {
@@ -79,7 +77,7 @@ async fn hear(execute: &mut Execute) -> Heard {
             }
         }
     };
-    let end = tokio::time::timeout(Duration::from_secs(60), listen).await;
+    let end = tokio::time::timeout(Duration::from_mins(1), listen).await;
     heard.end = Some(end.expect("the command ends"));
     heard
 }

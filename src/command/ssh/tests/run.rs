@@ -128,21 +128,27 @@ async fn a_flood_waits_for_a_slow_reader_and_arrives_whole() {
 }
 
 #[tokio::test]
-async fn a_reader_that_stops_makes_the_device_stop() {
-    let server = OpenSsh::start(&Options::default());
-    let directory = tempfile::tempdir_in(Account::of_the_tests().home).unwrap();
-    std::os::unix::fs::chown(directory.path(), None, None).unwrap();
-    // It counts what it got rid of.
-    let command = line("head -c 100000000 /dev/zero");
-    let mut execute = log_in(&server).await.exec(&command).await.unwrap();
-    hear_of(&mut execute, "\0").await;
-    // Nothing reads now. All that is in here is bounded by the channel's queue, so that a reader
-    // that comes back still finds the rest.
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
+async fn a_reader_that_stops_makes_the_device_wait() {
+    for server in both() {
+        let done = Account::of_the_tests()
+            .home
+            .join(uuid::Uuid::new_v4().to_string());
+        let command = line(&format!(
+            "head -c 20000000 /dev/zero; : >{}",
+            done.display()
+        ));
+        let mut execute = log_in(&server).await.exec(&command).await.unwrap();
+        let Happening::Output { bytes, .. } = execute.next().await else {
+            panic!("it prints");
+        };
+        // Nobody reads for as long as another command takes from its log-in to its end.
+        run_on(&server, &line("true")).await;
+        assert!(!done.exists());
+        let heard = hear(&mut execute).await;
+        assert_eq!(bytes.len() + heard.stdout.len(), 20_000_000);
+        assert_eq!(heard.end, Some(Happening::Exited(0)));
+        assert!(done.exists());
     }
-    execute.kill().await;
-    assert!(matches!(execute.next().await, Happening::Lost(_)));
 }
 
 #[tokio::test]
@@ -163,12 +169,17 @@ async fn term_ends_a_command() {
 #[tokio::test]
 async fn kill_ends_a_command_that_ignores_term() {
     for server in both() {
-        let command = line("trap '' TERM; echo begun $$; while :; do sleep 1; done");
+        let command = line("trap '' TERM; echo $$; while :; do sleep 1; done");
         let mut execute = log_in(&server).await.exec(&command).await.unwrap();
-        hear_of(&mut execute, "begun").await;
+        let Happening::Output { bytes, .. } = execute.next().await else {
+            panic!("it prints its process id");
+        };
+        let id: u32 = str::from_utf8(&bytes).unwrap().trim().parse().unwrap();
         execute.terminate().await;
         execute.kill().await;
         assert!(matches!(execute.next().await, Happening::Lost(_)));
+        let gone = line(&format!("while kill -0 {id}; do sleep 0.1; done"));
+        assert_eq!(run_on(&server, &gone).await.end, Some(Happening::Exited(0)));
     }
 }
 
