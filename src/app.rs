@@ -58,6 +58,9 @@ impl App {
     ) -> Result<Self, StoreError> {
         let metrics = Arc::new(Metrics::default());
         let store = Store::open(engine).await?;
+        if !config.secrets.key.is_empty() {
+            store.use_key(config.secrets.key.parse().map_err(StoreError::Key)?);
+        }
         let directory: Arc<dyn Directory> = Arc::new(store.clone());
         let hub = Arc::new(Hub::new(config.socket.outbox_bytes));
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::clone(&metrics)));
@@ -127,7 +130,7 @@ impl App {
         running.spawn(Arc::clone(&self.runner).run());
         let keep = Keep {
             commands_days: self.config.commands.keep_days.into(),
-            audit_days: 365,
+            audit_days: self.config.audit.keep_days,
         };
         running.spawn(clear_away(self.store.clone(), keep));
         Ok(running)

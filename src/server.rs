@@ -117,6 +117,8 @@ pub async fn run_until_signalled(
         opened = App::open(config, &engine, data_dir) => Arc::new(opened?),
         () = signals.received() => return Ok(()),
     };
+    // Found out now, and not by the first who wants a command to be run.
+    app.store.check_key().await?;
     if !metrics_address.is_empty() {
         serve_metrics(&app, metrics_address).await?;
     }
