@@ -15,8 +15,8 @@ help: ## List these targets
 demo: ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
 	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
 
-test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL started for them, with the Python and Node clients
-	tests/servers/postgres.sh cargo test --no-fail-fast $(ARGS)
+test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL and SSH servers started for them, with the Python and Node clients
+	tests/servers/ssh.sh tests/servers/postgres.sh cargo test --no-fail-fast $(ARGS)
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::

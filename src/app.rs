@@ -1,19 +1,25 @@
 //! The composition root: every part built once and handed to those who need it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::login::Logins;
 use crate::access::{Directory, Leases};
 use crate::command::types::CommandTypes;
+use crate::command::{Node, Runner};
 use crate::config::Config;
 use crate::hub::{Hub, Source};
 use crate::ingest::{Ingest, Origin, Tail, follow_hints};
 use crate::socket::Sockets;
-use crate::store::{Engine, Store, StoreError};
+use crate::store::{Engine, Keep, Store, StoreError};
 use crate::telemetry::Metrics;
+
+/// Between two looks for what has been kept long enough.
+const CLEAR_AWAY: Duration = Duration::from_hours(1);
 
 /// The running server's parts.
 pub struct App {
@@ -33,18 +39,28 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The three endpoints.
     pub sockets: Arc<Sockets>,
+    /// What runs them.
+    pub runner: Arc<Runner>,
     tail: Arc<Tail>,
     ingest: Arc<Ingest>,
 }
 
 impl App {
-    /// Opens the database and puts the parts together. Nothing runs yet.
+    /// Opens the database and puts the parts together. Nothing runs yet. `data_dir` is where this
+    /// node keeps who it is.
     ///
     /// # Errors
     /// When the database cannot be opened or brought to this version's tables.
-    pub async fn open(config: Config, engine: &Engine) -> Result<Self, StoreError> {
+    pub async fn open(
+        config: Config,
+        engine: &Engine,
+        data_dir: &Path,
+    ) -> Result<Self, StoreError> {
         let metrics = Arc::new(Metrics::default());
         let store = Store::open(engine).await?;
+        if !config.secrets.key.is_empty() {
+            store.use_key(config.secrets.key.parse().map_err(StoreError::Key)?);
+        }
         let directory: Arc<dyn Directory> = Arc::new(store.clone());
         let hub = Arc::new(Hub::new(config.socket.outbox_bytes));
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::clone(&metrics)));
@@ -65,22 +81,33 @@ impl App {
             Arc::clone(&leases),
             Arc::clone(&metrics),
         ));
+        let types = Arc::new(CommandTypes::new(&config.commands));
+        let runner = Arc::new(Runner::new(
+            store.clone(),
+            Arc::clone(&ingest),
+            Arc::clone(&types),
+            Arc::clone(&metrics),
+            config.commands.clone(),
+            Node::of(data_dir),
+        ));
         Ok(Self {
             logins: Logins::new(store.clone(), &config.login),
-            types: Arc::new(CommandTypes::new(&config.commands)),
             config,
             store,
             directory,
             leases,
             metrics,
             sockets,
+            types,
+            runner,
             tail,
             ingest,
         })
     }
 
-    /// Starts what runs beside the requests: the tail, the hints and the leases. They end when what
-    /// is returned is dropped.
+    /// Starts what runs beside the requests: the tail, the hints, the leases, the runner and the
+    /// clearing away. They end when what is returned is dropped. Commands that this node left running
+    /// have ended when this returns.
     ///
     /// # Errors
     /// When the database cannot say where its log stands.
@@ -99,6 +126,27 @@ impl App {
                 .run(every, |outcome| metrics.leases_checked(outcome))
                 .await;
         });
+        self.runner.recover().await?;
+        running.spawn(Arc::clone(&self.runner).run());
+        let keep = Keep {
+            commands_days: self.config.commands.keep_days.into(),
+            audit_days: self.config.audit.keep_days,
+        };
+        running.spawn(clear_away(self.store.clone(), keep));
         Ok(running)
+    }
+}
+
+/// Removes what has been kept long enough, for as long as the program runs.
+async fn clear_away(store: Store, keep: Keep) {
+    let mut looks = interval(CLEAR_AWAY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        match store.clear_away(keep).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "removed what was kept long enough"),
+            Err(error) => tracing::warn!(%error, "what was kept long enough could not be removed"),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,15 +104,21 @@ impl EndSignals {
 ///
 /// # Errors
 /// When the server cannot start.
-pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), ServeError> {
+pub async fn run_until_signalled(
+    config: Config,
+    engine: Engine,
+    data_dir: &Path,
+) -> Result<(), ServeError> {
     let mut signals = EndSignals::listen()?;
     raise_open_files();
     let address = config.server.listen;
     let metrics_address = config.metrics.listen.clone();
     let app = tokio::select! {
-        opened = App::open(config, &engine) => Arc::new(opened?),
+        opened = App::open(config, &engine, data_dir) => Arc::new(opened?),
         () = signals.received() => return Ok(()),
     };
+    // Found out now, and not by the first who wants a command to be run.
+    app.store.check_key().await?;
     if !metrics_address.is_empty() {
         serve_metrics(&app, metrics_address).await?;
     }
@@ -130,11 +137,17 @@ pub async fn run_until_signalled(config: Config, engine: Engine) -> Result<(), S
     }
     tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
     begin_drain.send_replace(true);
+    let window = Duration::from_secs(app.config.server.drain_s);
+    let drained = async { tokio::join!(server, app.runner.drain(window)) };
     tokio::select! {
-        _ = server => tracing::info!("stopped"),
+        _ = drained => tracing::info!("stopped"),
         () = signals.received() => tracing::info!("stopped at once"),
     }
-    drop(beside);
+    beside.shutdown().await;
+    // What still runs is cut off, and says so; else the next start would.
+    if let Ok(Err(error)) = timeout(PATIENCE, app.runner.recover()).await {
+        tracing::warn!(%error, "commands that were cut off could not be ended");
+    }
     // A connection that hangs must not keep the process: what was acknowledged is committed.
     timeout(PATIENCE, app.store.close()).await.ok();
     Ok(())

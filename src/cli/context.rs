@@ -1,5 +1,6 @@
 //! What the global options mean: which configuration, which database, which form of output.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,7 +9,7 @@ use anyhow::Context as _;
 use super::Global;
 use super::output::Output;
 use crate::config::{Config, environment};
-use crate::store::{Engine, Store};
+use crate::store::{Actor, Engine, Store, StoreError};
 
 /// The file that is read when `--config` names none, in the data directory.
 const FILE: &str = "fleetwire.toml";
@@ -75,13 +76,19 @@ impl Context {
         }
     }
 
-    /// The database, open and migrated.
+    /// The database, open and migrated, in the hands of who has this shell.
     pub(crate) async fn open_store(&self) -> anyhow::Result<Store> {
         let config = self.load_config()?;
         let store = Store::open(&self.engine(&config))
             .await
             .with_context(|| format!("cannot open {}", self.database_name(&config)))?;
-        Ok(self.opened.get_or_init(|| store).clone())
+        let store = store.by(Actor::CommandLine(login_name(environment())));
+        // Kept first: whatever comes, it is closed in the end.
+        let store = self.opened.get_or_init(|| store);
+        if !config.secrets.key.is_empty() {
+            store.use_key(config.secrets.key.parse().map_err(StoreError::Key)?);
+        }
+        Ok(store.clone())
     }
 
     /// Takes leave of the database, if it was opened.
@@ -89,5 +96,38 @@ impl Context {
         if let Some(store) = self.opened.get() {
             store.close().await;
         }
+    }
+}
+
+/// Who is at the command line, as the audit log names them: behind `sudo` the one who called it. The
+/// variables are the caller's own word; whoever may write the database may write anything anyway.
+fn login_name(environment: impl Iterator<Item = (String, String)>) -> String {
+    let variables: HashMap<String, String> = environment.collect();
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .filter_map(|name| variables.get(*name))
+        .map(|value| value.trim())
+        .find(|value| !value.is_empty())
+        .map_or_else(
+            || format!("uid {}", rustix::process::getuid().as_raw()),
+            str::to_owned,
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_who_called_sudo_is_named() {
+        let named = |variables: &[(&str, &str)]| {
+            let owned = variables.iter();
+            login_name(owned.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        };
+        let (sudo, user) = (("SUDO_USER", "ada"), ("USER", "root"));
+        assert_eq!(named(&[user, sudo]), "ada");
+        assert_eq!(named(&[("SUDO_USER", " "), user]), "root");
+        assert_eq!(named(&[("LOGNAME", "bert")]), "bert");
+        assert!(named(&[]).starts_with("uid "));
     }
 }

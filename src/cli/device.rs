@@ -1,15 +1,22 @@
-//! `fleetwire device`: what reports coordinates with a key of its own.
+//! `fleetwire device`: what reports coordinates with a key of its own, and what commands run on.
 
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::find;
 use super::organization::name_for_people;
+use super::{find, parse};
 use crate::store::{Device, DeviceChange, DeviceFilter, NewDevice, Page, Scope, Store};
 
 /// What a list of devices shows of each; the key is a secret.
-const COLUMNS: [&str; 5] = ["id", "name", "organization", "mac_address", "addresses"];
+const COLUMNS: [&str; 6] = [
+    "id",
+    "name",
+    "organization",
+    "mac_address",
+    "addresses",
+    "is_active",
+];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -56,6 +63,10 @@ pub(crate) struct Add {
     mac: Option<String>,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Args, Debug)]
 #[command(override_usage = "fleetwire device set <DEVICE> <CHANGE>...")]
 #[command(group(ArgGroup::new("change").required(true).multiple(true)))]
@@ -80,6 +91,12 @@ pub(crate) struct Set {
     /// No MAC address
     #[arg(long, group = "change", conflicts_with = "mac")]
     no_mac: bool,
+    /// Let commands run on it again
+    #[arg(long, group = "change", conflicts_with = "deactivate")]
+    activate: bool,
+    /// Let no new commands run on it
+    #[arg(long, group = "change")]
+    deactivate: bool,
     /// Give it a new random key; the old one ends
     #[arg(long, group = "change")]
     regenerate_key: bool,
@@ -157,6 +174,7 @@ async fn change(store: &Store, set: &Set) -> anyhow::Result<Device> {
             None => set.no_mac.then_some(None),
         },
         addresses: has_addresses.then(|| set.addresses.clone()),
+        is_active: parse::switch(set.activate, set.deactivate),
         ..DeviceChange::default()
     };
     let changed = store.change_device(id, &change).await?;
@@ -177,6 +195,7 @@ fn shown(device: &Device) -> Value {
         "management_ip": device.management_ip,
         "notes": device.notes,
         "addresses": device.addresses,
+        "is_active": device.is_active,
         "created": device.created,
         "modified": device.modified,
     })

@@ -1,10 +1,11 @@
-//! What ORG, USER, GROUP, DEVICE, LOCATION, TOKEN and SESSION on the command line mean.
+//! What ORG, USER, DEVICE, CREDENTIAL and the like on the command line mean.
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 
 use crate::event::OrganizationId;
 use crate::store::{
-    Account, Device, Group, Location, Organization, Session, Store, StoreError, Token,
+    Account, Connection, Credential, CredentialFilter, Device, Group, Location, Organization, Page,
+    Scope, Session, Store, StoreError, Token,
 };
 
 /// Says what was not found and how to see what is there; other failures stay as they are.
@@ -47,6 +48,61 @@ pub(crate) async fn group(store: &Store, text: &str) -> anyhow::Result<Group> {
 pub(crate) async fn device(store: &Store, text: &str) -> anyhow::Result<Device> {
     let found = store.find_device(text).await;
     found.map_err(|error| explain(error, "device", text, "device"))
+}
+
+pub(crate) async fn credential(store: &Store, text: &str) -> anyhow::Result<Credential> {
+    let found = store.find_credential(text).await;
+    found.map_err(|error| explain(error, "credential", text, "credential"))
+}
+
+/// A credential whose name may be that of another organization's as well.
+pub(crate) async fn credential_of(
+    store: &Store,
+    organization: OrganizationId,
+    text: &str,
+) -> anyhow::Result<Credential> {
+    let filter = CredentialFilter {
+        organization: Some(organization),
+        ..CredentialFilter::default()
+    };
+    for number in 1.. {
+        let page = Page { number, size: 1000 };
+        let slice = store.credentials(&Scope::All, &filter, page).await?.rows;
+        let is_last = slice.len() < 1000;
+        if let Some(found) = slice.into_iter().find(|found| found.name == text) {
+            return Ok(found);
+        }
+        if is_last {
+            break;
+        }
+    }
+    credential(store, text).await
+}
+
+/// A connection has no name, only an id; one that is its device's only one goes by the device.
+pub(crate) async fn connection(store: &Store, text: &str) -> anyhow::Result<Connection> {
+    let found = match store.find_connection(text).await {
+        Err(StoreError::Lookup(_)) => store.find_device(text).await,
+        found => return Ok(found?),
+    };
+    let device = found.map_err(|error| match error {
+        StoreError::Lookup(reason) => anyhow!(
+            "there is no connection with the id \"{text}\", and {reason}; `fleetwire connection list` \
+             shows what is there"
+        ),
+        other => other.into(),
+    })?;
+    let page = Page { number: 1, size: 2 };
+    let mut connections = store.connections(Some(device.id), page).await?;
+    match (connections.count, connections.rows.pop()) {
+        (1, Some(only)) => Ok(only),
+        (count, _) => bail!(
+            "the device \"{}\" has {count} connections: `fleetwire connection list --device {}` shows \
+             their ids",
+            device.name,
+            device.id
+        ),
+    }
 }
 
 pub(crate) async fn location(store: &Store, text: &str) -> anyhow::Result<Location> {

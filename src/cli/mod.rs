@@ -2,21 +2,28 @@
 //!
 //! Arguments are read into plain structs here, turned into what the layers below want, and what
 //! these answer is written by [`output`]. Exit codes: 0 done, 1 failed (one line on standard error
-//! says why), 2 not understood.
+//! says why), 2 not understood; `run` ends with the code of its command.
 
+mod audit;
 mod config;
+mod connection;
 mod context;
+mod credential;
 mod demo;
 mod device;
 mod find;
 mod group;
+mod key;
 mod location;
 mod migrate;
 mod organization;
 mod output;
 mod parse;
+mod run;
 mod serve;
+mod server_url;
 mod session;
+mod stdin;
 mod token;
 mod user;
 mod watch;
@@ -39,7 +46,13 @@ First steps:
   fleetwire token add anna
   fleetwire watch locations --token TOKEN        see vehicles move
 
-ORG, USER, GROUP, DEVICE and LOCATION are an id or a name that only one has.
+Commands on a device:
+  fleetwire device set \"Bus 1\" --address 10.0.0.17
+  fleetwire credential add routers --org \"Metro Transit\" --username root --password-stdin
+  fleetwire connection add \"Bus 1\" routers
+  fleetwire run \"Bus 1\" -- uptime                see what it prints, as it prints it
+
+ORG, USER, GROUP, DEVICE, CREDENTIAL and LOCATION are an id or a name that only one has.
 Every command has its own --help.";
 
 /// The live channel of a network: device commands and moving vehicles, pushed to whoever may
@@ -81,7 +94,9 @@ enum Command {
     Serve(serve::Serve),
     /// Start a server with made-up organizations and a fleet that drives, in a throwaway directory
     Demo(demo::Demo),
-    /// Print what moves, as it moves: one JSON object a line
+    /// Run a command on a device: prints what it prints, ends as it ends
+    Run(run::Run),
+    /// Print what moves, or what commands do, as it happens: one JSON object a line
     Watch(watch::Watch),
     /// Organizations: the tenants
     #[command(subcommand)]
@@ -98,12 +113,24 @@ enum Command {
     /// Sessions: logins of browsers
     #[command(subcommand)]
     Session(session::Command),
-    /// Devices: what reports coordinates with a key of its own
+    /// Devices: what reports coordinates and what commands run on
     #[command(subcommand)]
     Device(device::Command),
+    /// Credentials: SSH login data
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// Connections: which credentials a device is reached with
+    #[command(subcommand)]
+    Connection(connection::Command),
     /// Locations: places, and where vehicles are now
     #[command(subcommand)]
     Location(location::Command),
+    /// The key that secrets are encrypted with
+    #[command(subcommand)]
+    Key(key::Command),
+    /// The log of who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// The configuration: check it, print the default file, list the environment variables
     #[command(subcommand)]
     Config(config::Command),
@@ -125,18 +152,21 @@ pub fn main() -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::from(2), ExitCode::from);
         }
     };
-    match run(cli) {
+    match obey(cli) {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads our output has had enough of it (`| head`): not our failure.
         Err(error) if error.is::<output::Closed>() => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(run::ExitWith(code)) = error.downcast_ref() {
+                return ExitCode::from(*code);
+            }
             output::complain(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn obey(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -156,6 +186,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
     match command {
         Command::Serve(command) => serve::run(&command, context).await,
         Command::Demo(command) => demo::run(&command, context).await,
+        Command::Run(command) => run::run(&command, context).await,
         Command::Watch(command) => watch::run(&command, context).await,
         Command::Org(command) => organization::run(&command, context).await,
         Command::User(command) => user::run(&command, context).await,
@@ -163,7 +194,11 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Token(command) => token::run(&command, context).await,
         Command::Session(command) => session::run(&command, context).await,
         Command::Device(command) => device::run(&command, context).await,
+        Command::Credential(command) => credential::run(&command, context).await,
+        Command::Connection(command) => connection::run(&command, context).await,
         Command::Location(command) => location::run(&command, context).await,
+        Command::Key(command) => key::run(&command, context).await,
+        Command::Audit(command) => audit::run(&command, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Migrate => migrate::run(context).await,
     }

@@ -46,7 +46,15 @@ fn every_subcommand_and_option_explains_itself() {
 fn every_noun_has_the_five_verbs() {
     let cli = Cli::command();
     for noun in [
-        "org", "user", "group", "token", "session", "device", "location",
+        "org",
+        "user",
+        "group",
+        "token",
+        "session",
+        "device",
+        "credential",
+        "connection",
+        "location",
     ] {
         let noun = cli.find_subcommand(noun).unwrap();
         let verbs: Vec<_> = noun

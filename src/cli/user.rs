@@ -1,15 +1,12 @@
 //! `fleetwire user`: who may log in, and what they may.
 
-use std::io::BufRead;
-
-use anyhow::{Context as _, ensure};
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::organization::name_for_people;
 use super::parse::{self, Expiry};
-use super::{find, output};
+use super::{find, output, stdin};
 use crate::access::{Permission, password};
 use crate::event::GroupId;
 use crate::store::{Account, AccountChange, NewAccount, Store};
@@ -24,9 +21,6 @@ const COLUMNS: [&str; 7] = [
     "groups",
     "manages",
 ];
-
-/// More than anybody types, and little enough to hash.
-const PASSWORD_LIMIT_BYTES: u64 = 4096;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -230,29 +224,8 @@ fn hash_from_stdin(rights: &Rights) -> anyhow::Result<Option<String>> {
     if !rights.password_stdin {
         return Ok(None);
     }
-    let password = read_password(std::io::stdin().lock())?;
+    let password = stdin::secret("password")?;
     Ok(Some(password::hash_blocking(&password)?))
-}
-
-/// The first line, without its end.
-fn read_password(input: impl BufRead) -> anyhow::Result<String> {
-    let mut line = String::new();
-    input
-        .take(PASSWORD_LIMIT_BYTES + 2)
-        .read_line(&mut line)
-        .context("cannot read the password from standard input")?;
-    let password = line.strip_suffix('\n').unwrap_or(&line);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    ensure!(
-        !password.is_empty(),
-        "the password on standard input is empty; write it as the first line, e.g. \
-         `fleetwire user add NAME --password-stdin < FILE`"
-    );
-    ensure!(
-        password.len() as u64 <= PASSWORD_LIMIT_BYTES,
-        "the password is longer than {PASSWORD_LIMIT_BYTES} bytes"
-    );
-    Ok(password.to_owned())
 }
 
 fn shown(account: &Account) -> Value {
@@ -272,28 +245,4 @@ fn shown(account: &Account) -> Value {
         "created": account.created,
         "modified": account.modified,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_password_is_the_first_line_without_its_end() {
-        for (input, password) in [
-            ("secret\n", "secret"),
-            ("secret\r\nmore\n", "secret"),
-            (" spaces stay \n", " spaces stay "),
-            ("no end", "no end"),
-        ] {
-            assert_eq!(read_password(input.as_bytes()).unwrap(), password);
-        }
-    }
-
-    #[test]
-    fn an_empty_or_endless_password_is_refused() {
-        assert!(read_password("".as_bytes()).is_err());
-        assert!(read_password("\nsecret\n".as_bytes()).is_err());
-        assert!(read_password("x".repeat(5000).as_bytes()).is_err());
-    }
 }

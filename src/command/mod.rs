@@ -1,9 +1,20 @@
 //! The runner's room: commands on devices over SSH, with output that is seen as it grows.
 //!
-//! Nothing runs here yet. What is ready for it: the topic
-//! [`DeviceCommands`](crate::event::Topic::DeviceCommands), its endpoint with handshake and
-//! policy, and the way that every event takes from its commit to the sockets.
+//! The command's row is the job. A [`Runner`] claims it ([`runner`]), reaches the device and hands
+//! it over once ([`run`]), and reports what it prints until it ends ([`report`]).
+//! What is to be done on the device, [`types`] makes of the command's input; [`ssh`] does it, and
+//! [`output`] makes text of what comes back.
 
+pub mod node;
 pub mod output;
+mod report;
+mod run;
+mod runner;
 pub mod ssh;
+mod stop;
+#[cfg(test)]
+mod tests;
 pub mod types;
+
+pub use node::Node;
+pub use runner::Runner;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::database::redact_within;
+use super::secrets::mask_keys_within;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +69,12 @@ pub struct Mistake {
 
 impl Mistake {
     pub(super) fn new(origin: Origin, key: impl Into<String>, reason: &str) -> Self {
-        // A message of the TOML reader repeats values, and a database's URL may stand anywhere by
-        // mistake.
-        let reason = redact_within(&reason.replace('\n', " "));
+        // A message of the TOML reader repeats values, and a database's URL or a key may stand
+        // anywhere by mistake.
+        let reason = mask_keys_within(&redact_within(&reason.replace('\n', " ")));
         Self {
             origin,
-            key: key.into(),
+            key: mask_keys_within(&key.into()),
             reason,
         }
     }

@@ -239,6 +239,31 @@ fn a_password_is_in_no_message_however_it_went_wrong() {
 }
 
 #[test]
+fn a_key_is_in_no_message_however_it_went_wrong() {
+    let key = "0123456789abcdef".repeat(4);
+    for text in [
+        format!("secrets = \"{key}\""),
+        format!("[secrets]\nkey = {key}"),
+        format!("[secrets]\nkey = \"{key}"),
+        format!("[secrets]\nkey = [\"{key}\"]"),
+        format!("[secrets]\nkey = {{ {key} = 1 }}"),
+        format!("[secrets]\nkey = \"{}\"", &key[1..]),
+        format!("[secrets]\n{key} = 1"),
+        format!("{key} = 1"),
+        format!("[server]\nlisten = \"{key}\""),
+        format!("[server]\ndrain_s = \"{key}\""),
+        format!("[log]\nformat = \"{key}\""),
+    ] {
+        let told = mistakes(&text, &[("FLEETWIRE_SECRETS__KEY", &key[2..])]);
+        assert!(!told.is_empty(), "{text}");
+        assert!(!told.join(" ").contains(&key[2..40]), "{text}: {told:?}");
+    }
+    let digits = ("FLEETWIRE_SECRETS__KEY", &*"1234567e".repeat(8));
+    let config = Config::load(None, env(&[digits])).unwrap();
+    assert_eq!(config.secrets.key, digits.1);
+}
+
+#[test]
 fn variables_show_everything_but_the_password() {
     let url = (
         "FLEETWIRE_DATABASE__URL",

@@ -4,6 +4,7 @@
 //! The unit of a number stands in its name. `fleetwire.toml` beside this file holds every key with
 //! its default and is what `fleetwire config default` prints.
 
+mod audit;
 mod check;
 mod commands;
 mod database;
@@ -14,9 +15,11 @@ mod load;
 mod log;
 mod login;
 mod metrics;
+mod secrets;
 mod server;
 mod socket;
 
+pub use audit::AuditConfig;
 pub use commands::{
     BUILT_IN_TYPES, CommandDefinition, CommandTemplate, CommandsConfig, InputSchema,
     InputSchemaError, TemplatePart,
@@ -29,6 +32,7 @@ pub use load::environment;
 pub use log::{LogConfig, LogFormat};
 pub use login::LoginConfig;
 pub use metrics::MetricsConfig;
+pub use secrets::SecretsConfig;
 pub use server::ServerConfig;
 pub use socket::SocketConfig;
 
@@ -37,7 +41,7 @@ use serde::{Deserialize, Serialize};
 /// The file with every key, its comment and its default.
 pub const DEFAULT_FILE: &str = include_str!("fleetwire.toml");
 
-/// Everything that an operator may set. Serializing it is for showing: passwords are masked.
+/// Everything that an operator may set. Serializing it is for showing: passwords and keys are masked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -45,6 +49,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where the data is.
     pub database: DatabaseConfig,
+    /// What secrets are encrypted with.
+    pub secrets: SecretsConfig,
     /// Logging in.
     pub login: LoginConfig,
     /// Open sockets.
@@ -55,6 +61,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// Commands on devices.
     pub commands: CommandsConfig,
+    /// The log of who did what.
+    pub audit: AuditConfig,
     /// The listener for Prometheus.
     pub metrics: MetricsConfig,
     /// Logs.
@@ -66,11 +74,13 @@ impl Config {
         let mut problems = check::Problems::default();
         self.server.check(&mut problems);
         self.database.check(&mut problems);
+        self.secrets.check(&mut problems);
         self.login.check(&mut problems);
         self.socket.check(&mut problems);
         self.lease.check(&mut problems);
         self.ingest.check(&mut problems);
         self.commands.check(&mut problems);
+        self.audit.check(&mut problems);
         self.metrics.check(&mut problems);
         self.log.check(&mut problems);
         problems

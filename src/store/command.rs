@@ -452,15 +452,8 @@ impl Write {
         Ok(ended)
     }
 
-    /// Adds a piece to what a command has printed.
-    pub(super) async fn append_output(
-        &mut self,
-        id: CommandId,
-        piece: &str,
-    ) -> Result<(), StoreError> {
-        if piece.is_empty() {
-            return Ok(());
-        }
+    /// Adds a last piece to what a command has printed.
+    async fn append_output(&mut self, id: CommandId, piece: &str) -> Result<(), StoreError> {
         on_write!(self, connection => {
             sqlx::query(
                 "INSERT INTO command_output (command_id, number, text)

@@ -36,7 +36,7 @@ pub enum LoginSecret {
     Password(String),
     /// A private key.
     PrivateKey {
-        /// In PEM.
+        /// In OpenSSH's, PKCS#1, PKCS#8 or SEC1 form.
         pem: String,
         /// What the key itself is encrypted with.
         passphrase: Option<String>,

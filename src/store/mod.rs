@@ -52,7 +52,7 @@ pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use organization::{Organization, OrganizationChange};
-pub use queue::Ending;
+pub use queue::{Ending, Piece};
 pub use retention::Keep;
 pub use session::Session;
 pub use token::Token;

@@ -16,6 +16,16 @@ use crate::event::{
     CommandId, CommandStatus, CommandUpdated, ConnectionId, Event, NodeId, Timestamp,
 };
 
+/// A part of a command's output.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// Its place among the others, from 1. Saved again, it takes its own place: whoever does not
+    /// know whether a save came through tries once more.
+    pub number: i64,
+    /// What was printed; may be empty.
+    pub text: &'a str,
+}
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
@@ -148,7 +158,7 @@ impl Store {
         &self,
         node: NodeId,
         snapshot: &CommandUpdated,
-        piece: &str,
+        piece: Piece<'_>,
     ) -> Result<Option<i64>, StoreError> {
         self.save(node, snapshot, piece, None).await
     }
@@ -161,7 +171,7 @@ impl Store {
         &self,
         node: NodeId,
         snapshot: &CommandUpdated,
-        piece: &str,
+        piece: Piece<'_>,
         ending: Ending,
     ) -> Result<Option<i64>, StoreError> {
         self.save(node, snapshot, piece, Some(ending)).await
@@ -171,7 +181,7 @@ impl Store {
         &self,
         node: NodeId,
         snapshot: &CommandUpdated,
-        piece: &str,
+        piece: Piece<'_>,
         ending: Option<Ending>,
     ) -> Result<Option<i64>, StoreError> {
         let mut write = self.write().await?;
@@ -200,7 +210,7 @@ impl Store {
         let Some(version) = version else {
             return Ok(None);
         };
-        write.append_output(snapshot.id, piece).await?;
+        write.save_piece(snapshot.id, piece).await?;
         write.tell(Event::CommandUpdated(CommandUpdated {
             status,
             modified,
@@ -351,6 +361,25 @@ const NEXT: &str = "SELECT id FROM command AS waiting
      ORDER BY created, id";
 
 impl Write {
+    async fn save_piece(&mut self, id: CommandId, piece: Piece<'_>) -> Result<(), StoreError> {
+        if piece.text.is_empty() {
+            return Ok(());
+        }
+        on_write!(self, connection => {
+            sqlx::query(
+                "INSERT INTO command_output (command_id, number, text) VALUES ($1, $2, $3)
+                 ON CONFLICT (command_id, number) DO UPDATE SET text = excluded.text",
+            )
+            .bind(id)
+            .bind(piece.number)
+            .bind(piece.text)
+            .execute(connection)
+            .await
+            .map(|_| ())?;
+        });
+        Ok(())
+    }
+
     /// Takes the next command from the queue, with its sealed input if it has one.
     async fn claim(
         &mut self,

@@ -167,14 +167,16 @@ impl Store {
         self.inner.vault.configure(key);
     }
 
-    /// Whether the key is there and the right one; the first time, the database learns it.
+    /// Whether the key is there and the right one, and its fingerprint; the first time, the database
+    /// learns it.
     ///
     /// # Errors
     /// When it is not, see [`KeyError`].
-    pub async fn check_key(&self) -> Result<(), StoreError> {
+    pub async fn check_key(&self) -> Result<String, StoreError> {
         let mut write = self.write().await?;
-        write.key().await?;
-        write.commit().await
+        let fingerprint = write.key().await?.fingerprint();
+        write.commit().await?;
+        Ok(fingerprint)
     }
 
     /// Decrypts what was sealed for `owner`.

@@ -45,6 +45,11 @@ pub struct Metrics {
     events_published: Family<Origin, Counter>,
     snapshots: Family<Outcome, Counter>,
     lease_checks: Family<Outcome, Counter>,
+    commands_ended: Family<Outcome, Counter>,
+    /// Commands that this node has claimed and not ended.
+    pub commands_running: Gauge,
+    /// Bytes that devices printed, also those that were not kept.
+    pub command_output_bytes: Counter,
     /// Frames of events handed to the kernel.
     pub frames_written: Counter,
     /// Bytes handed to the kernel on sockets, control frames included.
@@ -67,6 +72,9 @@ impl Default for Metrics {
             events_published: Family::default(),
             snapshots: Family::default(),
             lease_checks: Family::default(),
+            commands_ended: Family::default(),
+            commands_running: Gauge::default(),
+            command_output_bytes: Counter::default(),
             frames_written: Counter::default(),
             socket_bytes_written: Counter::default(),
             socket_bytes_ignored: Counter::default(),
@@ -94,7 +102,7 @@ impl Metrics {
         );
         r.register(
             "events_published",
-            "Events handed to the hub, by what brought them (hint or tail)",
+            "Events handed to the hub, by what brought them (hint, tail or growth)",
             self.events_published.clone(),
         );
         r.register(
@@ -106,6 +114,21 @@ impl Metrics {
             "lease_checks",
             "Checks of all open sockets' rights, by outcome",
             self.lease_checks.clone(),
+        );
+        r.register(
+            "commands_ended",
+            "Commands that this node ended, by how",
+            self.commands_ended.clone(),
+        );
+        r.register(
+            "commands_running",
+            "Commands that this node has claimed and not ended",
+            self.commands_running.clone(),
+        );
+        r.register(
+            "command_output_bytes",
+            "Bytes that devices printed, also those that were not kept",
+            self.command_output_bytes.clone(),
         );
         r.register(
             "frames_written",
@@ -175,6 +198,13 @@ impl Metrics {
     /// The leases were checked with `outcome`: `renewed` or `unreachable`.
     pub fn leases_checked(&self, outcome: &'static str) {
         self.lease_checks.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A command has ended here.
+    pub fn command_ended(&self, outcome: &'static str) {
+        self.commands_ended
+            .get_or_create(&Outcome { outcome })
+            .inc();
     }
 
     fn render(&self) -> Result<String, std::fmt::Error> {

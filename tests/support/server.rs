@@ -16,6 +16,9 @@ use super::{Client, Credential, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fleetwire");
 
+/// What secrets are encrypted with on PostgreSQL, where a test does not say otherwise.
+const SECRETS_KEY: &str = "5bd02a3de18a2a7cde4a5adb04fb9a67d9ad0bd08a6b9e6e8e5c1f3ce9a3b0f1";
+
 /// Where a server keeps its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -63,6 +66,11 @@ impl Server {
         if engine == Engine::Postgres {
             let url = postgres::create_database().await;
             settings.push(("FLEETWIRE_DATABASE__URL".to_owned(), url));
+            // There no server starts without one.
+            let key = "FLEETWIRE_SECRETS__KEY".to_owned();
+            if !settings.iter().any(|(name, _)| *name == key) {
+                settings.push((key, SECRETS_KEY.to_owned()));
+            }
         }
         Self {
             directory: TempDir::with_prefix("fleetwire-test-").expect("a temporary directory"),

@@ -69,7 +69,7 @@ impl Stage {
         let engine = Engine::Sqlite {
             directory: directory.path().to_owned(),
         };
-        let app = Arc::new(App::open(config, &engine).await.unwrap());
+        let app = Arc::new(App::open(config, &engine, directory.path()).await.unwrap());
         let router = api::routes().with_state(Arc::clone(&app));
         let own = app.store.add_organization("Own").await.unwrap().id;
         let other = app.store.add_organization("Other").await.unwrap().id;

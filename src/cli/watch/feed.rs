@@ -3,22 +3,26 @@
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, LOCATION};
-use http::{HeaderValue, Response, StatusCode, Uri};
+use http::{HeaderValue, Response, StatusCode};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, handshake::client::Request};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::clock::ServerClock;
+use crate::cli::server_url::{ServerUrl, UrlError};
 use crate::event::Timestamp;
 
 /// How long a server has to accept, to shake hands over TLS and to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long taking leave may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What is watched, and with which right. The token is not printed.
-pub(super) struct Feed {
+pub(crate) struct Feed {
     /// `ws://` or `wss://`, with the path, without a query.
     url: String,
     authorization: HeaderValue,
@@ -26,16 +30,16 @@ pub(super) struct Feed {
 
 /// What on the command line is no server or no token.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FeedError {
-    #[error("--url \"{0}\" is no address of a server; write it like http://127.0.0.1:8000")]
-    Url(String),
+pub(crate) enum FeedError {
+    #[error(transparent)]
+    Url(#[from] UrlError),
     #[error("--token holds characters that no token has")]
     Token,
 }
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
+pub(crate) enum ConnectError {
     /// The server answered, and it will not answer otherwise when asked again.
     #[error("{0}")]
     Refused(String),
@@ -48,33 +52,25 @@ pub(super) enum ConnectError {
 }
 
 impl Feed {
-    /// The feed at `path` of the server at `base`: http, https, ws or wss, perhaps with a path of
-    /// its own.
-    pub(super) fn new(base: &str, path: &str, token: &str) -> Result<Self, FeedError> {
-        let malformed = || FeedError::Url(base.to_owned());
-        let uri: Uri = base.parse().map_err(|_| malformed())?;
-        let scheme = match uri.scheme_str() {
-            Some("http" | "ws") => "ws",
-            Some("https" | "wss") => "wss",
-            _ => return Err(malformed()),
-        };
-        let authority = uri.authority().ok_or_else(malformed)?.as_str();
-        if authority.contains('@') || uri.query().is_some() {
-            return Err(malformed());
-        }
-        let prefix = uri.path().trim_end_matches('/');
-        let authorization = HeaderValue::try_from(format!("Bearer {token}"));
-        let mut authorization = authorization.map_err(|_| FeedError::Token)?;
-        authorization.set_sensitive(true);
+    /// The feed at `path` of the server at `base`.
+    pub(crate) fn new(base: &str, path: &str, token: &str) -> Result<Self, FeedError> {
         Ok(Self {
-            url: format!("{scheme}://{authority}{prefix}{path}"),
-            authorization,
+            url: ServerUrl::parse(base)?.websocket(path),
+            authorization: bearer(token)?,
         })
     }
 
     /// Where the feed is.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether it may be watched.
+    pub(crate) async fn check(&self) -> Result<(), ConnectError> {
+        let (mut socket, _) = self.connect(None).await?;
+        // Where the server does not hear that, it will see that nobody is there.
+        let _ = tokio::time::timeout(FAREWELL, socket.close(None)).await;
+        Ok(())
     }
 
     /// Opens it; with `since`, what changed after that comes first.
@@ -112,13 +108,21 @@ impl Feed {
     }
 }
 
+/// The header that shows a token; it is not printed.
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue, FeedError> {
+    let header = HeaderValue::try_from(format!("Bearer {token}"));
+    let mut header = header.map_err(|_| FeedError::Token)?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
 /// What an answer other than 101 means to the person at the terminal.
 fn refusal(answer: &Response<Option<Vec<u8>>>, url: &str) -> ConnectError {
     let status = answer.status();
     ConnectError::Refused(match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
             "the server refused ({status}): the token is not valid, or its user may not see this, \
-             or there is no such location"
+             or there is nothing of this id"
         ),
         StatusCode::NOT_FOUND => {
             format!("there is nothing at {url} ({status}): is --url the address of a fleetwire?")
@@ -145,25 +149,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_a_server_leads_to_its_feed() {
-        for (base, url) in [
-            ("http://127.0.0.1:8000", "ws://127.0.0.1:8000/ws/"),
-            ("https://fleet.example.org/", "wss://fleet.example.org/ws/"),
-            ("ws://[::1]:8000", "ws://[::1]:8000/ws/"),
-            ("wss://example.org/fleet/", "wss://example.org/fleet/ws/"),
-        ] {
-            assert_eq!(Feed::new(base, "/ws/", "t").ok().unwrap().url(), url);
-        }
-        for base in [
-            "",
-            "localhost:8000",
-            "ftp://a",
-            "http://",
-            "http://u:p@a",
-            "http://a/?b=c",
-        ] {
-            assert!(Feed::new(base, "/ws/", "t").is_err(), "{base}");
-        }
+    fn a_feed_has_an_address_and_a_token() {
+        let feed = Feed::new("http://a", "/ws/", "t").ok().unwrap();
+        assert_eq!(feed.url(), "ws://a/ws/");
+        assert!(Feed::new("a", "/ws/", "t").is_err());
         assert!(Feed::new("http://a", "/ws/", "two\nlines").is_err());
     }
 }

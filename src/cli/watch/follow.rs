@@ -1,6 +1,7 @@
 //! Following a feed for good: over connections that break, without missing a last state.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message, protocol:
 use super::backoff::Backoff;
 use super::clock::ServerClock;
 use super::feed::{ConnectError, Feed, Socket};
-use crate::cli::output::note;
 use crate::event::Timestamp;
 
 /// The pulse of our own pings: a server that is there answers them.
@@ -29,9 +29,29 @@ const SETTLED: Duration = Duration::from_mins(1);
 /// server takes 10 more off.
 const MARGIN_S: i64 = 5;
 
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum News<'a> {
+    /// It is there, with the feed at this URL.
+    Connected(&'a str),
+    /// It is not, for this reason; the next attempt is after this time.
+    Lost(&'a str, Duration),
+}
+
+impl fmt::Display for News<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected(url) => write!(f, "connected to {url}"),
+            Self::Lost(reason, wait) => {
+                write!(f, "{reason}; trying again in {:.1} s", wait.as_secs_f64())
+            }
+        }
+    }
+}
+
 /// Why following ended: it never does by itself.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FollowError {
+pub(crate) enum FollowError {
     /// The first attempt led nowhere, or a later one was refused.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -47,18 +67,19 @@ struct Ended {
 }
 
 /// Writes each message of `feed` to `output`, a line each. `since` is asked of the first
-/// connection, what was missed in between of the later ones.
-pub(super) async fn follow<W: AsyncWrite + Unpin>(
+/// connection, what was missed in between of the later ones. `tell` hears how the connection fares.
+pub(crate) async fn follow<W: AsyncWrite + Unpin>(
     feed: &Feed,
     mut since: Option<Timestamp>,
     output: &mut W,
+    tell: impl Fn(News<'_>),
 ) -> Result<Infallible, FollowError> {
     let mut backoff = Backoff::new();
     let mut was_connected = false;
     loop {
         let reason = match feed.connect(since).await {
             Ok((socket, clock)) => {
-                note(&format!("connected to {}", feed.url()));
+                tell(News::Connected(feed.url()));
                 was_connected = true;
                 let ended = pump(socket, output).await?;
                 if ended.last_heard - clock.answered() > PING {
@@ -73,10 +94,7 @@ pub(super) async fn follow<W: AsyncWrite + Unpin>(
             Err(error) => return Err(error.into()),
         };
         let wait = backoff.step();
-        note(&format!(
-            "{reason}; trying again in {:.1} s",
-            wait.as_secs_f64()
-        ));
+        tell(News::Lost(&reason, wait));
         tokio::time::sleep(wait).await;
     }
 }

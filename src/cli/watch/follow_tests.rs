@@ -79,7 +79,7 @@ async fn meet(stream: TcpStream, meets: Meets) -> (String, String) {
 /// Follows to the end and gives the error together with the lines that were written.
 async fn follow_to_the_end(feed: &Feed, since: Option<Timestamp>) -> (FollowError, Vec<String>) {
     let (mut input, output): (DuplexStream, DuplexStream) = duplex(1 << 16);
-    let error = follow(feed, since, &mut input).await.unwrap_err();
+    let error = follow(feed, since, &mut input, |_| ()).await.unwrap_err();
     drop(input);
     let mut lines = BufReader::new(output).lines();
     let mut written = Vec::new();
@@ -150,7 +150,7 @@ async fn a_closed_output_ends_it() {
     let (feed, _asked) = server(vec![Meets::Messages(vec!["{}"])]).await;
     let (mut input, output) = duplex(64);
     drop(output);
-    let error = follow(&feed, None, &mut input).await.unwrap_err();
+    let error = follow(&feed, None, &mut input, |_| ()).await.unwrap_err();
     assert!(
         matches!(error, FollowError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     );

@@ -74,7 +74,7 @@ impl Redactor {
                 rest = &rest[first.len_utf8()..];
             }
         }
-        self.held = rest.to_owned();
+        rest.clone_into(&mut self.held);
         text
     }
 }

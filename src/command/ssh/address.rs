@@ -54,6 +54,8 @@ impl Address {
             (text, None)
         } else {
             match text.split_once(':') {
+                // More of them only stand in IPv6, and that this is not.
+                Some((_, port)) if port.contains(':') => return Err(wrong()),
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),
             }
@@ -151,7 +153,7 @@ mod tests {
     fn what_is_no_address_is_refused_by_what_is_wrong() {
         use AddressError::{Empty, Host, Port};
         assert_eq!(Address::parse("  ", 22), Err(Empty));
-        for port in ["0", "65536", "-1", "+1", "", "22a", "2:3"] {
+        for port in ["0", "65536", "-1", "+1", "", "22a"] {
             let text = format!("router:{port}");
             assert_eq!(Address::parse(&text, 22), Err(Port(port.to_owned())));
         }
@@ -170,6 +172,7 @@ mod tests {
             "12",
             "user@host",
             "$(x)",
+            "a:2:3",
             "fe80::1%",
             "fe80::1%a b",
             &long,

@@ -106,9 +106,12 @@ impl Authentication<'_> {
                 Answer::InfoRequest { prompts, .. } => prompts,
             };
             // What is not shown while it is typed is the password.
-            let reply = |prompt: &Prompt| match prompt.echo {
-                true => String::new(),
-                false => password.to_owned(),
+            let reply = |prompt: &Prompt| {
+                if prompt.echo {
+                    String::new()
+                } else {
+                    password.to_owned()
+                }
             };
             let replies = prompts.iter().map(reply).collect();
             let respond = self
@@ -215,8 +218,9 @@ impl Authentication<'_> {
 
 fn list(methods: &MethodSet) -> String {
     let names: Vec<String> = methods.iter().map(String::from).collect();
-    match names.is_empty() {
-        true => "what we do not know".to_owned(),
-        false => names.join(", "),
+    if names.is_empty() {
+        "what we do not know".to_owned()
+    } else {
+        names.join(", ")
     }
 }

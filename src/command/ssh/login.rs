@@ -1,7 +1,8 @@
 //! Who logs in, and with what.
 
-use std::fmt;
 use std::time::Duration;
+
+pub use crate::store::LoginSecret;
 
 /// The name and the proof that a device is shown.
 #[derive(Clone, Debug)]
@@ -13,29 +14,6 @@ pub struct Login {
     /// Whether algorithms are spoken that are broken by today's measure, and all that an old
     /// Dropbear has.
     pub old_algorithms: bool,
-}
-
-/// A password or a private key. `Debug` tells which, and no more.
-#[derive(Clone)]
-pub enum LoginSecret {
-    /// For password and keyboard-interactive authentication.
-    Password(String),
-    /// For public key authentication.
-    PrivateKey {
-        /// In OpenSSH's, PKCS#1, PKCS#8 or SEC1 form.
-        pem: String,
-        /// What the key is encrypted with, if it is.
-        passphrase: Option<String>,
-    },
-}
-
-impl fmt::Debug for LoginSecret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Password(_) => "Password(..)",
-            Self::PrivateKey { .. } => "PrivateKey(..)",
-        })
-    }
 }
 
 /// How long a device may take to let us in.

@@ -129,9 +129,10 @@ impl Session {
     fn lost(&self, error: &russh::Error) -> SshError {
         SshError::Lost {
             address: self.address.clone(),
-            reason: match self.link.handle.is_closed() {
-                true => self.link.told.end(),
-                false => describe(error),
+            reason: if self.link.handle.is_closed() {
+                self.link.told.end()
+            } else {
+                describe(error)
             },
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::event::{CommandId, CommandStatus, ConnectionId, Cursor, NodeId, Timestamp};
 use crate::store::{
     Actor, Cancelled, Command, ConnectionChange, Ending, LoginSecret, NewCommand, NewConnection,
-    NewCredential, Page, SecretInput, StoreError,
+    NewCredential, Page, Piece, SecretInput, StoreError,
 };
 
 const LEASE_S: i64 = 30;
@@ -70,6 +70,10 @@ fn custom(device: &Device) -> NewCommand {
     }
 }
 
+fn piece(number: i64, text: &str) -> Piece<'_> {
+    Piece { number, text }
+}
+
 fn ids(commands: &[Command]) -> Vec<CommandId> {
     commands.iter().map(|command| command.id).collect()
 }
@@ -86,7 +90,7 @@ over_both! {
         assert_eq!((a.status, a.version), (CommandStatus::Running, 2));
         assert!(house.claim(node).await.is_none(), "its device is busy");
         let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };
-        house.store.end_command(node, &a.into(), "done\n", ending).await.unwrap().unwrap();
+        house.store.end_command(node, &a.into(), piece(1, "done\n"), ending).await.unwrap().unwrap();
         assert_eq!(house.claim(node).await.unwrap().id, queued[1].id);
         let listed = house.store.commands(first.id, Page { number: 1, size: 10 }).await.unwrap();
         assert_eq!(listed.count, 2);
@@ -105,16 +109,16 @@ over_both! {
         assert!(marked.connection.is_some());
         let again = house.store.mark_sent(node, command.id, ConnectionId::random()).await.unwrap();
         assert!(again.is_none(), "nothing is handed over twice");
-        for piece in ["one\n", "", "two\n"] {
-            command.output += piece;
+        for (number, text) in [(1, "one\n"), (2, ""), (2, "two\n")] {
+            command.output += text;
             let snapshot = command.clone().into();
-            house.store.save_output(node, &snapshot, piece).await.unwrap().unwrap();
+            house.store.save_output(node, &snapshot, piece(number, text)).await.unwrap().unwrap();
         }
         let now = house.now(&command).await;
         assert_eq!((&*now.output, now.version), ("one\ntwo\n", 6));
         let stranger = NodeId::random();
         let snapshot = command.clone().into();
-        assert!(house.store.save_output(stranger, &snapshot, "three").await.unwrap().is_none());
+        assert!(house.store.save_output(stranger, &snapshot, piece(3, "three")).await.unwrap().is_none());
         if house.database.is_none() {
             let told = house.told.lock().unwrap();
             let versions: Vec<i64> = told.iter().map(|event| match event {
@@ -135,14 +139,14 @@ over_both! {
         let connection = house.store.connections(Some(device.id), Page { number: 1, size: 1 })
             .await.unwrap().rows[0].id;
         house.store.mark_sent(node, command.id, connection).await.unwrap().unwrap();
-        house.store.save_output(node, &command.clone().into(), "half a li").await.unwrap();
+        house.store.save_output(node, &command.clone().into(), piece(1, "half a li")).await.unwrap();
         assert_eq!(house.store.end_left_behind(Some(node)).await.unwrap(), 1);
         let now = house.now(&command).await;
         assert_eq!(now.status, CommandStatus::Failed);
         assert!(now.output.starts_with("half a li\nthe server that ran"), "{}", now.output);
         assert!(now.output.contains("may have completed"));
         let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };
-        let late = house.store.end_command(node, &command.clone().into(), "", ending).await.unwrap();
+        let late = house.store.end_command(node, &command.clone().into(), piece(1, ""), ending).await.unwrap();
         assert!(late.is_none(), "what has ended stays as it is");
     }
 
@@ -226,7 +230,7 @@ over_both! {
         assert_eq!(login.secret.as_ref().unwrap(), &LoginSecret::Password("t0psecret".into()));
         assert_eq!((&*login.username, login.port), ("root", 2222));
         let ending = Ending { status: CommandStatus::Failed, exit_code: Some(3) };
-        house.store.end_command(node, &command.clone().into(), "", ending).await.unwrap().unwrap();
+        house.store.end_command(node, &command.clone().into(), piece(1, ""), ending).await.unwrap().unwrap();
         assert_eq!(house.store.sealed().await.len(), 1);
     }
 
@@ -266,7 +270,7 @@ over_both! {
             let command = house.claim(node).await.unwrap();
             let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };
             let snapshot = command.into();
-            house.store.end_command(node, &snapshot, "up\n", ending).await.unwrap().unwrap();
+            house.store.end_command(node, &snapshot, piece(1, "up\n"), ending).await.unwrap().unwrap();
         }
         let mut found = Vec::new();
         while let Some(at) = cursor {
@@ -323,7 +327,7 @@ over_both! {
         let (ended, waiting) = (house.queue(&device).await, house.queue(&device).await);
         house.claim(node).await.unwrap();
         let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };
-        house.store.end_command(node, &ended.clone().into(), "x", ending).await.unwrap().unwrap();
+        house.store.end_command(node, &ended.clone().into(), piece(1, "x"), ending).await.unwrap().unwrap();
         let keep = crate::store::Keep { commands_days: 90, audit_days: 0 };
         assert_eq!(house.store.clear_away(keep).await.unwrap(), 0);
         let old = Timestamp::now().plus_seconds(-91 * 24 * 60 * 60);

@@ -1,0 +1,181 @@
+//! Through a server somewhere: asked for over REST, followed over its WebSocket.
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines, duplex};
+use tokio::task::JoinSet;
+
+use super::printer::last_line;
+use super::rest::Rest;
+use super::{Ended, Snapshot, Wanted};
+use crate::cli::output::note;
+use crate::cli::watch::feed::Feed;
+use crate::cli::watch::follow::{FollowError, News, follow};
+use crate::event::{CommandId, DeviceId, Timestamp};
+
+const DEVICES: &str = "/api/v1/controller/device/";
+
+/// Bytes on their way from the feed to who reads its lines.
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// A command on a server, and the feed of its device.
+pub(super) struct Remote {
+    rest: Rest,
+    /// Of the command, in REST.
+    path: String,
+    id: CommandId,
+    lines: Lines<BufReader<DuplexStream>>,
+    /// The one task that follows the feed.
+    feed: JoinSet<FollowError>,
+}
+
+/// What is needed of a device or a command in an answer.
+#[derive(Deserialize)]
+struct Named {
+    id: DeviceId,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    id: CommandId,
+    created: Timestamp,
+}
+
+/// What is needed of a message of the feed.
+#[derive(Deserialize)]
+struct Message {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    id: CommandId,
+    output: String,
+    status: String,
+}
+
+impl Remote {
+    /// Asks the server to run it.
+    pub(super) async fn start(
+        url: &str,
+        token: &str,
+        device: &str,
+        wanted: &Wanted,
+    ) -> anyhow::Result<Self> {
+        let rest = Rest::new(url, token)?;
+        let device = find(&rest, device).await?;
+        let feed = Feed::new(
+            url,
+            &format!("/ws/controller/device/{device}/command"),
+            token,
+        )?;
+        // Asked first: nothing is to run that cannot be watched.
+        feed.check().await?;
+        let path = format!("{DEVICES}{device}/command/");
+        let body = json!({"type": wanted.kind, "input": wanted.input});
+        let made = rest.post(&path, Some(&body)).await?.expect()?;
+        let made = Made::deserialize(&made).context("the server's answer is no command")?;
+        let (mut writer, reader) = duplex(PIPE_BYTES);
+        let mut following = JoinSet::new();
+        following.spawn(async move {
+            // With all that it has printed since it was made.
+            let done = follow(&feed, Some(made.created), &mut writer, |news| match news {
+                News::Connected(_) => {}
+                News::Lost(..) => note(&news.to_string()),
+            });
+            match done.await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            }
+        });
+        Ok(Self {
+            path: format!("{path}{}/", made.id),
+            rest,
+            id: made.id,
+            lines: BufReader::new(reader).lines(),
+            feed: following,
+        })
+    }
+
+    pub(super) async fn next(&mut self) -> anyhow::Result<Snapshot> {
+        loop {
+            let Some(line) = self.lines.next_line().await? else {
+                let error = match self.feed.join_next().await {
+                    Some(Ok(error)) => anyhow::Error::new(error),
+                    _ => anyhow!("the feed has ended"),
+                };
+                let id = self.id;
+                return Err(error.context(format!("cannot follow the command {id} any more")));
+            };
+            // Whatever else comes is not for us.
+            if let Ok(Message { data }) = serde_json::from_str(&line)
+                && data.id == self.id
+            {
+                return Ok(snapshot(data));
+            }
+        }
+    }
+
+    pub(super) async fn cancel(&self) -> anyhow::Result<()> {
+        let path = format!("{}cancel/", self.path);
+        let answer = self.rest.post(&path, None).await?;
+        if answer.status == StatusCode::CONFLICT {
+            // It has ended; that is on its way.
+            return Ok(());
+        }
+        answer.expect().map(drop)
+    }
+
+    pub(super) async fn whole(&self) -> anyhow::Result<Value> {
+        self.rest.get(&self.path).await
+    }
+}
+
+/// A device's id: the text itself, or that of the one device of this name.
+async fn find(rest: &Rest, text: &str) -> anyhow::Result<DeviceId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let mut found = Vec::new();
+    for page in 1.. {
+        let answer = rest
+            .get(&format!("{DEVICES}?page_size=100&page={page}"))
+            .await?;
+        let devices = Vec::<Named>::deserialize(&answer["results"])
+            .context("the server's answer is no list of devices")?;
+        found.extend(devices.into_iter().filter(|device| device.name == text));
+        if answer["next"].is_null() {
+            break;
+        }
+    }
+    ensure!(
+        found.len() < 2,
+        "\"{text}\" names {} devices: use the id",
+        found.len()
+    );
+    match found.pop() {
+        Some(device) => Ok(device.id),
+        None => bail!("the server shows no device \"{text}\" to who has this token"),
+    }
+}
+
+fn snapshot(data: Data) -> Snapshot {
+    let ended = match data.status.as_str() {
+        "success" => Some(Ended::Success),
+        "failed" => Some(Ended::Failed(exit_code(&data.output))),
+        _ => None,
+    };
+    Snapshot {
+        output: data.output,
+        ended,
+    }
+}
+
+/// The code that the last line of a failed command names (section 5 of the WebSocket API).
+fn exit_code(output: &str) -> Option<i32> {
+    let (_, last) = last_line(output);
+    last.strip_prefix("exit code: ")?.parse().ok()
+}

@@ -1,0 +1,195 @@
+//! The runner: takes commands from the queue, keeps its claims alive, and ends what others left.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::node::Node;
+use super::run::run;
+use super::stop::StopSwitch;
+use super::types::CommandTypes;
+use crate::config::CommandsConfig;
+use crate::event::CommandId;
+use crate::ingest::Ingest;
+use crate::store::{Job, Store, StoreError};
+use crate::telemetry::Metrics;
+
+/// How often the queue is looked at when nobody tells of it: another process may have written.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How long others believe that a claimed command is being run, and how often that is renewed.
+const LEASE_S: i64 = 30;
+const RENEW: Duration = Duration::from_secs(5);
+
+/// Commands that are on their way to their devices, for each one that may run: a device that does
+/// not answer takes its time, and others must not wait for it.
+const REACHING: usize = 4;
+
+/// How often it is looked whether the last command has ended, while draining.
+const DRAINED: Duration = Duration::from_millis(50);
+
+/// How long to leave the database alone after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs commands on devices.
+pub struct Runner {
+    pub(super) store: Store,
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) types: Arc<CommandTypes>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) config: CommandsConfig,
+    pub(super) node: Node,
+    /// Turns to run on a device that was reached.
+    pub(super) turns: Semaphore,
+    running: Mutex<HashMap<CommandId, StopSwitch>>,
+    is_draining: watch::Sender<bool>,
+}
+
+impl Runner {
+    /// A runner for the commands of `store`, as `node`.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        ingest: Arc<Ingest>,
+        types: Arc<CommandTypes>,
+        metrics: Arc<Metrics>,
+        config: CommandsConfig,
+        node: Node,
+    ) -> Self {
+        Self {
+            turns: Semaphore::new(config.parallel),
+            store,
+            ingest,
+            types,
+            metrics,
+            config,
+            node,
+            running: Mutex::default(),
+            is_draining: watch::Sender::new(false),
+        }
+    }
+
+    /// Begins no more commands; returns when those that run have ended, or when `window` is over.
+    pub async fn drain(&self, window: Duration) {
+        self.is_draining.send_replace(true);
+        let ended = async {
+            while !self.running().is_empty() {
+                sleep(DRAINED).await;
+            }
+        };
+        timeout(window, ended).await.ok();
+    }
+
+    /// Ends what this node ran when it was stopped: they are not run again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        let ended = self.store.end_left_behind(Some(self.node.id)).await?;
+        if ended > 0 {
+            tracing::warn!(
+                ended,
+                "commands were under way when this node was stopped, or too old"
+            );
+        }
+        Ok(())
+    }
+
+    /// Runs commands for as long as the program does. What runs when this is dropped is cut off;
+    /// [`Runner::recover`] then ends it.
+    pub async fn run(self: Arc<Self>) {
+        let mut under_way = JoinSet::new();
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let keeping = self.keep_claims();
+        tokio::pin!(keeping);
+        loop {
+            tokio::select! {
+                () = self.store.work() => {}
+                _ = looks.tick() => {}
+                Some(_) = under_way.join_next() => continue,
+                () = &mut keeping => {}
+            }
+            if let Err(error) = self.look(&mut under_way).await {
+                tracing::warn!(%error, "the queue of commands cannot be read; trying again");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Takes what can be begun, and tells those that are to end.
+    async fn look(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<(), StoreError> {
+        if !under_way.is_empty() {
+            for (id, by) in self.store.cancelled(self.node.id).await? {
+                if let Some(switch) = self.running().get(&id) {
+                    switch.throw(&by);
+                }
+            }
+        }
+        while !*self.is_draining.borrow() && under_way.len() < self.config.parallel * REACHING {
+            let Some(job) = self.store.claim_command(self.node.id, LEASE_S).await? else {
+                break;
+            };
+            self.begin(job, under_way);
+        }
+        Ok(())
+    }
+
+    fn begin(self: &Arc<Self>, job: Job, under_way: &mut JoinSet<()>) {
+        let id = job.command.id;
+        let (switch, stop) = StopSwitch::new();
+        self.running().insert(id, switch);
+        self.metrics.commands_running.inc();
+        let runner = Arc::clone(self);
+        under_way.spawn(async move {
+            // Leaves the list also when it is cut off.
+            let _entry = Entry {
+                runner: &runner,
+                id,
+            };
+            run(&runner, job, stop).await;
+        });
+    }
+
+    /// Keeps the claims of this node alive and ends what other nodes left and what is too old, for
+    /// ever.
+    async fn keep_claims(&self) {
+        let mut renewals = interval(RENEW);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            renewals.tick().await;
+            let kept = timeout(RENEW, async {
+                if !self.running().is_empty() {
+                    self.store.renew_claims(self.node.id, LEASE_S).await?;
+                }
+                self.store.end_left_behind(None).await
+            });
+            match kept.await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "claims could not be renewed"),
+                Err(_) => tracing::warn!("claims could not be renewed in time"),
+            }
+        }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<CommandId, StopSwitch>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A command's place in the list of those that run.
+struct Entry<'a> {
+    runner: &'a Runner,
+    id: CommandId,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.runner.running().remove(&self.id);
+        self.runner.metrics.commands_running.dec();
+    }
+}
