@@ -14,7 +14,7 @@ mod proxies;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Credential, Seed, Server};
+use crate::support::{Client, Credential, Engine, Seed, Server};
 
 const DEVICES: &str = "/api/v1/controller/device/";
 const CREDENTIALS: &str = "/api/v1/controller/credential/";
@@ -37,7 +37,12 @@ impl Stage {
     }
 
     async fn set_up_with(settings: &[(&str, &str)]) -> Self {
-        let server = Server::start_with(settings).await;
+        Self::set_up_on(Engine::Sqlite, settings).await
+    }
+
+    async fn set_up_on(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let mut server = Server::prepare(engine, settings).await;
+        server.run().await;
         let seed = Seed(&server);
         let own = seed.organization("Own");
         let other = seed.organization("Other");

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{DEVICES, NOBODYS_ID, Stage, assert_timestamp, keys, one, text};
-use crate::support::{Client, Socket, command_path, eventually, free_address};
+use crate::support::{Client, Engine, Socket, command_path, eventually, free_address};
 
 fn custom(command: &str) -> Value {
     json!({"type": "custom", "input": {"command": command}})
@@ -148,7 +148,15 @@ async fn a_tenant_runs_commands_on_its_own_devices_only() {
 
 #[tokio::test]
 async fn a_command_called_off_ends_for_all_who_watch() {
-    let stage = Stage::set_up().await;
+    called_off(Stage::set_up().await).await;
+}
+
+#[tokio::test]
+async fn a_command_called_off_ends_for_all_who_watch_on_postgresql_too() {
+    called_off(Stage::set_up_on(Engine::Postgres, &[]).await).await;
+}
+
+async fn called_off(stage: Stage) {
     let device = stage.router("router").await;
     let list = commands(&device);
     let token = stage.seed().token("root");
