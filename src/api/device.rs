@@ -16,7 +16,7 @@ use super::page::{Listing, PageAnswer, ROWS};
 use crate::access::{Action, Model, User};
 use crate::app::App;
 use crate::event::{DeviceId, OrganizationId, Timestamp};
-use crate::store::{Device, DeviceChange, DeviceFilter, FieldErrors, NewDevice};
+use crate::store::{Device, DeviceChange, DeviceFilter, FieldErrors, NewDevice, StoreError};
 
 /// A device as it is answered: the fields of OpenWISP's that are kept, in its order, and behind
 /// them what is ours.
@@ -81,7 +81,7 @@ pub async fn create_device(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::Add, Model::Device)?;
     let new = new_device(&body.object().await?, &requester.user)?;
-    let device = app.store.add_device(&new).await?;
+    let device = app.store.by(requester.actor()).add_device(&new).await?;
     Ok((StatusCode::CREATED, Json(DeviceAnswer::from(&device))).into_response())
 }
 
@@ -126,7 +126,11 @@ async fn change_device(
     requester.require(Action::Change, Model::Device)?;
     let before = app.store.device(id, &requester.scope()).await?;
     let change = device_change(&body.object().await?, &requester.user, mode)?;
-    let device = app.store.change_device(id, &change).await?;
+    let device = app
+        .store
+        .by(requester.actor())
+        .change_device(id, &change)
+        .await?;
     if device.organization != before.organization {
         app.leases.rights_changed();
     }
@@ -141,7 +145,7 @@ pub async fn delete_device(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::Delete, Model::Device)?;
     app.store.device(id, &requester.scope()).await?;
-    app.store.remove_device(id).await?;
+    app.store.by(requester.actor()).remove_device(id).await?;
     // Whoever watched its commands has nothing to watch any more.
     app.leases.rights_changed();
     Ok(StatusCode::NO_CONTENT)
@@ -155,8 +159,60 @@ pub async fn regenerate_device_key(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::Change, Model::Device)?;
     app.store.device(id, &requester.scope()).await?;
-    let device = app.store.regenerate_device_key(id).await?;
+    let device = app
+        .store
+        .by(requester.actor())
+        .regenerate_device_key(id)
+        .await?;
     Ok(Json(DeviceAnswer::from(&device)).into_response())
+}
+
+/// `POST device/{id}/activate/`: commands may run on it again.
+pub async fn activate_device(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<DeviceId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    set_active(&app, id, &requester, true).await
+}
+
+/// `POST device/{id}/deactivate/`: no command runs on it any more.
+pub async fn deactivate_device(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<DeviceId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    set_active(&app, id, &requester, false).await
+}
+
+async fn set_active(
+    app: &App,
+    id: DeviceId,
+    requester: &Requester,
+    is_active: bool,
+) -> Result<impl IntoResponse + use<>, ApiError> {
+    requester.require(Action::Change, Model::Device)?;
+    app.store.device(id, &requester.scope()).await?;
+    let change = DeviceChange {
+        is_active: Some(is_active),
+        ..DeviceChange::default()
+    };
+    let store = app.store.by(requester.actor());
+    let device = store.change_device(id, &change).await?;
+    Ok(Json(DeviceAnswer::from(&device)).into_response())
+}
+
+/// The device whose connections or commands a path is about. One that is not there for this user is
+/// answered without its name, as OpenWISP does.
+pub async fn device_on_the_way(
+    app: &App,
+    id: DeviceId,
+    requester: &Requester,
+) -> Result<Device, ApiError> {
+    match app.store.device(id, &requester.scope()).await {
+        Err(StoreError::NotFound(_)) => Err(ApiError::not_found()),
+        found => Ok(found?),
+    }
 }
 
 fn new_device(object: &Object, user: &User) -> Result<NewDevice, FieldErrors> {

@@ -118,7 +118,10 @@ pub async fn delete_device_location(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::Delete, Model::DeviceLocation)?;
     let (device, _) = present(&app, device, &requester).await?;
-    app.store.clear_device_location(device.id).await?;
+    app.store
+        .by(requester.actor())
+        .clear_device_location(device.id)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -185,7 +188,10 @@ async fn choose(
         }
         Err(error) => return Err(error.into()),
     }
-    app.store.set_device_location(device.id, id).await?;
+    app.store
+        .by(requester.actor())
+        .set_device_location(device.id, id)
+        .await?;
     Ok(app.store.location(id, &requester.scope()).await?)
 }
 
@@ -222,7 +228,11 @@ async fn create(
         device: Some(device.id),
         ..new_location(change)
     };
-    app.store.add_location(&new).await.map_err(of_location)
+    app.store
+        .by(requester.actor())
+        .add_location(&new)
+        .await
+        .map_err(of_location)
 }
 
 /// A location may also come as it is answered: a Feature with all but the geometry in its

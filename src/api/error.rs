@@ -124,6 +124,11 @@ impl ApiError {
         )
     }
 
+    /// 409: it is too late for that.
+    pub(crate) fn conflict(detail: &str) -> Self {
+        Self::detail(StatusCode::CONFLICT, "conflict", detail)
+    }
+
     /// 408: the body did not come in time.
     pub(crate) fn body_too_slow(seconds: u64) -> Self {
         let detail = format!("The body of the request did not arrive within {seconds} seconds.");

@@ -67,11 +67,17 @@ impl<'a> Fields<'a> {
         self.object.get(name)
     }
 
-    /// A field that must be there, and not be null.
-    pub fn required(&mut self, name: &str) -> Option<&'a Value> {
+    /// A field that must be there, and may be null.
+    pub fn present(&mut self, name: &str) -> Option<&'a Value> {
         if self.mode == Mode::Whole && !self.object.contains_key(name) {
             self.refuse(name, REQUIRED);
         }
+        self.raw(name)
+    }
+
+    /// A field that must be there, and not be null.
+    pub fn required(&mut self, name: &str) -> Option<&'a Value> {
+        self.present(name);
         self.not_null(name)
     }
 
@@ -105,6 +111,12 @@ impl<'a> Fields<'a> {
             return None;
         }
         Some(text)
+    }
+
+    /// A text of which every character counts. Left out, null and empty are the same.
+    pub fn password(&mut self, name: &str) -> Option<String> {
+        let value = self.raw(name).filter(|value| !value.is_null())?;
+        self.text_of(name, value).filter(|text| !text.is_empty())
     }
 
     /// A text that may be left out, and may be blank.
@@ -172,32 +184,70 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number that may be left out.
+    pub fn integer(&mut self, name: &str) -> Option<i64> {
+        let number = match self.not_null(name)? {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.refuse(name, "A valid integer is required.");
+        }
+        number
+    }
+
     /// One of the words that `T` knows.
     pub fn required_choice<T: FromStr>(&mut self, name: &str) -> Option<T> {
         let value = self.required(name)?;
+        self.choice_of(name, value, |word| word.parse().ok())
+    }
+
+    /// What `find` knows by the word in a `value` of this field.
+    pub fn choice_of<T>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        find: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let word = match value {
             Value::String(word) => word.clone(),
             other => other.to_string(),
         };
-        let choice = word.parse().ok();
+        let choice = find(&word);
         if choice.is_none() {
             self.refuse(name, format!("\"{word}\" is not a valid choice."));
         }
         choice
     }
 
+    /// A reference that may be left out or null.
+    pub fn optional_id<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        let value = self.raw(name).filter(|value| !value.is_null())?;
+        self.id_of(name, value)
+    }
+
+    /// A reference that must be there.
+    pub fn required_id<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        let value = self.required(name)?;
+        self.id_of(name, value)
+    }
+
+    fn id_of<T: FromStr>(&mut self, name: &str, value: &Value) -> Option<T> {
+        match id(value) {
+            Ok(id) => Some(id),
+            Err(reason) => {
+                self.refuse(name, reason);
+                None
+            }
+        }
+    }
+
     /// The organization that something is to belong to. One that `user` does not manage does not
     /// exist, as far as that user is told.
     pub fn organization(&mut self, user: &User) -> Option<OrganizationId> {
         const NAME: &str = "organization";
-        let value = self.required(NAME)?;
-        let id = match id::<OrganizationId>(value) {
-            Ok(id) => id,
-            Err(reason) => {
-                self.refuse(NAME, reason);
-                return None;
-            }
-        };
+        let id: OrganizationId = self.required_id(NAME)?;
         if !user.manages(id) {
             self.refuse(NAME, no_such_pk(id));
             return None;

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use crate::access::request::{self, Client};
 use crate::access::{Action, Credential, Model, Proof, User, policy};
 use crate::app::App;
-use crate::store::Scope;
+use crate::store::{Actor, Scope};
 
 /// The user who sends this request, by token or by session cookie.
 pub struct Requester {
@@ -42,6 +42,19 @@ impl Requester {
         } else {
             Scope::Organizations(self.user.manages.clone())
         }
+    }
+
+    /// Who is named in the audit log for what the request writes.
+    pub fn actor(&self) -> Actor {
+        actor_of(&self.user)
+    }
+}
+
+/// Who is named in the audit log for what `user` does.
+pub fn actor_of(user: &User) -> Actor {
+    Actor::User {
+        id: user.id,
+        username: user.username.clone(),
     }
 }
 
@@ -129,22 +142,42 @@ pub fn refuse_foreign_origin(
     Ok(())
 }
 
-/// The `{id}` of a path. What is no UUID in its usual form names nothing: 404, whoever asks.
+/// The identifier of a path. What is no UUID in its usual form names nothing: 404, whoever asks.
 pub struct PathId<T>(pub T);
+
+/// The two identifiers of a path, such as a device's and that of a command of it.
+pub struct PathIds<P, T>(pub P, pub T);
 
 impl<T: FromStr> FromRequestParts<Arc<App>> for PathId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let parameters = RawPathParams::from_request_parts(parts, app)
-            .await
-            .map_err(|_| ApiError::not_found())?;
-        parameters
-            .iter()
-            // 36 characters: not the forms with braces, `urn:` or without hyphens.
-            .find(|(name, value)| *name == "id" && value.len() == 36)
-            .and_then(|(_, value)| value.parse().ok())
-            .map(Self)
-            .ok_or_else(ApiError::not_found)
+        let parameters = path_parameters(parts, app).await?;
+        nth_id(&parameters, 0).map(Self)
     }
+}
+
+impl<P: FromStr, T: FromStr> FromRequestParts<Arc<App>> for PathIds<P, T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let parameters = path_parameters(parts, app).await?;
+        Ok(Self(nth_id(&parameters, 0)?, nth_id(&parameters, 1)?))
+    }
+}
+
+async fn path_parameters(parts: &mut Parts, app: &Arc<App>) -> Result<RawPathParams, ApiError> {
+    RawPathParams::from_request_parts(parts, app)
+        .await
+        .map_err(|_| ApiError::not_found())
+}
+
+fn nth_id<T: FromStr>(parameters: &RawPathParams, place: usize) -> Result<T, ApiError> {
+    parameters
+        .iter()
+        .nth(place)
+        // 36 characters: not the forms with braces, `urn:` or without hyphens.
+        .filter(|(_, value)| value.len() == 36)
+        .and_then(|(_, value)| value.parse().ok())
+        .ok_or_else(ApiError::not_found)
 }

@@ -133,7 +133,11 @@ pub async fn create_location(
     requester.require(Action::Add, Model::Location)?;
     let object = body.object().await?;
     let change = location_change(&object, Some(&requester.user), Mode::Whole)?;
-    let location = app.store.add_location(&new_location(change)).await?;
+    let location = app
+        .store
+        .by(requester.actor())
+        .add_location(&new_location(change))
+        .await?;
     Ok((StatusCode::CREATED, Json(LocationAnswer::from(&location))).into_response())
 }
 
@@ -178,7 +182,11 @@ async fn change_location(
     requester.require(Action::Change, Model::Location)?;
     let before = app.store.location(id, &requester.scope()).await?;
     let change = location_change(&body.object().await?, Some(&requester.user), mode)?;
-    let location = app.store.change_location(id, &change).await?;
+    let location = app
+        .store
+        .by(requester.actor())
+        .change_location(id, &change)
+        .await?;
     if location.organization != before.organization {
         app.leases.rights_changed();
     }
@@ -193,7 +201,7 @@ pub async fn delete_location(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::Delete, Model::Location)?;
     app.store.location(id, &requester.scope()).await?;
-    app.store.remove_location(id).await?;
+    app.store.by(requester.actor()).remove_location(id).await?;
     // Whoever watched it has nothing to watch any more.
     app.leases.rights_changed();
     Ok(StatusCode::NO_CONTENT)

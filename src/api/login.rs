@@ -11,12 +11,13 @@ use serde_json::json;
 
 use super::body::{Object, UnreadBody, pairs_of};
 use super::error::ApiError;
-use super::identity::{refuse_foreign_origin, require_own_origin};
+use super::identity::{actor_of, refuse_foreign_origin, require_own_origin};
 use super::token::{LoginFields, overtaken};
 use crate::access::request::{self, Client};
 use crate::access::{Credential, Proof};
 use crate::app::App;
 use crate::event::{SessionId, Timestamp};
+use crate::store::{Actor, StoreError};
 
 /// Starts a session. One that the request shows ends with it, so that nobody who planted a cookie
 /// shares the new one.
@@ -90,22 +91,26 @@ pub async fn log_out(
         .into_response())
 }
 
-/// The session behind the request's cookie. A token beside it is of no interest here.
-async fn session_of(app: &App, headers: &HeaderMap) -> Result<Option<SessionId>, ApiError> {
+/// The session behind the request's cookie, and whose it is. A token beside it is of no interest
+/// here.
+async fn session_of(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<Option<(SessionId, Actor)>, ApiError> {
     let Some(cookie) = request::session_cookie(headers, &app.config.login.cookie_name) else {
         return Ok(None);
     };
     let identity = app.directory.identify(&Credential::Session(cookie)).await?;
     Ok(identity.and_then(|identity| match identity.proof {
-        Proof::Session(id) => Some(id),
+        Proof::Session(id) => Some((id, actor_of(&identity.user))),
         Proof::Token(_) => None,
     }))
 }
 
-async fn end_session(app: &App, session: SessionId) -> Result<(), ApiError> {
-    match app.store.remove_session(session).await {
+async fn end_session(app: &App, (session, whose): (SessionId, Actor)) -> Result<(), ApiError> {
+    match app.store.by(whose).remove_session(session).await {
         // Somebody else was quicker; it is gone all the same.
-        Ok(()) | Err(crate::store::StoreError::NotFound(_)) => {}
+        Ok(()) | Err(StoreError::NotFound(_)) => {}
         Err(error) => return Err(error.into()),
     }
     app.leases.rights_changed();

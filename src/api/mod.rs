@@ -5,7 +5,10 @@
 //! (403), does the thing exist for this user (404), and only then what the body says (400).
 
 mod body;
+mod command;
+mod connection;
 mod coordinates;
+mod credential;
 mod device;
 mod device_location;
 mod error;
@@ -31,10 +34,19 @@ use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use tower::util::MapResponseLayer;
 
+use command::{cancel_command, create_command, get_command, list_commands};
+use connection::{
+    create_connection, delete_connection, get_connection, list_connections, patch_connection,
+    update_connection,
+};
 use coordinates::{get_device_coordinates, report_device_coordinates};
+use credential::{
+    create_credential, delete_credential, get_credential, list_credentials, patch_credential,
+    update_credential,
+};
 use device::{
-    create_device, delete_device, get_device, list_devices, patch_device, regenerate_device_key,
-    update_device,
+    activate_device, create_device, deactivate_device, delete_device, get_device, list_devices,
+    patch_device, regenerate_device_key, update_device,
 };
 use device_location::{
     delete_device_location, get_device_location, patch_device_location, update_device_location,
@@ -52,16 +64,25 @@ use crate::app::App;
 
 type Methods = MethodRouter<Arc<App>>;
 
-const LIST: &str = "GET, HEAD, OPTIONS";
+const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 const COLLECTION: &str = "GET, POST, HEAD, OPTIONS";
 const DETAIL: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
 const REPORT: &str = "GET, PUT, PATCH, HEAD, OPTIONS";
 const ACTION: &str = "POST, OPTIONS";
 
-/// Every path, the methods that `Allow` names for it, and who answers them.
-fn resources() -> [(&'static str, &'static str, Methods); 12] {
+/// A path, the methods that `Allow` names for it, and who answers them.
+type Resource = (&'static str, &'static str, Methods);
+
+fn accounts() -> [Resource; 3] {
     [
         ("/api/v1/users/token", ACTION, post(obtain_token)),
+        ("/accounts/login", ACTION, post(log_in)),
+        ("/accounts/logout", ACTION, post(log_out)),
+    ]
+}
+
+fn devices() -> [Resource; 7] {
+    [
         (
             "/api/v1/controller/device",
             COLLECTION,
@@ -81,6 +102,16 @@ fn resources() -> [(&'static str, &'static str, Methods); 12] {
             post(regenerate_device_key),
         ),
         (
+            "/api/v1/controller/device/{id}/activate",
+            ACTION,
+            post(activate_device),
+        ),
+        (
+            "/api/v1/controller/device/{id}/deactivate",
+            ACTION,
+            post(deactivate_device),
+        ),
+        (
             "/api/v1/controller/device/{id}/coordinates",
             REPORT,
             get(get_device_coordinates)
@@ -95,6 +126,58 @@ fn resources() -> [(&'static str, &'static str, Methods); 12] {
                 .patch(patch_device_location)
                 .delete(delete_device_location),
         ),
+    ]
+}
+
+/// What commands are run with, and the commands.
+fn logins_and_commands() -> [Resource; 7] {
+    [
+        (
+            "/api/v1/controller/credential",
+            COLLECTION,
+            get(list_credentials).post(create_credential),
+        ),
+        (
+            "/api/v1/controller/credential/{id}",
+            DETAIL,
+            get(get_credential)
+                .put(update_credential)
+                .patch(patch_credential)
+                .delete(delete_credential),
+        ),
+        (
+            "/api/v1/controller/device/{id}/connection",
+            COLLECTION,
+            get(list_connections).post(create_connection),
+        ),
+        (
+            "/api/v1/controller/device/{id}/connection/{connection_id}",
+            DETAIL,
+            get(get_connection)
+                .put(update_connection)
+                .patch(patch_connection)
+                .delete(delete_connection),
+        ),
+        (
+            "/api/v1/controller/device/{id}/command",
+            COLLECTION,
+            get(list_commands).post(create_command),
+        ),
+        (
+            "/api/v1/controller/device/{id}/command/{command_id}",
+            READ_ONLY,
+            get(get_command),
+        ),
+        (
+            "/api/v1/controller/device/{id}/command/{command_id}/cancel",
+            ACTION,
+            post(cancel_command),
+        ),
+    ]
+}
+
+fn locations() -> [Resource; 4] {
+    [
         (
             "/api/v1/controller/location",
             COLLECTION,
@@ -102,7 +185,7 @@ fn resources() -> [(&'static str, &'static str, Methods); 12] {
         ),
         (
             "/api/v1/controller/location/geojson",
-            LIST,
+            READ_ONLY,
             get(list_locations_as_geojson),
         ),
         (
@@ -115,11 +198,9 @@ fn resources() -> [(&'static str, &'static str, Methods); 12] {
         ),
         (
             "/api/v1/controller/location/{id}/device",
-            LIST,
+            READ_ONLY,
             get(list_location_devices),
         ),
-        ("/accounts/login", ACTION, post(log_in)),
-        ("/accounts/logout", ACTION, post(log_out)),
     ]
 }
 
@@ -127,7 +208,12 @@ fn resources() -> [(&'static str, &'static str, Methods); 12] {
 /// expected as `ConnectInfo<SocketAddr>` in the request.
 pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new();
-    for (path, allow, methods) in resources() {
+    let resources = accounts()
+        .into_iter()
+        .chain(devices())
+        .chain(logins_and_commands())
+        .chain(locations());
+    for (path, allow, methods) in resources {
         let methods = resource(allow, methods);
         // The slash at the end is canonical; without it the answer is the same.
         router = router

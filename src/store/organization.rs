@@ -62,6 +62,20 @@ impl Store {
         Ok(added)
     }
 
+    /// One organization.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn organization(&self, id: OrganizationId) -> Result<Organization, StoreError> {
+        let found = on_pool!(self, pool => {
+            sqlx::query_as("SELECT * FROM organization WHERE id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await?
+        });
+        found.ok_or(StoreError::NotFound("Organization"))
+    }
+
     /// By id, slug or name.
     ///
     /// # Errors

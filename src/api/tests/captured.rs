@@ -41,3 +41,13 @@ async fn locations_answer_as_captured() {
 async fn the_map_and_who_is_where_answer_as_captured() {
     play("where devices are").await;
 }
+
+#[tokio::test]
+async fn credentials_and_connections_answer_as_captured() {
+    play("credentials and connections").await;
+}
+
+#[tokio::test]
+async fn commands_answer_as_captured() {
+    play("commands").await;
+}

@@ -3,21 +3,24 @@
 use serde_json::{Value, json};
 
 use super::shape::fits;
-use super::stage::{Client, DEVICES, LOCATIONS, PASSWORD, Stage};
+use super::stage::{CREDENTIALS, Client, DEVICES, LOCATIONS, PASSWORD, Stage};
 use crate::event::OrganizationId;
 
 /// What the table's paths and bodies are about.
 pub struct Cast {
     stage: Stage,
-    /// At `bus`.
+    /// At `bus`, and logged in to with `credential`.
     router: String,
     router_key: String,
-    /// At no location.
+    /// At no location, without a login.
     parked: String,
     parked_key: String,
     foreign_device: String,
     bus: String,
     foreign_bus: String,
+    credential: String,
+    foreign_credential: String,
+    connection: String,
 }
 
 impl Cast {
@@ -41,6 +44,11 @@ impl Cast {
             .put(&there, json!({"location": bus}))
             .await
             .expect(201);
+        let credential = stage.root.make(CREDENTIALS, new_login(stage.own)).await;
+        let foreign_credential = stage.root.make(CREDENTIALS, new_login(stage.other)).await;
+        let connections = format!("{DEVICES}{router}/connection/");
+        let login = json!({"credentials": credential});
+        let connection = stage.root.make(&connections, login).await;
         Self {
             stage,
             router,
@@ -50,6 +58,9 @@ impl Cast {
             foreign_device,
             bus,
             foreign_bus,
+            credential,
+            foreign_credential,
+            connection,
         }
     }
 
@@ -75,6 +86,9 @@ impl Cast {
             ("{foreign device}", self.foreign_device.clone()),
             ("{bus}", self.bus.clone()),
             ("{foreign bus}", self.foreign_bus.clone()),
+            ("{credential}", self.credential.clone()),
+            ("{foreign credential}", self.foreign_credential.clone()),
+            ("{connection}", self.connection.clone()),
             ("{password}", PASSWORD.to_owned()),
         ]
         .iter()
@@ -114,4 +128,9 @@ fn new_bus(organization: OrganizationId) -> Value {
         "organization": organization,
         "geometry": {"type": "Point", "coordinates": [12.512_124, 41.898_903]},
     })
+}
+
+fn new_login(organization: OrganizationId) -> Value {
+    let params = json!({"username": "root", "password": "kept to itself"});
+    json!({"name": "routers", "organization": organization, "params": params})
 }

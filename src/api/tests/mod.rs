@@ -2,6 +2,9 @@
 
 mod captured;
 mod cast;
+mod command;
+mod connection;
+mod credential;
 mod device_location;
 mod login;
 mod order;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stage::{DEVICES, LOCATIONS, LOGIN, LOGOUT, Stage, TOKEN};
+use super::stage::{CREDENTIALS, DEVICES, LOCATIONS, LOGIN, LOGOUT, Stage, TOKEN};
 use crate::config::Config;
 
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000009";
@@ -166,6 +166,33 @@ async fn every_path_names_its_methods() {
         ),
         (
             &format!("{DEVICES}{NOBODYS}/regenerate-key/"),
+            "POST, OPTIONS",
+        ),
+        (&format!("{DEVICES}{NOBODYS}/activate/"), "POST, OPTIONS"),
+        (&format!("{DEVICES}{NOBODYS}/deactivate/"), "POST, OPTIONS"),
+        (CREDENTIALS, "GET, POST, HEAD, OPTIONS"),
+        (
+            &format!("{CREDENTIALS}{NOBODYS}/"),
+            "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{DEVICES}{NOBODYS}/connection/"),
+            "GET, POST, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{DEVICES}{NOBODYS}/connection/{NOBODYS}/"),
+            "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{DEVICES}{NOBODYS}/command/"),
+            "GET, POST, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{DEVICES}{NOBODYS}/command/{NOBODYS}/"),
+            "GET, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{DEVICES}{NOBODYS}/command/{NOBODYS}/cancel/"),
             "POST, OPTIONS",
         ),
     ] {

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
 use http::{HeaderMap, Method};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -24,6 +24,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const OWN_ORIGIN: &str = "http://ow.test";
 
 pub const DEVICES: &str = "/api/v1/controller/device/";
+pub const CREDENTIALS: &str = "/api/v1/controller/credential/";
 pub const LOCATIONS: &str = "/api/v1/controller/location/";
 pub const TOKEN: &str = "/api/v1/users/token/";
 pub const LOGIN: &str = "/accounts/login/";
@@ -128,9 +129,30 @@ impl Stage {
         self.add_user(name, new).await
     }
 
+    /// A device of the first organization: its path.
+    pub async fn add_device(&self, name: &str) -> String {
+        let body = json!({"name": name, "organization": self.own});
+        format!("{DEVICES}{}/", self.root.make(DEVICES, body).await)
+    }
+
+    /// A credential of the first organization, with a password: its id.
+    pub async fn add_credential(&self, name: &str) -> String {
+        let params = json!({"username": "root", "password": "kept to itself"});
+        let body = json!({"name": name, "organization": self.own, "params": params});
+        self.root.make(CREDENTIALS, body).await
+    }
+
+    /// A device that commands may run on: its path.
+    pub async fn add_router(&self, name: &str) -> String {
+        let device = self.add_device(name).await;
+        let login = json!({"credentials": self.add_credential(name).await});
+        self.root.make(&format!("{device}connection/"), login).await;
+        device
+    }
+
     /// A browser that `username` has logged in with.
     pub async fn browser(&self, username: &str) -> Client {
-        let fields = serde_json::json!({"username": username, "password": PASSWORD});
+        let fields = json!({"username": username, "password": PASSWORD});
         let answer = self.nobody.send("POST", LOGIN, Some(fields)).await;
         self.nobody
             .with("cookie", &answer.cookie())

@@ -1,0 +1,291 @@
+//! Credentials: SSH login data. What is secret in them goes in here and never comes out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::body::{Object, UnreadBody, python_type};
+use super::error::ApiError;
+use super::field::{Fields, Mode};
+use super::identity::{PathId, Requester};
+use super::page::{Listing, PageAnswer, ROWS};
+use crate::access::{Action, Model, User};
+use crate::app::App;
+use crate::command::ssh::{KeyError, check_private_key};
+use crate::event::{CredentialId, OrganizationId, Timestamp};
+use crate::store::{
+    Credential, CredentialChange, CredentialFilter, FieldErrors, LoginSecret, NewCredential,
+};
+
+/// OpenWISP's name of the one way to log in that there is here.
+const CONNECTOR: &str = "openwisp_controller.connection.connectors.ssh.Ssh";
+
+/// Private keys that are tried out at the same time: one with a passphrase keeps a core busy.
+static KEY_CHECKS: Semaphore = Semaphore::const_new(2);
+
+/// A credential as it is answered: OpenWISP's fields in its order, without what is secret, and
+/// behind them what is ours.
+#[derive(Serialize)]
+struct CredentialAnswer<'a> {
+    id: CredentialId,
+    connector: &'static str,
+    name: &'a str,
+    organization: OrganizationId,
+    auto_add: bool,
+    params: ParamsAnswer<'a>,
+    created: Timestamp,
+    modified: Timestamp,
+    old_algorithms: bool,
+}
+
+#[derive(Serialize)]
+struct ParamsAnswer<'a> {
+    username: &'a str,
+    port: i32,
+}
+
+impl<'a> From<&'a Credential> for CredentialAnswer<'a> {
+    fn from(credential: &'a Credential) -> Self {
+        Self {
+            id: credential.id,
+            connector: CONNECTOR,
+            name: &credential.name,
+            organization: credential.organization,
+            auto_add: false,
+            params: ParamsAnswer {
+                username: &credential.username,
+                port: credential.port,
+            },
+            created: credential.created,
+            modified: credential.modified,
+            old_algorithms: credential.old_algorithms,
+        }
+    }
+}
+
+/// `GET credential/`.
+pub async fn list_credentials(
+    State(app): State<Arc<App>>,
+    requester: Requester,
+    mut listing: Listing,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::View, Model::Credentials)?;
+    let filter = CredentialFilter {
+        organization: listing.organization(),
+        organization_slug: listing.organization_slug(),
+    };
+    let page = listing.page(ROWS)?;
+    let scope = requester.scope();
+    let credentials = app.store.credentials(&scope, &filter, page).await?;
+    let answer: PageAnswer<CredentialAnswer> = listing.answer(page, &credentials)?;
+    Ok(Json(answer).into_response())
+}
+
+/// `POST credential/`.
+pub async fn create_credential(
+    State(app): State<Arc<App>>,
+    requester: Requester,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::Add, Model::Credentials)?;
+    let object = body.object().await?;
+    let new = new_credential(&object, &requester.user)?;
+    check_key(new.secret.as_ref()).await?;
+    let store = app.store.by(requester.actor());
+    let credential = store.add_credential(&new).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(CredentialAnswer::from(&credential)),
+    )
+        .into_response())
+}
+
+/// `GET credential/{id}/`.
+pub async fn get_credential(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<CredentialId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::View, Model::Credentials)?;
+    let credential = app.store.credential(id, &requester.scope()).await?;
+    Ok(Json(CredentialAnswer::from(&credential)).into_response())
+}
+
+/// `PUT credential/{id}/`: what is required must be there, the rest may be left as it is, also the
+/// password or key.
+pub async fn update_credential(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<CredentialId>,
+    requester: Requester,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    change_credential(&app, id, &requester, body, Mode::Whole).await
+}
+
+/// `PATCH credential/{id}/`.
+pub async fn patch_credential(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<CredentialId>,
+    requester: Requester,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    change_credential(&app, id, &requester, body, Mode::Partial).await
+}
+
+async fn change_credential(
+    app: &App,
+    id: CredentialId,
+    requester: &Requester,
+    body: UnreadBody,
+    mode: Mode,
+) -> Result<impl IntoResponse + use<>, ApiError> {
+    requester.require(Action::Change, Model::Credentials)?;
+    let before = app.store.credential(id, &requester.scope()).await?;
+    let object = body.object().await?;
+    let mut fields = Fields::new(&object, mode);
+    let organization = fields.organization(&requester.user);
+    if organization.is_some_and(|organization| organization != before.organization) {
+        let reason = "Credentials stay in the organization that they were made for.";
+        fields.refuse("organization", reason);
+    }
+    let change = credential_change(&mut fields, mode);
+    fields.finish()?;
+    check_key(change.secret.as_ref()).await?;
+    let store = app.store.by(requester.actor());
+    let credential = store.change_credential(id, &change).await?;
+    Ok(Json(CredentialAnswer::from(&credential)).into_response())
+}
+
+/// `DELETE credential/{id}/`, and with it the connections that use it.
+pub async fn delete_credential(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<CredentialId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::Delete, Model::Credentials)?;
+    app.store.credential(id, &requester.scope()).await?;
+    let store = app.store.by(requester.actor());
+    store.remove_credential(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn new_credential(object: &Object, user: &User) -> Result<NewCredential, FieldErrors> {
+    let mut fields = Fields::new(object, Mode::Whole);
+    let organization = fields.organization(user);
+    let change = credential_change(&mut fields, Mode::Whole);
+    let mut check = Ok(());
+    if change.secret.is_none() && object.contains_key("params") {
+        let reason = "A password or a private key is required.";
+        check = Err(FieldErrors::one("params", reason));
+    }
+    fields.refuse_too(check);
+    fields.finish()?;
+    Ok(NewCredential {
+        // Read as required, so these are there.
+        name: change.name.unwrap_or_default(),
+        organization,
+        username: change.username.unwrap_or_default(),
+        port: change.port,
+        secret: change.secret,
+        old_algorithms: change.old_algorithms.unwrap_or_default(),
+    })
+}
+
+/// Reads all but the organization.
+fn credential_change(fields: &mut Fields, mode: Mode) -> CredentialChange {
+    if let Some(connector) = fields.raw("connector") {
+        let known = |word: &str| (word == CONNECTOR).then_some(());
+        fields.choice_of("connector", connector, known);
+    }
+    if fields.boolean("auto_add") == Some(true) {
+        let reason = "Credentials are not added to devices by themselves here: make connections.";
+        fields.refuse("auto_add", reason);
+    }
+    let named = CredentialChange {
+        name: fields.required_text("name"),
+        ..CredentialChange::default()
+    };
+    fields.refuse_too(named.check());
+    CredentialChange {
+        name: named.name,
+        old_algorithms: fields.boolean("old_algorithms"),
+        ..params(fields, mode).unwrap_or_default()
+    }
+}
+
+/// Reads `params`: who logs in where, and with what.
+fn params(fields: &mut Fields, mode: Mode) -> Option<CredentialChange> {
+    let object = match fields.required("params")? {
+        Value::Object(object) => object,
+        other => {
+            let found = python_type(other);
+            let reason = format!("Invalid data. Expected a dictionary, but got {found}.");
+            fields.refuse("params", reason);
+            return None;
+        }
+    };
+    for name in object.keys() {
+        if !["username", "port", "password", "key", "passphrase"].contains(&&**name) {
+            let reason = format!("Additional properties are not allowed ('{name}' was unexpected)");
+            fields.refuse("params", reason);
+        }
+    }
+    let mut nested = Fields::new(object, mode);
+    let change = CredentialChange {
+        username: nested.required_text("username"),
+        port: nested.integer("port"),
+        secret: secret(&mut nested),
+        ..CredentialChange::default()
+    };
+    nested.refuse_too(change.check());
+    for (name, reasons) in nested.finish().err().unwrap_or_default().0 {
+        for reason in reasons {
+            fields.refuse("params", format!("{name}: {reason}"));
+        }
+    }
+    Some(change)
+}
+
+/// Reads a password or a private key; `None` for neither.
+fn secret(params: &mut Fields) -> Option<LoginSecret> {
+    let passphrase = params.password("passphrase");
+    match (params.password("password"), params.password("key")) {
+        (Some(_), Some(_)) => {
+            params.refuse("key", "There is a password already: only one of them.");
+            None
+        }
+        (None, Some(pem)) => Some(LoginSecret::PrivateKey { pem, passphrase }),
+        (password, None) => {
+            if passphrase.is_some() {
+                params.refuse("passphrase", "A passphrase comes with the key it is for.");
+            }
+            password.map(LoginSecret::Password)
+        }
+    }
+}
+
+/// Refuses a private key that no login could use.
+async fn check_key(secret: Option<&LoginSecret>) -> Result<(), ApiError> {
+    let Some(LoginSecret::PrivateKey { pem, passphrase }) = secret.cloned() else {
+        return Ok(());
+    };
+    // Never closed.
+    let _turn = KEY_CHECKS.acquire().await;
+    let checked = spawn_blocking(move || check_private_key(&pem, passphrase.as_deref()))
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
+    checked.map(|_| ()).map_err(|error| {
+        let field = match error {
+            KeyError::PassphraseNeeded | KeyError::WrongPassphrase => "passphrase",
+            _ => "key",
+        };
+        FieldErrors::one("params", format!("{field}: {error}.")).into()
+    })
+}
