@@ -37,8 +37,6 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The three endpoints.
     pub sockets: Arc<Sockets>,
-    /// What commands there are.
-    pub types: Arc<CommandTypes>,
     /// What runs them.
     pub runner: Arc<Runner>,
     tail: Arc<Tail>,

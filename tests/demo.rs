@@ -49,15 +49,15 @@ impl Demo {
     }
 
     /// The commands to try, as they are printed: each behind a line with its number.
-    async fn commands(&mut self) -> Vec<String> {
+    async fn commands(&mut self) -> [String; 5] {
         let mut commands = Vec::new();
-        while commands.len() < 3 {
+        while commands.len() < 5 {
             let number = format!("{}. ", commands.len() + 1);
             if self.line().await.starts_with(&number) {
                 commands.push(self.line().await);
             }
         }
-        commands
+        commands.try_into().expect("five of them")
     }
 
     async fn terminate(mut self) -> (ExitStatus, TempDir) {
@@ -68,35 +68,54 @@ impl Demo {
     }
 }
 
-/// The first line that a command prints, as JSON, when it is typed into a shell.
-async fn first_line_of(command: &str) -> Value {
+/// A command that is typed into a shell, and what it prints.
+fn typed(command: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut child = Command::new("sh")
         .args(["-c", &format!("exec {command}")])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let mut lines = lines_of(&mut child);
+    let lines = lines_of(&mut child);
+    (child, lines)
+}
+
+/// The first line that a command prints, as JSON.
+async fn first_line_of(command: &str) -> Value {
+    let (_child, mut lines) = typed(command);
     let line = within(command, lines.next_line()).await.unwrap();
     let line = line.unwrap_or_else(|| panic!("{command} printed nothing"));
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{command}: {error} in {line}"))
 }
 
 #[tokio::test]
-async fn a_newcomer_sees_the_address_first_and_the_three_commands_work_as_printed() {
+async fn a_newcomer_sees_the_address_first_and_the_commands_work_as_printed() {
     let mut demo = Demo::start(&["--vehicles", "3"]);
     let base = demo.line().await;
     assert!(base.starts_with("http://127.0.0.1:"), "{base}");
     let page = reqwest::get(&base).await.unwrap();
     assert_eq!(page.status(), 200);
-    let commands = demo.commands().await;
-    for command in &commands[..2] {
+    let [fleet, one, run, watch, report] = demo.commands().await;
+    for command in [&fleet, &one] {
         // A vehicle drives by itself.
         let told = first_line_of(command).await;
         assert_eq!(told["is_mobile"], true, "{command}: {told}");
         assert_eq!(told["geometry"]["type"], "Point", "{command}: {told}");
     }
-    assert_eq!(first_line_of(&commands[2]).await["type"], "Feature");
+    assert_eq!(first_line_of(&report).await["type"], "Feature");
+    let (_watching, mut told) = typed(&watch);
+    let (mut running, mut log) = typed(&run);
+    // More than a router prints at once: it goes on while it runs.
+    for _ in 0..30 {
+        let line = within("a line of the log", log.next_line()).await.unwrap();
+        assert!(line.is_some_and(|line| !line.is_empty()));
+    }
+    let snapshot = within("what watches is told", told.next_line())
+        .await
+        .unwrap();
+    let snapshot: Value = serde_json::from_str(&snapshot.expect("a line")).unwrap();
+    assert_eq!(snapshot["data"]["input"]["command"], "logread -f");
+    running.kill().await.unwrap();
     let (status, temporary) = demo.terminate().await;
     assert_eq!(status.code(), Some(0));
     let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();

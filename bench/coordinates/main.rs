@@ -3,8 +3,11 @@
 //!
 //! `cargo bench --bench coordinates` (or `make bench`) prints the figures of `bench/README.md`.
 
+#[path = "../http.rs"]
 mod http;
 mod load;
+#[path = "../program.rs"]
+mod program;
 mod server;
 
 use std::time::Duration;

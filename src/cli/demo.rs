@@ -1,7 +1,6 @@
-//! `fleetwire demo`: a server with something to see, in a directory that is thrown away.
+//! `fleetwire demo`: a server with something to see and to run, in a directory that is thrown away.
 
 mod fleet;
-#[cfg(test)]
 mod router;
 mod seed;
 mod streets;
@@ -34,9 +33,10 @@ Examples:
   fleetwire demo
   fleetwire demo --listen 127.0.0.1:8000 --vehicles 200
 
-The first line of output is the server's address; logins and three commands to try follow. The
-vehicles report through the public REST API, as real ones would. The data directory and a configured
-database are left alone; Ctrl-C ends it, and nothing is kept.")]
+The first line of output is the server's address; logins and some commands to try follow. The
+vehicles report through the public REST API, as real ones would, and each has a simulated router, an
+SSH server on this machine that makes up its answers and runs nothing. The data directory and a
+configured database are left alone; Ctrl-C ends it, and nothing is kept.")]
 pub(crate) struct Demo {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -125,7 +125,7 @@ fn url(address: SocketAddr) -> String {
 /// Something to try: what it shows, and the line for a shell.
 type Trial = (&'static str, String);
 
-fn trials(base: &str, seeded: &Seeded) -> anyhow::Result<[Trial; 3]> {
+fn trials(base: &str, seeded: &Seeded) -> anyhow::Result<[Trial; 5]> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
     let program = quoted(&program.to_string_lossy());
     let operator = seeded.logins.get(1).context("there is an operator")?;
@@ -141,6 +141,14 @@ fn trials(base: &str, seeded: &Seeded) -> anyhow::Result<[Trial; 3]> {
         (
             "Watch one vehicle",
             format!("{program} watch location {} {access}", vehicle.location),
+        ),
+        (
+            "Follow the log of a vehicle's router, as it is written (Ctrl-C ends the command)",
+            format!("{program} run {access} {} -- logread -f", vehicle.device),
+        ),
+        (
+            "Watch what is run on that router, by whomever",
+            format!("{program} watch commands {} {access}", vehicle.device),
         ),
         (
             "Be a vehicle: report where \"Your vehicle\" is (the first command shows it)",
@@ -163,7 +171,8 @@ fn announce(base: &str, seeded: &Seeded, output: Output) -> anyhow::Result<()> {
     let count = seeded.fleet.len();
     let _ = writeln!(
         text,
-        "{count} vehicles report every second or two. Ctrl-C ends it all.\n"
+        "{count} vehicles report every second or two; each has a router that runs commands. Ctrl-C \
+         ends it all.\n"
     );
     let _ = writeln!(text, "Logins:");
     for login in &seeded.logins {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::stage::{DEVICES, Stage};
 use crate::config::Config;
 use crate::event::{CommandStatus, NodeId};
-use crate::store::{AuditFilter, Ending, SecretInput};
+use crate::store::{AuditFilter, Ending, Piece, SecretInput};
 
 fn custom(command: &str) -> Value {
     json!({"type": "custom", "input": {"command": command}})
@@ -148,8 +148,12 @@ async fn a_running_command_is_told_to_end_and_shows_what_came_of_it() {
     let mut snapshot: crate::event::CommandUpdated = job.command.into();
     snapshot.output = "no\nexit code: 3".into();
     let output = snapshot.output.clone();
+    let piece = Piece {
+        number: 1,
+        text: &output,
+    };
     store
-        .end_command(node, &snapshot, &output, ending)
+        .end_command(node, &snapshot, piece, ending)
         .await
         .unwrap();
     let ended = stage.operator.get(&one).await.expect(200);

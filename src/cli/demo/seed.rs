@@ -1,4 +1,5 @@
-//! What a demo's database holds at the start: two organizations, who may see them, and a fleet.
+//! What a demo's database holds at the start: two organizations, who may see them, and a fleet of
+//! vehicles, each with a router that can be logged in to.
 
 use std::sync::Arc;
 
@@ -7,11 +8,17 @@ use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::router::Router;
 use super::streets::Streets;
 use super::vehicle::Vehicle;
 use crate::access::password;
-use crate::event::{DeviceId, LocationId, OrganizationId, Point};
-use crate::store::{Device, NewAccount, NewDevice, NewLocation, Store};
+use crate::event::{CredentialId, DeviceId, LocationId, OrganizationId, Point};
+use crate::store::{
+    Device, LoginSecret, NewAccount, NewConnection, NewCredential, NewDevice, NewLocation, Store,
+};
+
+/// Who logs in to the routers.
+const ROOT: &str = "root";
 
 /// A made-up company and the quarter that it drives in.
 struct Company {
@@ -56,6 +63,15 @@ pub(super) struct Member {
     pub(super) key: String,
     pub(super) location: LocationId,
     pub(super) vehicle: Vehicle,
+    /// On for as long as this is there.
+    _router: Router,
+}
+
+/// An organization's login to all its routers.
+struct Access {
+    organization: OrganizationId,
+    credential: CredentialId,
+    password: String,
 }
 
 /// All that was put into the database.
@@ -74,23 +90,24 @@ pub(super) struct Seeded {
 pub(super) async fn seed(store: &Store, vehicles: u16) -> anyhow::Result<Seeded> {
     let mut logins = vec![add_admin(store).await?];
     let mut fleet = Vec::new();
-    let mut first = None;
+    let mut first: Option<(Access, Point)> = None;
     let mut rng = StdRng::seed_from_u64(rand::random());
     for (index, company) in (0_u16..).zip(&COMPANIES) {
         let organization = store.add_organization(company.name).await?.id;
         logins.push(add_operator(store, company, organization).await?);
         let middle = Point::new(company.middle.0, company.middle.1)?;
-        first.get_or_insert((organization, middle));
+        let access = add_access(store, organization).await?;
         let streets = Arc::new(Streets::grow(middle, company.turn, &mut rng));
         // The first gets the odd one.
         for number in 1..=(vehicles + 1 - index) / 2 {
             let vehicle = Vehicle::new(Arc::clone(&streets), rng.random());
             let name = format!("{} {number}", company.vehicle);
-            fleet.push(add_member(store, organization, name, vehicle).await?);
+            fleet.push(add_member(store, &access, name, vehicle).await?);
         }
+        first.get_or_insert((access, middle));
     }
-    let (organization, middle) = first.context("there are companies")?;
-    let spare = add_device(store, organization, "Your vehicle".to_owned()).await?;
+    let (access, middle) = first.context("there are companies")?;
+    let (spare, _) = add_device(store, &access, "Your vehicle".to_owned()).await?;
     Ok(Seeded {
         logins,
         fleet,
@@ -140,15 +157,31 @@ async fn add_login(store: &Store, account: NewAccount, role: String) -> anyhow::
     })
 }
 
+async fn add_access(store: &Store, organization: OrganizationId) -> anyhow::Result<Access> {
+    let password = Alphanumeric.sample_string(&mut rand::rng(), 12);
+    let credential = NewCredential {
+        name: "Routers".to_owned(),
+        organization: Some(organization),
+        username: ROOT.to_owned(),
+        secret: Some(LoginSecret::Password(password.clone())),
+        ..NewCredential::default()
+    };
+    Ok(Access {
+        organization,
+        credential: store.add_credential(&credential).await?.id,
+        password,
+    })
+}
+
 async fn add_member(
     store: &Store,
-    organization: OrganizationId,
+    access: &Access,
     name: String,
     vehicle: Vehicle,
 ) -> anyhow::Result<Member> {
-    let device = add_device(store, organization, name).await?;
+    let (device, router) = add_device(store, access, name).await?;
     let location = NewLocation {
-        organization: Some(organization),
+        organization: Some(access.organization),
         name: device.name,
         is_mobile: true,
         geometry: Some(vehicle.point()?),
@@ -161,18 +194,30 @@ async fn add_member(
         key: device.key,
         location,
         vehicle,
+        _router: router,
     })
 }
 
+/// A device whose router is on.
 async fn add_device(
     store: &Store,
-    organization: OrganizationId,
+    access: &Access,
     name: String,
-) -> anyhow::Result<Device> {
+) -> anyhow::Result<(Device, Router)> {
+    let router = Router::start(&name, ROOT, &access.password)
+        .context("cannot start the simulated router of a vehicle")?;
     let device = NewDevice {
         name,
-        organization: Some(organization),
+        organization: Some(access.organization),
+        addresses: vec![router.address().to_string()],
         ..NewDevice::default()
     };
-    Ok(store.add_device(&device).await?)
+    let device = store.add_device(&device).await?;
+    let connection = NewConnection {
+        device: device.id,
+        credential: access.credential,
+        is_enabled: true,
+    };
+    store.add_connection(connection).await?;
+    Ok((device, router))
 }

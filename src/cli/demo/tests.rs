@@ -93,10 +93,20 @@ async fn what_is_told_to_try_is_complete() {
     let (_directory, app) = open().await;
     let seeded = seed::seed(&app.store, 1).await.unwrap();
     let base = "http://127.0.0.1:81";
-    let [fleet, one, report] = trials(base, &seeded).unwrap().map(|(_, command)| command);
+    let [fleet, one, run, watch, report] =
+        trials(base, &seeded).unwrap().map(|(_, command)| command);
     let program = std::env::current_exe().unwrap();
     let access = format!("--url {base} --token {}", seeded.logins[1].token);
-    for command in [&fleet, &one] {
+    let device = seeded.fleet[0].device.to_string();
+    assert!(
+        run.ends_with(&format!("{access} {device} -- logread -f")),
+        "{run}"
+    );
+    assert!(
+        watch.contains(&format!("watch commands {device}")),
+        "{watch}"
+    );
+    for command in [&fleet, &one, &watch] {
         assert!(command.starts_with(program.to_str().unwrap()), "{command}");
         assert!(command.ends_with(&access), "{command}");
     }
