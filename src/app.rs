@@ -33,6 +33,8 @@ pub struct App {
     pub logins: Logins,
     /// What keeps sockets open.
     pub leases: Arc<Leases>,
+    /// What may be run on devices.
+    pub types: Arc<CommandTypes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The three endpoints.
