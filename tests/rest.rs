@@ -2,18 +2,22 @@
 //! answer to whatever else comes.
 
 mod bad_input;
+mod commands;
+mod connections;
 mod coordinates;
+mod credentials;
 mod devices;
 mod locations;
 mod login;
 mod operation;
 mod proxies;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Client, Credential, Seed, Server};
+use crate::support::{Client, Credential, Engine, Seed, Server};
 
 const DEVICES: &str = "/api/v1/controller/device/";
+const CREDENTIALS: &str = "/api/v1/controller/credential/";
 const LOCATIONS: &str = "/api/v1/controller/location/";
 const TOKEN: &str = "/api/v1/users/token/";
 
@@ -33,7 +37,12 @@ impl Stage {
     }
 
     async fn set_up_with(settings: &[(&str, &str)]) -> Self {
-        let server = Server::start_with(settings).await;
+        Self::set_up_on(Engine::Sqlite, settings).await
+    }
+
+    async fn set_up_on(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let mut server = Server::prepare(engine, settings).await;
+        server.run().await;
         let seed = Seed(&server);
         let own = seed.organization("Own");
         let other = seed.organization("Other");
@@ -55,6 +64,24 @@ impl Stage {
         Seed(&self.server)
     }
 
+    /// A credential of the first tenant with this password: its id.
+    async fn credential(&self, name: &str, password: &str) -> String {
+        let params = json!({"username": "root", "password": password});
+        let body = json!({"name": name, "organization": self.own, "params": params});
+        let made = self.root.post(CREDENTIALS, &body).await.expect(201);
+        text(&made["id"])
+    }
+
+    /// A device of the first tenant that commands may be asked of, though it is nowhere to be
+    /// reached: its id.
+    async fn router(&self, name: &str) -> String {
+        let device = self.seed().device(name, &self.own);
+        let login = json!({"credentials": self.credential(name, "kept to itself").await});
+        let path = format!("{}connection/", one(DEVICES, &device.id));
+        self.root.post(&path, &login).await.expect(201);
+        device.id
+    }
+
     /// A token client of a user with these flags.
     fn client_of(&self, name: &str, flags: &[&str]) -> Client {
         self.server
@@ -70,6 +97,13 @@ fn keys(value: &Value) -> Vec<&str> {
         .keys()
         .map(String::as_str)
         .collect()
+}
+
+/// A text of an answer.
+fn text(value: &Value) -> String {
+    let text = value.as_str();
+    text.unwrap_or_else(|| panic!("no text: {value}"))
+        .to_owned()
 }
 
 /// Checks a timestamp: UTC with microseconds and `Z`.

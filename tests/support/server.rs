@@ -176,6 +176,19 @@ impl Server {
         path.to_str().expect("UTF-8").to_owned()
     }
 
+    /// The files of its directory that hold `text`: of the database, the key, the log, whatever
+    /// it writes.
+    pub fn files_with(&self, text: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.directory.path()).expect("the directory is there");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let holds = |path: &PathBuf| {
+            let bytes = std::fs::read(path).unwrap_or_default();
+            let mut windows = bytes.windows(text.len());
+            windows.any(|window| window == text.as_bytes())
+        };
+        paths.filter(holds).collect()
+    }
+
     /// Everything that the server has printed so far.
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.log_path()).unwrap_or_default();

@@ -35,9 +35,9 @@ async fn a_host_key_is_shown_and_forgotten_but_never_set() {
     );
     assert!(seen["last_attempt"].is_string());
     // What was read is written back: nothing is forgotten by that, not even what came later.
-    let mut stale = seen.clone();
-    stale["host_key"] = json!(null);
-    for body in [seen.clone(), stale] {
+    let mut outdated = seen.clone();
+    outdated["host_key"] = json!(null);
+    for body in [seen.clone(), outdated] {
         let kept = stage.operator.put(&path, body).await.expect(200);
         assert_eq!(kept["host_key"], json!(HOST_KEY));
     }
