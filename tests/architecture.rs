@@ -30,7 +30,15 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     (
         "command",
-        &["event", "hub", "access", "store", "config", "telemetry"],
+        &[
+            "event",
+            "hub",
+            "access",
+            "store",
+            "ingest",
+            "config",
+            "telemetry",
+        ],
     ),
     (
         "openwisp",

@@ -1,5 +1,8 @@
 //! The command line as people and scripts use it.
 
+mod run;
+mod secrets;
+
 use std::process::Stdio;
 
 use serde_json::{Value, json};

@@ -89,6 +89,48 @@ async fn first_line_of(command: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_terminal_ends_as_the_routers_command_does() {
+    let mut demo = Demo::start(&["--vehicles", "1"]);
+    let [_, _, run, ..] = demo.commands().await;
+    let run = run.strip_suffix("logread -f").unwrap();
+    let spawn = |line: &str| {
+        Command::new("sh")
+            .args(["-c", &format!("exec {run}{line}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    };
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    for (line, code, printed) in [
+        ("true", 0, ""),
+        ("exit 3", 3, ""),
+        ("nothing", 127, "-ash: nothing: not found\n"),
+    ] {
+        let output = within(line, spawn(line).wait_with_output()).await.unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{line}: {stderr}");
+        assert_eq!((&*stdout, &*stderr), (printed, ""), "{line}");
+    }
+    let mut endless = spawn("logread -f");
+    let mut log = lines_of(&mut endless);
+    within("a line of the log", log.next_line()).await.unwrap();
+    let id = i32::try_from(endless.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+    let drained = async { while log.next_line().await.unwrap().is_some() {} };
+    within("the end of the log", drained).await;
+    let output = within("the end of it", endless.wait_with_output())
+        .await
+        .unwrap();
+    let stderr = text(output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cancelled by metro-operator"), "{stderr}");
+    demo.terminate().await;
+}
+
+#[tokio::test]
 async fn a_newcomer_sees_the_address_first_and_the_commands_work_as_printed() {
     let mut demo = Demo::start(&["--vehicles", "3"]);
     let base = demo.line().await;

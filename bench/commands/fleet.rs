@@ -90,7 +90,7 @@ impl Fleet {
                 "port": ssh.port(),
             },
         });
-        let credential = make("/api/v1/connection/credential/", credential).await;
+        let credential = make(&format!("{API}/credential/"), credential).await;
         let credential = credential?["id"].clone();
         let mut ids = Vec::new();
         for number in 0..devices {

@@ -104,6 +104,7 @@ fn options_of_watch_are_accepted_on_either_side_of_what_is_watched() {
     ];
     for line in [
         [&["watch"], &options[..], &["location", id]].concat(),
+        [&["watch", "commands", id], &options[..]].concat(),
         [&["watch", "location", id], &options[..]].concat(),
         [&["watch", "locations"], &options[..]].concat(),
     ] {
@@ -154,7 +155,15 @@ fn points_west_of_greenwich_and_south_of_the_equator_are_no_flags() {
 #[test]
 fn setting_nothing_is_not_understood() {
     for noun in [
-        "org", "user", "group", "token", "session", "device", "location",
+        "org",
+        "user",
+        "group",
+        "token",
+        "session",
+        "device",
+        "credential",
+        "connection",
+        "location",
     ] {
         let refusal = refused(&[noun, "set", "x"]);
         assert_eq!(refusal.kind(), ErrorKind::MissingRequiredArgument, "{noun}");
@@ -218,6 +227,46 @@ fn every_flag_of_a_user_and_its_opposite_is_understood() {
         let refusal = refused(&["user", "set", "anna", flag, opposite]);
         assert_eq!(refusal.kind(), ErrorKind::ArgumentConflict);
     }
+}
+
+#[test]
+fn what_is_run_stands_behind_two_hyphens_or_has_a_type() {
+    for line in [
+        &["run", "Bus 1", "--", "ping", "-c", "3", "--json"][..],
+        &["run", "Bus 1", "--type", "reboot"],
+        &["run", "Bus 1", "--type", "ping", "--input", "{}", "--json"],
+        &[
+            "run", "--token", "t", "--url", "http://a", "Bus 1", "--", "x",
+        ],
+    ] {
+        parsed(line);
+    }
+    let kind = |line: &[&str]| refused(&[&["run"], line].concat()).kind();
+    assert_eq!(kind(&["d"]), ErrorKind::MissingRequiredArgument);
+    assert_eq!(kind(&["d", "uptime"]), ErrorKind::UnknownArgument);
+    assert_eq!(
+        kind(&["d", "--type", "reboot", "--", "x"]),
+        ErrorKind::ArgumentConflict
+    );
+}
+
+#[test]
+fn a_credential_has_one_kind_of_secret() {
+    let add = ["credential", "add", "c", "--org", "A", "--username", "root"];
+    let kind = |more: &[&str]| refused(&[&add[..], more].concat()).kind();
+    parsed(&[&add[..], &["--password-stdin"]].concat());
+    parsed(&[&add[..], &["--private-key", "k", "--passphrase-stdin"]].concat());
+    assert_eq!(kind(&[]), ErrorKind::MissingRequiredArgument);
+    for both in [
+        &["--password-stdin", "--private-key", "k"][..],
+        &["--password-stdin", "--passphrase-stdin"],
+    ] {
+        assert_eq!(kind(both), ErrorKind::ArgumentConflict, "{both:?}");
+    }
+    assert_eq!(
+        kind(&["--password-stdin", "--port", "0"]),
+        ErrorKind::ValueValidation
+    );
 }
 
 #[test]

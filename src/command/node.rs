@@ -44,16 +44,15 @@ impl Node {
         file.try_lock().map_err(io::Error::from)?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
-        let id = match text.trim().parse() {
-            Ok(id) => id,
-            Err(_) => {
-                let id = NodeId::random();
-                file.set_len(0)?;
-                file.rewind()?;
-                writeln!(file, "{id}")?;
-                file.sync_all()?;
-                id
-            }
+        let id = if let Ok(id) = text.trim().parse() {
+            id
+        } else {
+            let id = NodeId::random();
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{id}")?;
+            file.sync_all()?;
+            id
         };
         Ok(Self {
             id,

@@ -14,9 +14,8 @@ use crate::store::{Command, Ending, Piece};
 /// Between two pushes at least; more the longer the output is, since each push carries all of it.
 const PUSH: Duration = Duration::from_millis(250);
 
-/// Bytes of output that cost another [`PUSH_PER_SIZE`] between two pushes.
-const SIZE: u64 = 1 << 20;
-const PUSH_PER_SIZE: Duration = Duration::from_secs(2);
+/// Bytes of output that a second between two pushes stands for.
+const SIZE_A_SECOND: f64 = 512.0 * 1024.0;
 
 /// Between two saves at least.
 const SAVE: Duration = Duration::from_secs(1);
@@ -190,8 +189,9 @@ impl<'a> Report<'a> {
 
 /// Between two pushes of an output of `size` bytes: at most half a megabyte a second and socket.
 fn push_interval(size: usize) -> Duration {
-    let by_size = PUSH_PER_SIZE.as_millis() as u64 * size as u64 / SIZE;
-    PUSH.max(Duration::from_millis(by_size))
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let by_size = Duration::from_secs_f64(size as f64 / SIZE_A_SECOND);
+    PUSH.max(by_size)
 }
 
 #[cfg(test)]

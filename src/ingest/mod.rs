@@ -16,7 +16,9 @@ pub use tail::Tail;
 
 use passed::Passed;
 
-use crate::event::{CommandUpdated, DeviceId, Event, Frame, LocationMoved, Topic};
+use crate::event::{
+    CommandId, CommandUpdated, DeviceId, Event, Frame, LocationId, LocationMoved, Topic,
+};
 use crate::hub::{Hub, Snapshot};
 use crate::store::{ChangedCommand, ChangedLocation, Changes};
 use crate::telemetry::Metrics;
@@ -99,28 +101,28 @@ impl Ingest {
     }
 
     /// Of changed locations, those whose move no hint has brought and that somebody here watches.
-    fn moves_to_tell<'a>(&self, changed: &'a [ChangedLocation]) -> Vec<&'a ChangedLocation> {
+    fn moves_to_tell(&self, changed: &[ChangedLocation]) -> Vec<LocationId> {
         let mut passed = self.passed();
         let mut news = Vec::new();
         for change in changed {
             if !self.is_watched(change) {
                 passed.skip_move(change);
             } else if passed.is_move(change) {
-                news.push(change);
+                news.push(change.id);
             }
         }
         news
     }
 
     /// Of changed commands, those whose update no hint has brought and that somebody here watches.
-    fn updates_to_tell<'a>(&self, changed: &'a [ChangedCommand]) -> Vec<&'a ChangedCommand> {
+    fn updates_to_tell(&self, changed: &[ChangedCommand]) -> Vec<CommandId> {
         let mut passed = self.passed();
         let mut news = Vec::new();
         for change in changed {
             if !self.is_watching(change.device) {
                 passed.skip_update(change);
             } else if passed.is_update(change) {
-                news.push(change);
+                news.push(change.id);
             }
         }
         news
@@ -163,7 +165,7 @@ fn moved_snapshot(moved: &LocationMoved) -> Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{CommandId, CommandStatus, LocationId, LocationType};
+    use crate::event::{CommandStatus, LocationType};
     use crate::event::{OrganizationId, Point, Timestamp};
     use crate::hub::Subscriber;
 

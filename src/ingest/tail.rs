@@ -140,10 +140,8 @@ impl Tail {
 
     /// What no hint has brought of what somebody here watches: locations and commands.
     fn lost(&self, changes: &Changes) -> Option<(Vec<LocationId>, Vec<CommandId>)> {
-        let moves = self.ingest.moves_to_tell(&changes.locations);
-        let updates = self.ingest.updates_to_tell(&changes.commands);
-        let moved: Vec<_> = moves.iter().map(|change| change.id).collect();
-        let updated: Vec<_> = updates.iter().map(|change| change.id).collect();
+        let moved = self.ingest.moves_to_tell(&changes.locations);
+        let updated = self.ingest.updates_to_tell(&changes.commands);
         (!moved.is_empty() || !updated.is_empty()).then_some((moved, updated))
     }
 

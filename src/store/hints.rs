@@ -49,7 +49,7 @@ struct Moved {
     is_mobile: bool,
     longitude: f64,
     latitude: f64,
-    moved_version: i64,
+    version: i64,
     fleet_version: i64,
 }
 
@@ -66,7 +66,7 @@ impl From<&Event> for Hint {
                 is_mobile: moved.is_mobile,
                 longitude: moved.geometry.longitude(),
                 latitude: moved.geometry.latitude(),
-                moved_version: moved.moved_version,
+                version: moved.moved_version,
                 fleet_version: moved.fleet_version,
             }),
         }
@@ -100,7 +100,7 @@ fn event(payload: &str) -> Option<Event> {
             address: moved.address,
             kind: moved.kind,
             is_mobile: moved.is_mobile,
-            moved_version: moved.moved_version,
+            moved_version: moved.version,
             fleet_version: moved.fleet_version,
         })),
     }

@@ -51,8 +51,8 @@ async fn what_was_read_can_be_written_back_with_something_else_in_it() {
     let written = stage.root.put(&path, &body).await.expect(200);
     assert_eq!(written["name"], json!("gateways"));
     assert_eq!(written["params"], body["params"]);
-    let patch = json!({"params": {"password": "another one"}});
-    let written = stage.root.patch(&path, &patch).await.expect(200);
+    let another = json!({"params": {"password": "another one"}});
+    let written = stage.root.patch(&path, &another).await.expect(200);
     assert_eq!(written["params"], body["params"]);
 }
 
@@ -123,9 +123,9 @@ async fn operators_use_credentials_that_they_do_not_see() {
 async fn a_password_is_in_no_file() {
     let stage = Stage::set_up_with(&[("LOG__LEVEL", "trace")]).await;
     let id = stage.credential("routers", "t0psecret-1").await;
-    let patch = json!({"params": {"password": "t0psecret-2"}});
+    let another = json!({"params": {"password": "t0psecret-2"}});
     let path = one(CREDENTIALS, &id);
-    stage.root.patch(&path, &patch).await.expect(200);
+    stage.root.patch(&path, &another).await.expect(200);
     let broken = r#"{"params": {"password": "t0psecret-3""#.to_owned();
     let method = reqwest::Method::PATCH;
     let told = stage.root.send(method, &path, Some(broken)).await;

@@ -146,8 +146,7 @@ impl Server {
     /// Runs the command line and answers with its exit code, standard output and standard error.
     pub fn try_cli(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
         let mut child = self
-            .command(arguments)
-            .arg("--json")
+            .command(&with_options(arguments, &["--json"]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -255,11 +254,10 @@ impl Server {
 
     /// The program with `arguments` on the data of this server.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let directory = self.directory.path().to_str().expect("UTF-8");
         let mut command = Command::new(PROGRAM);
         command
-            .args(arguments)
-            .arg("--data-dir")
-            .arg(self.directory.path())
+            .args(with_options(arguments, &["--data-dir", directory]))
             .current_dir(self.directory.path())
             .envs(self.settings.iter().cloned());
         command
@@ -304,6 +302,13 @@ impl Drop for Server {
             );
         }
     }
+}
+
+/// The arguments with options after them, yet before `--`, behind which nothing is an option.
+fn with_options<'a>(arguments: &[&'a str], options: &[&'a str]) -> Vec<&'a str> {
+    let end = arguments.iter().position(|argument| *argument == "--");
+    let (before, behind) = arguments.split_at(end.unwrap_or(arguments.len()));
+    [before, options, behind].concat()
 }
 
 /// A port of the loopback interface that nobody listens at. Taken below the range that the kernel

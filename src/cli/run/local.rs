@@ -96,13 +96,13 @@ impl Local {
         Ok(json!({
             "id": command.id,
             "input": command.input,
-            "output": command.output,
             "device": command.device,
             "connection": command.connection,
             "created": command.created,
             "modified": command.modified,
             "status": command.status.on_the_wire(),
             "type": command.label,
+            "output": command.output,
             "exit_code": command.exit_code,
             "created_by": command.created_by,
         }))

@@ -263,9 +263,9 @@ over_both! {
             begun.push(house.queue(&device).await.id);
         }
         let mut cursor = Some(Cursor::begin(Timestamp(0)));
-        let begin = Cursor::begin(Timestamp(0));
-        let (none, _) = house.store.updates_since(device.id, begin, 10).await.unwrap();
-        assert!(none.is_empty(), "nothing is told of a creation");
+        let all = Cursor::begin(Timestamp(0));
+        let (untold, _) = house.store.updates_since(device.id, all, 10).await.unwrap();
+        assert!(untold.is_empty(), "nothing is told of a creation");
         for _ in 0..4 {
             let command = house.claim(node).await.unwrap();
             let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };

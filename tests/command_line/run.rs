@@ -1,0 +1,224 @@
+//! `fleetwire run` and `watch commands`, where it takes no SSH server.
+
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::data;
+use crate::support::{Credential, Seed, Server, eventually, within};
+
+/// A device that has a login and no address; answers with its id.
+fn furnish(server: &Server) -> String {
+    let seed = Seed(server);
+    seed.organization("Alpha");
+    let device = seed.device("router", "Alpha");
+    let credential = [
+        "credential",
+        "add",
+        "routers",
+        "--org",
+        "Alpha",
+        "--username",
+        "root",
+        "--password-stdin",
+    ];
+    server.cli_with_input(&credential, "geheim\n");
+    server.cli(&["connection", "add", "router", "routers"]);
+    device.id
+}
+
+fn spawn(server: &Server, arguments: &[&str]) -> Child {
+    Command::from(server.command(arguments))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Exit code, standard output and standard error of a process that ends.
+async fn ended(child: Child) -> (i32, String, String) {
+    let output = within("the end of the program", child.wait_with_output());
+    let output = output.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap_or(-1);
+    (code, text(output.stdout), text(output.stderr))
+}
+
+fn interrupt(child: &Child) {
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+}
+
+/// Waits until the command line has put `count` commands into the queue.
+async fn asked(server: &Server, count: usize) {
+    eventually("the command is in the queue", async || {
+        let log = server.cli(&["audit", "list"]);
+        let entries = log.as_array().unwrap();
+        let runs = entries.iter().filter(|entry| entry["action"] == "run");
+        (runs.count() == count).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_run_is_refused_with_what_to_do() {
+    let server = data().await;
+    furnish(&server);
+    Seed(&server).device("bare", "Alpha");
+    let secret = r#"{"password": "geheim", "confirm_password": "anders"}"#;
+    for (arguments, clue) in [
+        (&["run", "nothing", "--", "uptime"][..], "device list"),
+        (&["run", "bare", "--", "uptime"], "connection add"),
+        (&["run", "router", "--", " "], "input: "),
+        (
+            &["run", "router", "--type", "fly"],
+            "there are: custom, reboot",
+        ),
+        (
+            &["run", "router", "--type", "reboot", "--input", "{}"],
+            "input: ",
+        ),
+        (
+            &["run", "router", "--type", "reboot", "--input", "{"],
+            "no JSON",
+        ),
+        (
+            &[
+                "run",
+                "router",
+                "--type",
+                "change_password",
+                "--input",
+                secret,
+            ],
+            "input: ",
+        ),
+    ] {
+        let (code, stdout, stderr) = server.try_cli(arguments, "");
+        assert_eq!((code, stdout.as_str()), (1, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(clue), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("geheim"), "{stderr}");
+    }
+    server.cli(&["device", "set", "router", "--deactivate"]);
+    let (code, _, stderr) = server.try_cli(&["run", "router", "--", "uptime"], "");
+    assert_eq!(code, 1);
+    assert!(stderr.contains("--activate"), "{stderr}");
+    let shown = server.cli(&["device", "set", "router", "--activate"]);
+    assert_eq!(shown["is_active"], true);
+    for arguments in [
+        &["run", "router"][..],
+        &["run", "router", "uptime"],
+        &["run", "router", "--input", "{}"],
+        &["run", "router", "--type", "reboot", "--", "x"],
+    ] {
+        assert_eq!(server.try_cli(arguments, "").0, 2, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_takes_back_what_nobody_has_taken() {
+    let server = data().await;
+    furnish(&server);
+    let child = spawn(&server, &["run", "router", "--", "uptime"]);
+    asked(&server, 1).await;
+    interrupt(&child);
+    let (code, stdout, stderr) = ended(child).await;
+    assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+    assert!(stderr.contains("before it began"), "{stderr}");
+    let log = server.cli(&["audit", "list", "--limit", "2"]);
+    assert_eq!(log[0]["action"], "cancel", "{log}");
+}
+
+#[tokio::test]
+async fn a_closed_output_takes_the_command_back() {
+    let server = data().await;
+    furnish(&server);
+    let mut child = spawn(&server, &["run", "router", "--", "logread", "-f"]);
+    asked(&server, 1).await;
+    drop(child.stdout.take());
+    let (code, _, stderr) = ended(child).await;
+    assert_eq!(code, 0, "{stderr}");
+    let log = server.cli(&["audit", "list", "--limit", "1"]);
+    assert_eq!(log[0]["action"], "cancel", "{log}");
+}
+
+#[tokio::test]
+async fn a_device_that_cannot_be_reached_is_told_of_here_and_there() {
+    let mut server = data().await;
+    let device = furnish(&server);
+    let Credential::Token(token) = Seed(&server).root() else {
+        unreachable!()
+    };
+    server.run().await;
+    let base = server.base();
+    let mut watching = Command::from(server.command(&["watch", "commands", &device]))
+        .args(["--url", &base])
+        .env("FLEETWIRE_TOKEN", &token)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut notes = BufReader::new(watching.stderr.take().unwrap()).lines();
+    within("the connection", notes.next_line()).await.unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let remote = ["--url", &base, "--token", &token];
+    for way in [
+        &["run", "router"][..],
+        &[&["run", "router"], &remote[..]].concat(),
+        &[&["run", &device], &remote[..]].concat(),
+    ] {
+        let (code, stdout, stderr) =
+            ended(spawn(&server, &[way, &["--", "uptime"]].concat())).await;
+        assert_eq!((code, stdout.as_str()), (1, ""), "{way:?}: {stderr}");
+        assert!(stderr.contains("no address"), "{way:?}: {stderr}");
+        // Each told of its end.
+        let told = eventually("the end of the command", async || {
+            let line = within("a line", lines.next_line()).await.unwrap().unwrap();
+            let message: Value = serde_json::from_str(&line).unwrap();
+            (message["data"]["status"] == "failed").then_some(message)
+        })
+        .await;
+        assert_eq!(told["data"]["device"], json!(device), "{told}");
+        let json = [way, &["--json", "--", "uptime"]].concat();
+        let (code, stdout, _) = ended(spawn(&server, &json)).await;
+        let whole: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((code, &whole["status"]), (1, &json!("failed")), "{whole}");
+        assert_eq!(whole["exit_code"], Value::Null, "{whole}");
+        let fields: Vec<_> = whole.as_object().unwrap().keys().cloned().collect();
+        let expected = "id input device connection created modified status type output exit_code \
+                        created_by";
+        assert_eq!(fields.join(" "), expected, "{way:?}");
+        within("a line", lines.next_line()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_no_is_quoted() {
+    let mut server = data().await;
+    furnish(&server);
+    let Credential::Token(token) = Seed(&server).root() else {
+        unreachable!()
+    };
+    server.run().await;
+    let base = server.base();
+    for (url, token, device, clue) in [
+        (&*base, &*token, "nothing", "no device \"nothing\""),
+        (&base, "wrong", "router", "401"),
+        ("http://127.0.0.1:1", &token, "router", "127.0.0.1:1"),
+        ("nowhere", &token, "router", "--url \"nowhere\""),
+    ] {
+        let arguments = [
+            "run", device, "--url", url, "--token", token, "--", "uptime",
+        ];
+        let (code, stdout, stderr) = server.try_plain_cli(&arguments);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+        assert!(stderr.contains(clue), "{stderr}");
+        assert!(!stderr.contains(token), "{stderr}");
+    }
+}
