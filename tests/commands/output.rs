@@ -67,7 +67,11 @@ async fn a_dropbear_is_as_good() {
 async fn a_private_key_is_as_good_as_a_password() {
     let stage = Stage::set_up().await;
     let keys = tempfile::tempdir().unwrap();
-    for (kind, passphrase) in [("ed25519", Some("pass phrase")), ("rsa", None), ("ecdsa", None)] {
+    for (kind, passphrase) in [
+        ("ed25519", Some("pass phrase")),
+        ("rsa", None),
+        ("ecdsa", None),
+    ] {
         let file = keys.path().join(kind);
         let public = generate_key(&file, kind, passphrase);
         let device = OpenSsh::start(&Options {
@@ -142,5 +146,8 @@ async fn ten_megabytes_are_cut_off_with_a_notice() {
         assert!(message["output"].as_str().unwrap().len() <= output.len());
     }
     let peak = stage.server.memory().peak;
-    assert!(peak < before + ROOM, "{before} KiB before, {peak} KiB at most");
+    assert!(
+        peak < before + ROOM,
+        "{before} KiB before, {peak} KiB at most"
+    );
 }

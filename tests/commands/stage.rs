@@ -93,8 +93,7 @@ impl Stage {
 
     /// A device at these addresses that is logged in to with this credential.
     pub async fn router_with(&self, name: &str, addresses: &[&str], credential: &str) -> Router {
-        let body =
-            json!({"name": name, "organization": self.organization, "addresses": addresses});
+        let body = json!({"name": name, "organization": self.organization, "addresses": addresses});
         let device = self.root.post(DEVICES, &body).await.expect(201);
         let id = text(&device, "id");
         let connection = self.connect(&id, credential).await;
