@@ -12,6 +12,7 @@
 mod architecture;
 mod clients;
 mod command_line;
+mod commands;
 mod conformance;
 mod demo;
 mod durability;

@@ -102,17 +102,21 @@ impl Runner {
     /// Runs commands for as long as the program does. What runs when this is dropped is cut off;
     /// [`Runner::recover`] then ends it.
     pub async fn run(self: Arc<Self>) {
+        // Side by side: if one had to rest while the other waits for its turn to write, it would
+        // rest with that turn in its hand.
+        tokio::join!(self.keep_claims(), self.keep_looking());
+    }
+
+    /// Begins commands as they come, for ever.
+    async fn keep_looking(self: &Arc<Self>) {
         let mut under_way = JoinSet::new();
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let keeping = self.keep_claims();
-        tokio::pin!(keeping);
         loop {
             tokio::select! {
                 () = self.store.work() => {}
                 _ = looks.tick() => {}
                 Some(_) = under_way.join_next() => continue,
-                () = &mut keeping => {}
             }
             if let Err(error) = self.look(&mut under_way).await {
                 tracing::warn!(%error, "the queue of commands cannot be read; trying again");

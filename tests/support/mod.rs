@@ -5,6 +5,7 @@
 //!   its command line.
 //! - [`Client`]: REST as nobody, as a browser's session or with a token.
 //! - [`Socket`]: a WebSocket client; [`Raw`]: bytes on a TCP connection, for what no client sends.
+//! - [`ssh`]: SSH servers, the devices that commands run on.
 //! - [`Seed`]: organizations, users, devices and locations made by the command line.
 //! - [`eventually`]: waits for a condition. Nothing here sleeps to let something happen; that
 //!   *nothing* happened is shown by a later event that does arrive.
@@ -15,6 +16,7 @@ mod raw;
 mod seed;
 mod server;
 mod socket;
+pub mod ssh;
 mod wait;
 
 pub use http::{Answer, Client};

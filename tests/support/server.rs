@@ -80,6 +80,16 @@ impl Server {
         }
     }
 
+    /// Another node on the same database, which must be one that nodes can share.
+    pub fn beside(&self) -> Self {
+        Self {
+            directory: TempDir::with_prefix("fleetwire-test-").expect("a temporary directory"),
+            settings: self.settings.clone(),
+            address: free_address(),
+            child: None,
+        }
+    }
+
     /// Starts the process, and returns when its port accepts: by contract it is ready then.
     pub async fn run(&mut self) {
         assert!(self.child.is_none(), "the server runs already");

@@ -1,0 +1,16 @@
+//! Commands from outside: asked for over REST or on the command line, run on real SSH servers, and
+//! watched over real sockets.
+
+mod crowd;
+mod endings;
+mod output;
+mod reaching;
+mod restart;
+mod rights;
+mod secrets;
+mod since;
+mod stage;
+mod terminal;
+mod types;
+mod watcher;
+mod witness;
