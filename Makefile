@@ -28,8 +28,9 @@ lint: ## Check formatting, lints and (where cargo-deny is installed) the licence
 	else echo 'cargo-deny is not installed (cargo install cargo-deny): deny.toml was not checked'; fi
 
 bench: ## Measure, as bench/README.md describes
-	cargo bench --bench coordinates --no-run
+	cargo bench --bench coordinates --bench commands --no-run
 	taskset -c 1 cargo bench --bench coordinates $(ARGS)
+	taskset -c 1 cargo bench --bench commands
 
 $(VENV)/ready: $(CLIENTS)/python/requirements.txt
 	$(PYTHON) -m venv $(VENV)

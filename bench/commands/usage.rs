@@ -14,7 +14,7 @@ const TICKS_A_SECOND: f64 = 100.0;
 /// What a process has used since it began.
 pub struct Usage {
     pub cpu: Duration,
-    /// Since [`forget_peak`].
+    /// Since the measurement began.
     pub peak_memory: u64,
     /// Bytes that it had the kernel write to the disk.
     pub written: u64,

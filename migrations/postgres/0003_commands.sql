@@ -48,6 +48,8 @@ CREATE TABLE command (
     device_id UUID NOT NULL REFERENCES device (id) ON DELETE CASCADE,
     -- The one asked for, or else the one that was used, once it is known.
     connection_id UUID REFERENCES connection (id) ON DELETE SET NULL,
+    -- The connection was asked for: no other one will do.
+    connection_asked BOOLEAN NOT NULL,
     -- The type's name, and its display name at that time.
     type TEXT NOT NULL,
     label TEXT NOT NULL,

@@ -227,6 +227,7 @@ fn new_device(object: &Object, user: &User) -> Result<NewDevice, FieldErrors> {
         management_ip: change.management_ip.flatten(),
         notes: change.notes.unwrap_or_default(),
         addresses: change.addresses.unwrap_or_default(),
+        is_active: change.is_active,
     })
 }
 

@@ -6,11 +6,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::report::{NotOurs, Report};
 use super::runner::Runner;
-use super::ssh::{self, Address, Execute, Happening, Session, SshError, Timeouts};
+use super::ssh::{self, Execute, Happening, Session, SshError, Timeouts};
 use super::stop::Stop;
 use super::types::Execution;
-use crate::event::{CommandStatus, ConnectionId};
+use crate::event::{Address, CommandStatus, ConnectionId};
 use crate::store::{Job, Login};
+
+/// How long all attempts of one command to reach its device may take.
+const REACH: Duration = Duration::from_mins(1);
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -111,13 +114,18 @@ fn execution(runner: &Runner, job: &Job) -> Result<Execution, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Somebody asked for its end in the last moment, or its lease has ended and so has it.
+/// Somebody asked for its end in the last moment, the device was deactivated, or the claim has ended
+/// and with it the command.
 async fn end_unmarked(runner: &Runner, job: &Job, report: &mut Report<'_>) {
     let asked = runner.store.cancelled(runner.node.id).await;
     let by = asked.unwrap_or_default().into_iter();
     if let Some((_, by)) = by.into_iter().find(|(id, _)| *id == job.command.id) {
         let line = format!("cancelled by {by} before it was sent to the device");
         report.end(CommandStatus::Failed, None, &line).await;
+    } else {
+        // Where it is not ours any more, this changes nothing.
+        let line = "the device was deactivated: it was not run";
+        report.end(CommandStatus::Failed, None, line).await;
     }
 }
 
@@ -128,8 +136,9 @@ async fn reach(runner: &Runner, job: &Job) -> Result<(ConnectionId, Session), Un
         return Err(Unsent::Unreached(vec![reason.to_owned()]));
     }
     let mut reasons = Vec::new();
+    let deadline = Instant::now() + REACH;
     for login in &job.logins {
-        match reach_as(runner, login, &job.addresses).await {
+        match reach_as(runner, login, &job.addresses, deadline).await {
             Ok(session) => return Ok((login.connection, session)),
             Err(mut more) => {
                 note(runner, login.connection, None, Some(&more.join("; "))).await;
@@ -147,6 +156,7 @@ async fn reach_as(
     runner: &Runner,
     login: &Login,
     addresses: &[String],
+    deadline: Instant,
 ) -> Result<Session, Vec<String>> {
     let secret = login.secret.clone().map_err(|reason| {
         vec![format!(
@@ -164,6 +174,10 @@ async fn reach_as(
     };
     let mut reasons = Vec::new();
     for text in addresses {
+        if Instant::now() > deadline {
+            reasons.push(format!("no more was tried after {} s", REACH.as_secs()));
+            break;
+        }
         let address = match Address::parse(text, login.port) {
             Ok(address) => address,
             Err(error) => {

@@ -3,6 +3,7 @@
 //! A committed change becomes an [`Event`], the event is encoded once into a [`Frame`], and the
 //! frame is handed to every subscriber of the event's [`Topic`]s.
 
+mod address;
 mod command;
 mod cursor;
 mod frame;
@@ -11,6 +12,7 @@ mod location;
 mod timestamp;
 mod topic;
 
+pub use address::{Address, AddressError};
 pub use command::{CommandStatus, CommandUpdated};
 pub use cursor::Cursor;
 pub use frame::Frame;

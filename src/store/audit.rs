@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::db::on_pool;
 use super::transaction::{Write, on_write};
 use super::{Store, StoreError};
-use crate::event::{AuditId, Timestamp, UserId};
+use crate::event::{AuditId, DeviceId, Timestamp, UserId};
 
 /// In whose hands the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +102,24 @@ impl Store {
 }
 
 impl Write {
+    /// What the thing of this id is called; empty if it is gone.
+    pub(super) async fn name_of(
+        &mut self,
+        sql: &'static str,
+        id: Uuid,
+    ) -> Result<String, StoreError> {
+        let found: Option<String> = on_write!(self, connection => {
+            sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
+        });
+        Ok(found.unwrap_or_default())
+    }
+
+    /// What the device is called.
+    pub(super) async fn device_name(&mut self, id: DeviceId) -> Result<String, StoreError> {
+        self.name_of("SELECT name FROM device WHERE id = $1", id.0)
+            .await
+    }
+
     /// Notes in the log what this transaction does; `name` must hold no secret.
     pub(super) async fn audit(
         &mut self,

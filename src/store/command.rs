@@ -179,14 +179,16 @@ impl Store {
         let created_by = write.actor().user();
         on_write!(write, connection => {
             sqlx::query(
-                "INSERT INTO command (id, device_id, connection_id, type, label, input,
-                     secret_input, status, created_by, created, modified, expires, is_sent,
+                "INSERT INTO command (id, device_id, connection_id, connection_asked, type, label,
+                     input, secret_input, status, created_by, created, modified, expires, is_sent,
                      version, change)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $9, $10, FALSE, 1, 0)",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10, $11, FALSE, 1,
+                     0)",
             )
             .bind(id)
             .bind(new.device)
             .bind(new.connection)
+            .bind(new.connection.is_some())
             .bind(&new.kind)
             .bind(&new.label)
             .bind(new.input.to_string())
@@ -279,7 +281,7 @@ impl Store {
             return Ok(Cancelled::TooLate(command));
         }
         let by = write.actor().to_string();
-        let name = command.label.clone();
+        let name = format!("{} on {}", command.label, write.device_name(device).await?);
         write.audit("cancel", "Command", id.0, &name).await?;
         let cancelled = if command.status == CommandStatus::Queued {
             let reason = format!("cancelled by {by} before it began");
@@ -370,11 +372,9 @@ impl Write {
         device: DeviceId,
         wanted: Option<ConnectionId>,
     ) -> Result<String, StoreError> {
-        // Kept so until the commit: it is not deactivated meanwhile.
-        let sql = format!(
-            "SELECT name, is_active FROM device WHERE id = $1 {}",
-            self.row_lock()
-        );
+        // Kept so until the commit: it is not deactivated, and loses no connection meanwhile.
+        let lock = self.row_lock();
+        let sql = format!("SELECT name, is_active FROM device WHERE id = $1 {lock}");
         let found: Option<(String, bool)> = on_write!(self, connection => {
             sqlx::query_as(AssertSqlSafe(sql)).bind(device).fetch_optional(connection).await?
         });
@@ -382,11 +382,23 @@ impl Write {
         if !is_active {
             return Err(FieldErrors::one("device", "Device is deactivated.").into());
         }
+        let of_active: bool = on_write!(self, connection => {
+            sqlx::query_scalar(
+                "SELECT organization.is_active FROM device
+                 JOIN organization ON organization.id = device.organization_id
+                 WHERE device.id = $1",
+            )
+            .bind(device)
+            .fetch_one(connection)
+            .await?
+        });
+        if !of_active {
+            let reason = "The organization of the device is not active.";
+            return Err(FieldErrors::one("device", reason).into());
+        }
+        let sql = format!("SELECT id FROM connection WHERE device_id = $1 AND is_enabled {lock}");
         let connections: Vec<ConnectionId> = on_write!(self, connection => {
-            sqlx::query_scalar("SELECT id FROM connection WHERE device_id = $1 AND is_enabled")
-                .bind(device)
-                .fetch_all(connection)
-                .await?
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(device).fetch_all(connection).await?
         });
         if connections.is_empty() {
             let reason = "Device has no credentials assigned.";

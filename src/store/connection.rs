@@ -1,5 +1,6 @@
 //! Connections: a device's use of a credential, with the host key that the device showed.
 
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::db::{fetch_page, on_pool};
@@ -188,7 +189,8 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_connection(&self, id: ConnectionId) -> Result<(), StoreError> {
-        let sql = "DELETE FROM connection WHERE id = $1";
+        let sql = "DELETE FROM connection WHERE id = $1 RETURNING
+             (SELECT name FROM device WHERE device.id = device_id)";
         self.remove("DeviceConnection", sql, id.0).await
     }
 
@@ -229,10 +231,13 @@ impl Write {
         credential: CredentialId,
         owner: OrganizationId,
     ) -> Result<(), StoreError> {
+        // Kept so until the commit: it does not go meanwhile.
+        let sql = format!(
+            "SELECT organization_id FROM credential WHERE id = $1 {}",
+            self.row_lock()
+        );
         let found: Option<OrganizationId> = on_write!(self, connection => {
-            sqlx::query_scalar("SELECT organization_id FROM credential WHERE id = $1")
-                .bind(credential)
-                .fetch_optional(connection)
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(credential).fetch_optional(connection)
                 .await?
         });
         if found == Some(owner) {
@@ -271,10 +276,7 @@ impl Write {
         action: &str,
         connection: &Connection,
     ) -> Result<(), StoreError> {
-        let name = format!(
-            "device {} with credentials {}",
-            connection.device, connection.credential
-        );
+        let name = self.device_name(connection.device).await?;
         self.audit(action, "DeviceConnection", connection.id.0, &name)
             .await
     }

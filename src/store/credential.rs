@@ -292,7 +292,7 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_credential(&self, id: CredentialId) -> Result<(), StoreError> {
-        let sql = "DELETE FROM credential WHERE id = $1";
+        let sql = "DELETE FROM credential WHERE id = $1 RETURNING name";
         self.remove("Credentials", sql, id.0).await
     }
 }

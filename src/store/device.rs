@@ -7,11 +7,13 @@ use super::db::{fetch_page, on_pool};
 use super::session::secret;
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
-use crate::event::{DeviceId, LocationId, OrganizationId, Timestamp};
+use crate::event::{Address, DeviceId, LocationId, OrganizationId, Timestamp};
 
 const NAME: usize = 64;
 const NOTES: usize = 10_000;
-const ADDRESS: usize = 253;
+
+/// Each is tried, and may take its time.
+const ADDRESSES: usize = 16;
 
 /// Characters of a key, as OpenWISP's: letters and digits.
 const KEY: usize = 32;
@@ -64,6 +66,8 @@ pub struct NewDevice {
     pub notes: String,
     /// Hosts to reach it at.
     pub addresses: Vec<String>,
+    /// Whether commands may run on it; `None` for yes.
+    pub is_active: Option<bool>,
 }
 
 /// What is to be altered; `None` leaves a field as it is.
@@ -167,8 +171,8 @@ impl Store {
         let added: Result<DeviceRow, _> = on_write!(write, connection => {
             sqlx::query_as(
                 "INSERT INTO device (id, organization_id, name, mac_address, key, last_ip,
-                     management_ip, notes, addresses, created, modified)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING *",
+                     management_ip, notes, addresses, is_active, created, modified)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING *",
             )
             .bind(DeviceId::random())
             .bind(organization)
@@ -179,6 +183,7 @@ impl Store {
             .bind(&new.management_ip)
             .bind(&new.notes)
             .bind(Value::from(new.addresses.clone()).to_string())
+            .bind(new.is_active.unwrap_or(true))
             .bind(Timestamp::now())
             .fetch_one(connection)
             .await
@@ -339,8 +344,12 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_device(&self, id: DeviceId) -> Result<(), StoreError> {
-        self.remove("Device", "DELETE FROM device WHERE id = $1", id.0)
-            .await
+        self.remove(
+            "Device",
+            "DELETE FROM device WHERE id = $1 RETURNING name",
+            id.0,
+        )
+        .await
     }
 }
 
@@ -423,8 +432,18 @@ fn check_key(errors: &mut FieldErrors, key: &str) {
 }
 
 fn check_addresses(errors: &mut FieldErrors, addresses: &[String]) {
+    if addresses.len() > ADDRESSES {
+        errors.add(
+            "addresses",
+            format!("A device has no more than {ADDRESSES} addresses."),
+        );
+        return;
+    }
     for address in addresses {
-        errors.check_name("addresses", address, ADDRESS);
+        // Any port will do here: the real one is the credential's.
+        if let Err(error) = Address::parse(address, 22) {
+            errors.add("addresses", error.to_string());
+        }
     }
 }
 

@@ -38,6 +38,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         write.put_device_at(device, location).await?;
+        let name = write.device_name(device).await?;
+        write
+            .audit("change", "DeviceLocation", device.0, &name)
+            .await?;
         write.commit().await
     }
 
@@ -46,7 +50,8 @@ impl Store {
     /// # Errors
     /// When it was at none.
     pub async fn clear_device_location(&self, device: DeviceId) -> Result<(), StoreError> {
-        let sql = "DELETE FROM device_location WHERE device_id = $1";
+        let sql = "DELETE FROM device_location WHERE device_id = $1 RETURNING
+             (SELECT name FROM device WHERE device.id = device_id)";
         self.remove("DeviceLocation", sql, device.0).await
     }
 }

@@ -127,7 +127,9 @@ impl Store {
         write
             .permit(TAKE_GROUP, id.0, &change.remove_permissions)
             .await?;
-        write.audit("change", "Group", id.0, "").await?;
+        let name = write.name_of("SELECT name FROM groups WHERE id = $1", id.0);
+        let name = name.await?;
+        write.audit("change", "Group", id.0, &name).await?;
         write.commit().await?;
         self.group(id).await
     }
@@ -137,8 +139,12 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_group(&self, id: GroupId) -> Result<(), StoreError> {
-        self.remove("Group", "DELETE FROM groups WHERE id = $1", id.0)
-            .await
+        self.remove(
+            "Group",
+            "DELETE FROM groups WHERE id = $1 RETURNING name",
+            id.0,
+        )
+        .await
     }
 
     async fn group(&self, id: GroupId) -> Result<Group, StoreError> {

@@ -70,18 +70,21 @@ impl Write {
         Ok(all)
     }
 
-    /// The logins of a command: the one that was asked for, or all that the device has.
+    /// The logins of a command: the one that was asked for, if it is still there, or all that the
+    /// device has.
     pub(super) async fn logins(&mut self, command: &Command) -> Result<Vec<Login>, StoreError> {
         let rows: Vec<LoginRow> = on_write!(self, connection => {
             sqlx::query_as(
                 "SELECT connection.id, credential_id, username, port, secret, old_algorithms,
                      host_key
                  FROM connection JOIN credential ON credential.id = connection.credential_id
-                 WHERE device_id = $1 AND is_enabled AND ($2 IS NULL OR connection.id = $2)
+                 WHERE device_id = $1 AND is_enabled AND connection.id IN (
+                     SELECT CASE WHEN connection_asked THEN connection_id ELSE connection.id END
+                     FROM command WHERE command.id = $2)
                  ORDER BY connection.created, connection.id",
             )
             .bind(command.device)
-            .bind(command.connection)
+            .bind(command.id)
             .fetch_all(connection)
             .await?
         });

@@ -331,8 +331,12 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_location(&self, id: LocationId) -> Result<(), StoreError> {
-        self.remove("Location", "DELETE FROM location WHERE id = $1", id.0)
-            .await
+        self.remove(
+            "Location",
+            "DELETE FROM location WHERE id = $1 RETURNING name",
+            id.0,
+        )
+        .await
     }
 }
 

@@ -145,13 +145,13 @@ impl Store {
     pub async fn remove_organization(&self, id: OrganizationId) -> Result<(), StoreError> {
         self.remove(
             "Organization",
-            "DELETE FROM organization WHERE id = $1",
+            "DELETE FROM organization WHERE id = $1 RETURNING name",
             id.0,
         )
         .await
     }
 
-    /// Deletes the row that `sql` names by its id.
+    /// Deletes the row that `sql` names by its id; `sql` returns what it was called.
     pub(super) async fn remove(
         &self,
         model: &'static str,
@@ -159,13 +159,11 @@ impl Store {
         id: Uuid,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let removed = on_write!(write, connection => {
-            sqlx::query(sql).bind(id).execute(connection).await?.rows_affected()
+        let removed: Option<String> = on_write!(write, connection => {
+            sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
         });
-        if removed == 0 {
-            return Err(StoreError::NotFound(model));
-        }
-        write.audit("delete", model, id, "").await?;
+        let name = removed.ok_or(StoreError::NotFound(model))?;
+        write.audit("delete", model, id, &name).await?;
         write.commit().await
     }
 }

@@ -106,8 +106,8 @@ impl Store {
     }
 
     /// Marks a command as handed to the device over `connection`: from here on nobody runs it again.
-    /// `None` when that must not be done: it is not this node's any more, was handed over before,
-    /// or somebody asked for its end.
+    /// `None` when that must not be done: it is not this node's any more, was handed over before, the
+    /// device was deactivated, or somebody asked for its end.
     ///
     /// # Errors
     /// When the database fails; then it must not be handed over.
@@ -124,7 +124,7 @@ impl Store {
                  connection_id = (SELECT id FROM connection WHERE id = $3),
                  version = version + 1, change = $4, modified = $5
              WHERE id = $1 AND claimed_by = $2 AND status = 'running' AND NOT is_sent
-                 AND cancelled_by IS NULL AND claimed_until > {}",
+                 AND cancelled_by IS NULL AND claimed_until > {} AND NOT {OFF}",
             self.now()
         );
         let marked = on_write!(write, database => {
@@ -264,7 +264,7 @@ impl Store {
         }))
     }
 
-    /// Ends what waited too long in the queue, what its node left running, and, if `own` is given,
+    /// Ends what waited too long in the queue or for a device that was deactivated, what its node left running, and, if `own` is given,
     /// what that node ran before it was started anew. Answers how many.
     ///
     /// # Errors
@@ -272,7 +272,7 @@ impl Store {
     pub async fn end_left_behind(&self, own: Option<NodeId>) -> Result<usize, StoreError> {
         let left = format!(
             "SELECT id FROM command
-             WHERE (status = 'queued' AND expires <= $1)
+             WHERE (status = 'queued' AND (expires <= $1 OR {OFF}))
                  OR (status = 'running' AND (claimed_by = $2 OR claimed_until <= {}))",
             self.now()
         );
@@ -288,10 +288,10 @@ impl Store {
             let mut write = self.write().await?;
             let lock = write.row_lock();
             let still = format!(
-                "SELECT status, is_sent FROM command WHERE id = $3 AND id IN ({left}) {lock}"
+                "SELECT status, is_sent, expires FROM command WHERE id = $3 AND id IN ({left}) {lock}"
             );
             // Asked again: its node, or a client, may have ended it meanwhile.
-            let state: Option<(CommandStatus, bool)> = on_write!(write, connection => {
+            let state: Option<(CommandStatus, bool, Timestamp)> = on_write!(write, connection => {
                 sqlx::query_as(AssertSqlSafe(still))
                     .bind(Timestamp::now())
                     .bind(own)
@@ -299,13 +299,14 @@ impl Store {
                     .fetch_optional(connection)
                     .await?
             });
-            let Some((status, is_sent)) = state else {
+            let Some((status, is_sent, expires)) = state else {
                 continue;
             };
             let reason = match (status, is_sent) {
-                (CommandStatus::Queued, _) => {
+                (CommandStatus::Queued, _) if expires <= Timestamp::now() => {
                     "expired: its turn did not come in time, and it was not run"
                 }
+                (CommandStatus::Queued, _) => "the device was deactivated: it was not run",
                 (_, true) => {
                     "the server that ran this command was stopped: it may have completed on the \
                      device"
@@ -350,9 +351,19 @@ impl Store {
     }
 }
 
-/// The oldest queued command of a device on which none runs.
+/// What counts for nothing: a device that was deactivated, or whose organization was.
+const OFF: &str = "device_id IN (SELECT device.id FROM device
+     JOIN organization ON organization.id = device.organization_id
+     WHERE NOT device.is_active OR NOT organization.is_active)";
+
+/// The oldest queued command of an active device on which none runs.
 const NEXT: &str = "SELECT id FROM command AS waiting
-     WHERE status = 'queued' AND expires > $1 AND NOT EXISTS (
+     WHERE status = 'queued' AND expires > $1
+         AND EXISTS (SELECT 1 FROM device
+             JOIN organization ON organization.id = device.organization_id
+             WHERE device.id = waiting.device_id AND device.is_active
+                 AND organization.is_active)
+         AND NOT EXISTS (
          SELECT 1 FROM command AS before
          WHERE before.device_id = waiting.device_id
              AND before.status IN ('queued', 'running')

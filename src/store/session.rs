@@ -155,8 +155,13 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_session(&self, id: SessionId) -> Result<(), StoreError> {
-        self.remove("Session", "DELETE FROM session WHERE id = $1", id.0)
-            .await
+        self.remove(
+            "Session",
+            "DELETE FROM session WHERE id = $1 RETURNING
+             (SELECT username FROM users WHERE users.id = user_id)",
+            id.0,
+        )
+        .await
     }
 }
 

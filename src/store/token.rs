@@ -132,8 +132,12 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_token(&self, id: TokenId) -> Result<(), StoreError> {
-        self.remove("Token", "DELETE FROM token WHERE id = $1", id.0)
-            .await
+        self.remove(
+            "Token",
+            "DELETE FROM token WHERE id = $1 RETURNING description",
+            id.0,
+        )
+        .await
     }
 }
 

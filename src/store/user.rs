@@ -281,7 +281,9 @@ impl Store {
                 change.add_manages.iter().map(|org| org.0),
             )
             .await?;
-        write.audit("change", "User", id.0, "").await?;
+        let name = write.name_of("SELECT username FROM users WHERE id = $1", id.0);
+        let name = name.await?;
+        write.audit("change", "User", id.0, &name).await?;
         write.commit().await?;
         self.find_user(&id.to_string()).await
     }
@@ -291,8 +293,12 @@ impl Store {
     /// # Errors
     /// When the user does not exist.
     pub async fn remove_user(&self, id: UserId) -> Result<(), StoreError> {
-        self.remove("User", "DELETE FROM users WHERE id = $1", id.0)
-            .await
+        self.remove(
+            "User",
+            "DELETE FROM users WHERE id = $1 RETURNING username",
+            id.0,
+        )
+        .await
     }
 
     /// What checks the password of `username`; `None` also for inactive and expired users.

@@ -8,12 +8,12 @@ use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{MethodKind, MethodSet};
 use tokio::time::timeout;
 
-use super::address::Address;
 use super::connect::off_the_async_threads;
 use super::error::SshError;
 use super::key::read_private_key;
 use super::link::{Link, describe};
 use super::login::{Login, LoginSecret};
+use crate::event::Address;
 
 /// Rounds of questions that a keyboard-interactive server may ask.
 const ROUNDS: usize = 5;

@@ -8,7 +8,6 @@ use russh::client;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::address::Address;
 use super::algorithms::preferred;
 use super::authenticate::{Proof, authenticate};
 use super::error::{Phase, SshError};
@@ -16,6 +15,7 @@ use super::key::KeyError;
 use super::link::{Knife, Link, Listener, Told, describe, one_line};
 use super::login::{Login, Timeouts};
 use super::session::Session;
+use crate::event::Address;
 
 /// How much a device may send before we have taken it: what a session costs us in memory, beside
 /// [`MESSAGES`] packets.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::address::Address;
 use super::key::KeyError;
+use crate::event::Address;
 
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! The SSH client: one connection for one command, bounded in time and memory whatever the device
 //! does.
 //!
-//! [`connect`] makes of an [`Address`] and a [`Login`] a [`Session`]: TCP, key exchange, the check
+//! [`connect`] makes of an [`Address`](crate::event::Address) and a [`Login`] a [`Session`]: TCP, key exchange, the check
 //! of the host key, authentication. [`Session::exec`] makes of it an [`Execute`], whose
 //! [`next`](Execute::next) tells what [happens](Happening). It knows no database and no
 //! configuration, and what it cannot do it says in one line, an [`SshError`].
 
-mod address;
 mod algorithms;
 mod authenticate;
 mod connect;
@@ -19,7 +18,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Address, AddressError};
 pub use connect::connect;
 pub use error::{Phase, SshError};
 pub use execute::{Execute, Happening, Stream};

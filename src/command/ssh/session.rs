@@ -8,11 +8,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::address::Address;
 use super::error::{Phase, SshError};
 use super::execute::Execute;
 use super::link::{Link, describe};
 use crate::command::types::Execution;
+use crate::event::Address;
 
 /// How long a device may take to open a session or a terminal, or to say whether it takes the
 /// command.

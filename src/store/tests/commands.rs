@@ -255,6 +255,44 @@ over_both! {
         assert_eq!(refused.to_string(), "device: Device is deactivated.");
     }
 
+    async fn what_waits_on_a_deactivated_device_is_not_run(house: House) {
+        let device = house.router().await;
+        let node = NodeId::random();
+        let (claimed, waiting) = (house.queue(&device).await, house.queue(&device).await);
+        house.claim(node).await.unwrap();
+        let off = crate::store::DeviceChange { is_active: Some(false), ..Default::default() };
+        house.store.change_device(device.id, &off).await.unwrap();
+        let connection = house.store.connections(Some(device.id), Page { number: 1, size: 1 })
+            .await.unwrap().rows[0].id;
+        let sent = house.store.mark_sent(node, claimed.id, connection).await.unwrap();
+        assert!(sent.is_none(), "it is not handed over any more");
+        assert_eq!(house.store.end_left_behind(None).await.unwrap(), 1);
+        assert_eq!(house.now(&waiting).await.status, CommandStatus::Failed);
+    }
+
+    async fn a_command_that_named_its_login_runs_with_no_other(house: House) {
+        house.use_a_key();
+        let organization = house.organization().await;
+        let device = house.device(&organization).await;
+        let (asked, _other) = (
+            house.login(&organization, &device).await,
+            house.login(&organization, &device).await,
+        );
+        let new = NewCommand { connection: Some(asked), ..custom(&device) };
+        house.store.add_command(&new).await.unwrap();
+        house.store.add_command(&new).await.unwrap();
+        let node = NodeId::random();
+        let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+        let logins: Vec<_> = job.logins.iter().map(|login| login.connection).collect();
+        assert_eq!(logins, [asked]);
+        let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };
+        let snapshot = job.command.into();
+        house.store.end_command(node, &snapshot, piece(1, ""), ending).await.unwrap().unwrap();
+        house.store.remove_connection(asked).await.unwrap();
+        let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+        assert!(job.logins.is_empty(), "the one that was asked for is gone");
+    }
+
     async fn since_brings_the_newest_commands_that_were_updated(house: House) {
         let device = house.router().await;
         let node = NodeId::random();
@@ -315,6 +353,9 @@ over_both! {
         assert_eq!(entries.len(), 1);
         assert_eq!((&*entries[0].action, &*entries[0].model), ("run", "Command"));
         assert_eq!(entries[0].object, command.id.0);
+        store.remove_device(device.id).await.unwrap();
+        let entries = house.store.audit(&filter).await.unwrap();
+        assert_eq!((&*entries[0].action, &*entries[0].name), ("delete", &*device.name));
         let all = crate::store::AuditFilter { most: 100, ..Default::default() };
         let all = serde_json::to_value(house.store.audit(&all).await.unwrap()).unwrap();
         assert!(all.as_array().is_some_and(|all| all.len() >= 5));

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use crate::command::tests::servers::{self, Account, Dropbear, OpenSsh, Options, Server};
 
-use super::{
-    Address, Execute, Happening, Login, LoginSecret, Session, SshError, Stream, Timeouts, connect,
-};
+use super::{Execute, Happening, Login, LoginSecret, Session, SshError, Stream, Timeouts, connect};
 use crate::command::types::Execution;
+use crate::event::Address;
 
 /// Long enough for a machine that does much else; a test that waits for a timeout sets its own.
 const PATIENCE: Timeouts = Timeouts {
