@@ -311,7 +311,7 @@ async fn get_readiness(
 }
 
 /// Sockets are files: allow as many as the system lets this process have.
-fn raise_open_files() {
+pub fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,

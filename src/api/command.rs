@@ -23,7 +23,7 @@ use crate::store::{Cancelled, Command, Device, FieldErrors, NewCommand, SecretIn
 
 /// A command as it is answered: OpenWISP's fields in its order, and behind them what is ours.
 #[derive(Serialize)]
-struct CommandAnswer<'a> {
+pub struct CommandAnswer<'a> {
     id: CommandId,
     input: &'a Value,
     device: DeviceId,

@@ -34,6 +34,7 @@ use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use tower::util::MapResponseLayer;
 
+pub use command::CommandAnswer;
 use command::{cancel_command, create_command, get_command, list_commands};
 use connection::{
     create_connection, delete_connection, get_connection, list_connections, patch_connection,

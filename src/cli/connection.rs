@@ -7,9 +7,10 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::pages::all_rows;
 use super::{find, output::Output, parse};
 use crate::event::{CredentialId, DeviceId};
-use crate::store::{Connection, ConnectionChange, Device, NewConnection, Page, Scope, Store};
+use crate::store::{Connection, ConnectionChange, Device, NewConnection, Scope, Store};
 
 /// What a list of connections shows of each.
 const COLUMNS: [&str; 6] = [
@@ -156,17 +157,7 @@ async fn credential_for(
 }
 
 async fn all(store: &Store, device: Option<DeviceId>) -> anyhow::Result<Vec<Connection>> {
-    let mut connections = Vec::new();
-    for number in 1.. {
-        let page = Page { number, size: 1000 };
-        let slice = store.connections(device, page).await?;
-        let is_last = slice.rows.len() < 1000;
-        connections.extend(slice.rows);
-        if is_last {
-            break;
-        }
-    }
-    Ok(connections)
+    Ok(all_rows(async |page| store.connections(device, page).await).await?)
 }
 
 fn shown(connection: &Connection) -> Value {

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::organization::name_for_people;
+use super::pages::all_rows;
 use super::{find, output, parse, stdin};
 use crate::command::ssh::{KeyError, check_private_key};
 use crate::store::{
-    Credential, CredentialChange, CredentialFilter, LoginSecret, NewCredential, Page, Scope, Store,
+    Credential, CredentialChange, CredentialFilter, LoginSecret, NewCredential, Scope, Store,
 };
 
 /// What a list of credentials shows of each.
@@ -162,17 +163,7 @@ async fn all(store: &Store, org: Option<&str>) -> anyhow::Result<Vec<Credential>
         organization,
         ..CredentialFilter::default()
     };
-    let mut credentials = Vec::new();
-    for number in 1.. {
-        let page = Page { number, size: 1000 };
-        let slice = store.credentials(&Scope::All, &filter, page).await?;
-        let is_last = slice.rows.len() < 1000;
-        credentials.extend(slice.rows);
-        if is_last {
-            break;
-        }
-    }
-    Ok(credentials)
+    Ok(all_rows(async |page| store.credentials(&Scope::All, &filter, page).await).await?)
 }
 
 async fn change(store: &Store, set: &Set) -> anyhow::Result<Credential> {

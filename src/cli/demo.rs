@@ -51,6 +51,8 @@ pub(crate) async fn run(demo: &Demo, context: &Context) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen()?;
     let config = configured(context)?;
     telemetry::init_log(&config.log)?;
+    // Each router listens.
+    server::raise_open_files();
     let directory = tempfile::Builder::new()
         .prefix("fleetwire-demo-")
         .tempdir()
@@ -79,6 +81,10 @@ fn configured(context: &Context) -> anyhow::Result<Config> {
     }
     if config.server.drain_s == usual.server.drain_s {
         config.server.drain_s = 1;
+    }
+    if config.commands.timeout_s == usual.commands.timeout_s {
+        // Who watches a log wants to see more of it.
+        config.commands.timeout_s = 600;
     }
     Ok(config)
 }

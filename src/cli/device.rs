@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::organization::name_for_people;
+use super::pages::all_rows;
 use super::{find, parse};
-use crate::store::{Device, DeviceChange, DeviceFilter, NewDevice, Page, Scope, Store};
+use crate::store::{Device, DeviceChange, DeviceFilter, NewDevice, Scope, Store};
 
 /// What a list of devices shows of each; the key is a secret.
 const COLUMNS: [&str; 6] = [
@@ -146,17 +147,7 @@ async fn all(store: &Store, org: Option<&str>) -> anyhow::Result<Vec<Device>> {
         organization,
         ..DeviceFilter::default()
     };
-    let mut devices = Vec::new();
-    for number in 1.. {
-        let page = Page { number, size: 1000 };
-        let slice = store.devices(&Scope::All, &filter, page).await?;
-        let is_last = slice.rows.len() < 1000;
-        devices.extend(slice.rows);
-        if is_last {
-            break;
-        }
-    }
-    Ok(devices)
+    Ok(all_rows(async |page| store.devices(&Scope::All, &filter, page).await).await?)
 }
 
 async fn change(store: &Store, set: &Set) -> anyhow::Result<Device> {

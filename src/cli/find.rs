@@ -2,6 +2,7 @@
 
 use anyhow::{anyhow, bail};
 
+use super::pages::all_rows;
 use crate::event::OrganizationId;
 use crate::store::{
     Account, Connection, Credential, CredentialFilter, Device, Group, Location, Organization, Page,
@@ -65,16 +66,10 @@ pub(crate) async fn credential_of(
         organization: Some(organization),
         ..CredentialFilter::default()
     };
-    for number in 1.. {
-        let page = Page { number, size: 1000 };
-        let slice = store.credentials(&Scope::All, &filter, page).await?.rows;
-        let is_last = slice.len() < 1000;
-        if let Some(found) = slice.into_iter().find(|found| found.name == text) {
-            return Ok(found);
-        }
-        if is_last {
-            break;
-        }
+    let read = async |page| store.credentials(&Scope::All, &filter, page).await;
+    let found = all_rows(read).await?.into_iter();
+    if let Some(found) = found.into_iter().find(|found| found.name == text) {
+        return Ok(found);
     }
     credential(store, text).await
 }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::organization::name_for_people;
+use super::pages::all_rows;
 use super::{find, parse};
 use crate::event::{LocationType, Point};
-use crate::store::{Location, LocationChange, LocationFilter, NewLocation, Page, Scope, Store};
+use crate::store::{Location, LocationChange, LocationFilter, NewLocation, Scope, Store};
 
 /// What a list of locations shows of each.
 const COLUMNS: [&str; 6] = [
@@ -171,17 +172,7 @@ async fn all(store: &Store, org: Option<&str>, mobile: bool) -> anyhow::Result<V
         is_mobile: mobile.then_some(true),
         ..LocationFilter::default()
     };
-    let mut locations = Vec::new();
-    for number in 1.. {
-        let page = Page { number, size: 1000 };
-        let slice = store.locations(&Scope::All, &filter, page).await?;
-        let is_last = slice.rows.len() < 1000;
-        locations.extend(slice.rows);
-        if is_last {
-            break;
-        }
-    }
-    Ok(locations)
+    Ok(all_rows(async |page| store.locations(&Scope::All, &filter, page).await).await?)
 }
 
 async fn change(store: &Store, set: &Set) -> anyhow::Result<Location> {

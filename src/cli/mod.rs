@@ -18,6 +18,7 @@ mod location;
 mod migrate;
 mod organization;
 mod output;
+mod pages;
 mod parse;
 mod run;
 mod serve;

@@ -6,8 +6,9 @@ mod remote;
 mod rest;
 
 use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -21,6 +22,9 @@ use remote::Remote;
 
 /// The type of what stands behind `--`.
 const CUSTOM: &str = "custom";
+
+/// The server that a token is shown to where none is named.
+const HERE: &str = "http://127.0.0.1:8000";
 
 /// What is said to a process that was interrupted, by custom of shells.
 const INTERRUPTED: u8 = 130;
@@ -56,14 +60,9 @@ pub(crate) struct Run {
     /// The input of the type; - reads it from standard input, so that no secret stands here
     #[arg(long, value_name = "JSON", requires = "kind")]
     input: Option<String>,
-    /// Where the server is
-    #[arg(
-        long,
-        value_name = "URL",
-        requires = "token",
-        default_value = "http://127.0.0.1:8000"
-    )]
-    url: String,
+    /// Where the server is, when there is a token [default: http://127.0.0.1:8000]
+    #[arg(long, value_name = "URL", requires = "token")]
+    url: Option<String>,
     /// The token of a user who may run commands on the device; in the environment no list of
     /// processes shows it
     #[arg(
@@ -105,12 +104,30 @@ enum Ended {
     Failed(Option<i32>),
 }
 
-/// The way to the device.
+/// A command that may be asked for.
+enum Ready {
+    /// In the database here.
+    Local(Box<local::Ready>),
+    /// Of a server somewhere.
+    Remote(Box<remote::Ready>),
+}
+
+/// A command that was asked for.
 enum Way {
-    /// Through the database here.
+    /// In the database here.
     Local(Box<Local>),
-    /// Through a server somewhere.
+    /// Of a server somewhere.
     Remote(Box<Remote>),
+}
+
+impl Ready {
+    /// Asks for it.
+    async fn ask(self) -> anyhow::Result<Way> {
+        Ok(match self {
+            Self::Local(local) => Way::Local(Box::new(local.ask().await?)),
+            Self::Remote(remote) => Way::Remote(Box::new(remote.ask().await?)),
+        })
+    }
 }
 
 impl Way {
@@ -139,39 +156,49 @@ impl Way {
     }
 }
 
+/// That the person at the terminal wants the command's end.
+#[derive(Default)]
+struct Wish {
+    /// And is being heard, so that the next one means something else.
+    is_heard: AtomicBool,
+    told: Notify,
+}
+
 pub(crate) async fn run(run: &Run, context: &Context) -> anyhow::Result<()> {
-    let mut signals = EndSignals::listen()?;
     let wanted = run.wanted()?;
-    let token = run.token.as_deref().filter(|token| !token.is_empty());
-    let way = if let Some(token) = token {
-        let remote = Remote::start(&run.url, token, &run.device, &wanted);
-        Way::Remote(Box::new(Box::pin(remote).await?))
-    } else {
-        let local = Local::start(context, &run.device, &wanted);
-        Way::Local(Box::new(Box::pin(local).await?))
-    };
-    let cancel = Notify::new();
-    let mut following = Box::pin(follow(way, context.output.is_json(), &cancel));
-    tokio::select! {
-        done = &mut following => return done,
-        () = signals.received() => {}
-    }
-    cancel.notify_one();
-    note("cancelling the command; again leaves it to itself");
-    tokio::select! {
-        done = &mut following => done,
-        () = signals.received() => Err(ExitWith(INTERRUPTED).into()),
+    let ready = Box::pin(run.ready(context, &wanted)).await?;
+    // Not before: until something was asked for, Ctrl-C has nothing to take back.
+    let mut signals = EndSignals::listen()?;
+    let wish = Wish::default();
+    let mut following = Box::pin(async {
+        let way = ready.ask().await?;
+        follow(way, context.output.is_json(), &wish).await
+    });
+    loop {
+        tokio::select! {
+            done = &mut following => return done,
+            () = signals.received() => {}
+        }
+        if wish.is_heard.swap(true, Ordering::Relaxed) {
+            return Err(ExitWith(INTERRUPTED).into());
+        }
+        note("cancelling the command; again leaves it to itself");
+        wish.told.notify_one();
     }
 }
 
 /// Prints what the command prints until it has ended, and says how.
-async fn follow(mut way: Way, is_json: bool, cancel: &Notify) -> anyhow::Result<()> {
+async fn follow(mut way: Way, is_json: bool, wish: &Wish) -> anyhow::Result<()> {
     let mut printer = Printer::new(tokio::io::stdout());
     let end = loop {
         let snapshot = tokio::select! {
             snapshot = way.next() => snapshot?,
-            () = cancel.notified() => {
-                way.cancel().await?;
+            () = wish.told.notified() => {
+                if let Err(error) = way.cancel().await {
+                    // It runs on, and so do we.
+                    wish.is_heard.store(false, Ordering::Relaxed);
+                    note(&format!("cannot cancel the command: {error:#}; Ctrl-C tries it again"));
+                }
                 continue;
             }
             () = output::closed() => {
@@ -198,6 +225,23 @@ async fn follow(mut way: Way, is_json: bool, cancel: &Notify) -> anyhow::Result<
 }
 
 impl Run {
+    /// Finds the way: of a server where a token is shown, else of the database here.
+    async fn ready(&self, context: &Context, wanted: &Wanted) -> anyhow::Result<Ready> {
+        let token = self.token.as_deref().filter(|token| !token.is_empty());
+        let Some(token) = token else {
+            // Whoever names a server does not mean the database here.
+            ensure!(
+                self.url.is_none(),
+                "the token is empty: pass that of a user with --token or in FLEETWIRE_TOKEN"
+            );
+            let found = local::Ready::find(context, &self.device, wanted).await?;
+            return Ok(Ready::Local(Box::new(found)));
+        };
+        let url = self.url.as_deref().unwrap_or(HERE);
+        let found = remote::Ready::find(url, token, &self.device, wanted).await?;
+        Ok(Ready::Remote(Box::new(found)))
+    }
+
     fn wanted(&self) -> anyhow::Result<Wanted> {
         let Some(kind) = &self.kind else {
             return Ok(Wanted {

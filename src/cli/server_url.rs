@@ -36,6 +36,11 @@ impl ServerUrl {
         })
     }
 
+    /// Whether it is spoken to over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// A path of its REST interface.
     pub(crate) fn rest(&self, path: &str) -> String {
         let scheme = if self.is_secure { "https" } else { "http" };

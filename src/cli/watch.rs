@@ -13,7 +13,7 @@ use super::{output, parse};
 use crate::event::{DeviceId, LocationId, Timestamp};
 use crate::server::EndSignals;
 use feed::Feed;
-use follow::News;
+use follow::{News, Server};
 
 #[derive(Args, Debug)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -61,7 +61,7 @@ enum What {
     /// The commands of one device: how they stand, and their output as it grows
     Commands {
         /// The id (UUID) of the device; `fleetwire device list` shows it
-        #[arg(value_name = "DEVICE", value_parser = device_id)]
+        #[arg(value_name = "ID", value_parser = device_id)]
         device: DeviceId,
     },
 }
@@ -95,7 +95,7 @@ pub(crate) async fn run(watch: &Watch, context: &Context) -> anyhow::Result<()> 
     let mut stdout = tokio::io::stdout();
     let tell = |news: News<'_>| output::note(&news.to_string());
     tokio::select! {
-        ended = follow::follow(&feed, watch.since, &mut stdout, tell) => match ended {
+        ended = follow::follow(&feed, Server::Unknown, watch.since, &mut stdout, tell) => match ended {
             Err(follow::FollowError::Output(error))
                 if error.kind() == std::io::ErrorKind::BrokenPipe => Err(output::Closed.into()),
             Err(error) => Err(error.into()),

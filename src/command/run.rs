@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Why a command did not reach its device.
 enum Unsent {
-    /// One line an attempt.
+    /// A reason for each attempt; together they are the one line that says why.
     Unreached(Vec<String>),
     /// Somebody wanted its end first.
     Stopped(String),
@@ -64,7 +64,7 @@ pub(super) async fn run(runner: &Runner, job: Job, mut stop: Stop) {
         Ok(reached) => reached,
         Err(unsent) => {
             let line = match unsent {
-                Unsent::Unreached(reasons) => reasons.join("\n"),
+                Unsent::Unreached(reasons) => reasons.join("; "),
                 Unsent::Stopped(by) => {
                     format!("cancelled by {by} before it was sent to the device")
                 }

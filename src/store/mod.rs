@@ -19,6 +19,7 @@ mod device;
 mod device_location;
 mod directory;
 mod error;
+mod glance;
 mod group;
 mod hints;
 mod job;

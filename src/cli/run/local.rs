@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::{Ended, Snapshot, Wanted};
+use crate::api::CommandAnswer;
 use crate::cli::context::Context;
 use crate::cli::find;
 use crate::cli::output::note;
 use crate::command::types::{CommandTypes, Input};
 use crate::event::{CommandId, CommandStatus, DeviceId, OrganizationId};
-use crate::store::{Command, Device, NewCommand, Page, SecretInput, Store, StoreError};
+use crate::store::{Command, Device, NewCommand, SecretInput, Store, StoreError};
 
 /// Between two looks at the command.
 const LOOK: Duration = Duration::from_millis(100);
@@ -23,21 +24,30 @@ const TAKEN: Duration = Duration::from_secs(5);
 /// How long the database may be away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A command that may be put into the queue.
+pub(super) struct Ready {
+    store: Store,
+    device: Device,
+    new: NewCommand,
+}
+
 /// A command in the queue, and what was seen of it.
 pub(super) struct Local {
     store: Store,
     device: DeviceId,
     id: CommandId,
     look: Interval,
+    /// The version that was seen last.
+    seen: Option<i64>,
     /// When to wonder why nobody has taken it; `None` once that is settled.
     wonder: Option<Instant>,
     /// When the database last answered.
     answered: Instant,
 }
 
-impl Local {
-    /// Puts the command into the queue.
-    pub(super) async fn start(
+impl Ready {
+    /// Finds the device, and whether this can be asked of it.
+    pub(super) async fn find(
         context: &Context,
         device: &str,
         wanted: &Wanted,
@@ -56,28 +66,38 @@ impl Local {
             secret_input: input.plain.map(SecretInput),
             queue_s: config.queue_s,
         };
-        let added = store.add_command(&new).await;
-        let command = added.map_err(|error| explain(error, &device))?;
+        Ok(Self { store, device, new })
+    }
+
+    /// Puts the command into the queue.
+    pub(super) async fn ask(self) -> anyhow::Result<Local> {
+        let added = self.store.add_command(&self.new).await;
+        let command = added.map_err(|error| explain(error, &self.device))?;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self {
-            store,
-            device: device.id,
+        Ok(Local {
+            store: self.store,
+            device: command.device,
             id: command.id,
             look,
+            seen: None,
             wonder: Some(Instant::now() + TAKEN),
             answered: Instant::now(),
         })
     }
+}
 
+impl Local {
+    /// The command, once it has changed since it was seen last.
     pub(super) async fn next(&mut self) -> anyhow::Result<Snapshot> {
         loop {
             self.look.tick().await;
-            match self.store.command(self.device, self.id).await {
-                Ok(command) => {
+            match self.news().await {
+                Ok(news) => {
                     self.answered = Instant::now();
-                    self.wonder_about(&command).await?;
-                    return Ok(snapshot(command));
+                    if let Some(command) = news {
+                        return Ok(snapshot(command));
+                    }
                 }
                 Err(error) if error.is_passing() && self.answered.elapsed() < PATIENCE => {}
                 Err(StoreError::NotFound(_)) => bail!("the command was removed"),
@@ -93,36 +113,31 @@ impl Local {
 
     pub(super) async fn whole(&self) -> anyhow::Result<Value> {
         let command = self.store.command(self.device, self.id).await?;
-        Ok(json!({
-            "id": command.id,
-            "input": command.input,
-            "device": command.device,
-            "connection": command.connection,
-            "created": command.created,
-            "modified": command.modified,
-            "status": command.status.on_the_wire(),
-            "type": command.label,
-            "output": command.output,
-            "exit_code": command.exit_code,
-            "created_by": command.created_by,
-        }))
+        Ok(serde_json::to_value(CommandAnswer::from(&command))?)
+    }
+
+    /// The command, if it has changed. Its output may be large: it is only read then.
+    async fn news(&mut self) -> Result<Option<Command>, StoreError> {
+        let found = self.store.command_version(self.id).await?;
+        let (version, status) = found.ok_or(StoreError::NotFound("Command"))?;
+        self.wonder_about(status).await?;
+        if self.seen == Some(version) {
+            return Ok(None);
+        }
+        let command = self.store.command(self.device, self.id).await?;
+        self.seen = Some(command.version);
+        Ok(Some(command))
     }
 
     /// Says once that nobody takes the command, unless the device is busy with another one.
-    async fn wonder_about(&mut self, command: &Command) -> anyhow::Result<()> {
-        if command.status != CommandStatus::Queued {
+    async fn wonder_about(&mut self, status: CommandStatus) -> Result<(), StoreError> {
+        if status != CommandStatus::Queued {
             self.wonder = None;
         }
         if self.wonder.is_none_or(|at| Instant::now() < at) {
             return Ok(());
         }
-        let page = Page {
-            number: 1,
-            size: 100,
-        };
-        let others = self.store.commands(self.device, page).await?.rows;
-        let is_running = |other: &Command| other.status == CommandStatus::Running;
-        if others.iter().any(is_running) {
+        if self.store.is_busy(self.device).await? {
             self.wonder = Some(Instant::now() + TAKEN);
             return Ok(());
         }

@@ -1,5 +1,7 @@
 //! Through a server somewhere: asked for over REST, followed over its WebSocket.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, anyhow, bail, ensure};
 use http::StatusCode;
 use serde::Deserialize;
@@ -12,13 +14,22 @@ use super::rest::Rest;
 use super::{Ended, Snapshot, Wanted};
 use crate::cli::output::note;
 use crate::cli::watch::feed::Feed;
-use crate::cli::watch::follow::{FollowError, News, follow};
+use crate::cli::watch::follow::{FollowError, News, Server, follow};
 use crate::event::{CommandId, DeviceId, Timestamp};
 
 const DEVICES: &str = "/api/v1/controller/device/";
 
 /// Bytes on their way from the feed to who reads its lines.
 const PIPE_BYTES: usize = 64 * 1024;
+
+/// A command that may be asked of a server.
+pub(super) struct Ready {
+    rest: Rest,
+    feed: Feed,
+    /// Of the device's commands, in REST.
+    commands: String,
+    body: Value,
+}
 
 /// A command on a server, and the feed of its device.
 pub(super) struct Remote {
@@ -57,9 +68,9 @@ struct Data {
     status: String,
 }
 
-impl Remote {
-    /// Asks the server to run it.
-    pub(super) async fn start(
+impl Ready {
+    /// Finds the device, and whether its commands may be followed.
+    pub(super) async fn find(
         url: &str,
         token: &str,
         device: &str,
@@ -67,39 +78,50 @@ impl Remote {
     ) -> anyhow::Result<Self> {
         let rest = Rest::new(url, token)?;
         let device = find(&rest, device).await?;
-        let feed = Feed::new(
-            url,
-            &format!("/ws/controller/device/{device}/command"),
-            token,
-        )?;
+        let feed = format!("/ws/controller/device/{device}/command");
+        let feed = Feed::new(url, &feed, token)?;
         // Asked first: nothing is to run that cannot be watched.
         feed.check().await?;
-        let path = format!("{DEVICES}{device}/command/");
-        let body = json!({"type": wanted.kind, "input": wanted.input});
-        let made = rest.post(&path, Some(&body)).await?.expect()?;
-        let made = Made::deserialize(&made).context("the server's answer is no command")?;
+        Ok(Self {
+            rest,
+            feed,
+            commands: format!("{DEVICES}{device}/command/"),
+            body: json!({"type": wanted.kind, "input": wanted.input}),
+        })
+    }
+
+    /// Asks the server to run it.
+    pub(super) async fn ask(self) -> anyhow::Result<Remote> {
+        let Self { rest, feed, .. } = self;
+        let made = rest.post(&self.commands, Some(&self.body)).await?;
+        let made = Made::deserialize(&made.expect()?);
+        let made = made.context("the server's answer is no command")?;
         let (mut writer, reader) = duplex(PIPE_BYTES);
         let mut following = JoinSet::new();
         following.spawn(async move {
+            let tell = |news: News<'_>| {
+                if let News::Lost(..) = news {
+                    note(&news.to_string());
+                }
+            };
             // With all that it has printed since it was made.
-            let done = follow(&feed, Some(made.created), &mut writer, |news| match news {
-                News::Connected(_) => {}
-                News::Lost(..) => note(&news.to_string()),
-            });
-            match done.await {
+            let since = Some(made.created);
+            match follow(&feed, Server::WasThere, since, &mut writer, tell).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             }
         });
-        Ok(Self {
-            path: format!("{path}{}/", made.id),
+        Ok(Remote {
+            path: format!("{}{}/", self.commands, made.id),
             rest,
             id: made.id,
             lines: BufReader::new(reader).lines(),
             feed: following,
         })
     }
+}
 
+impl Remote {
     pub(super) async fn next(&mut self) -> anyhow::Result<Snapshot> {
         loop {
             let Some(line) = self.lines.next_line().await? else {
@@ -134,19 +156,21 @@ impl Remote {
     }
 }
 
-/// A device's id: the text itself, or that of the one device of this name.
+/// A device's id: the text itself, or that of the one device of this name. A device that is added
+/// meanwhile shifts the list, so that one may be seen on two pages.
 async fn find(rest: &Rest, text: &str) -> anyhow::Result<DeviceId> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     for page in 1.. {
         let answer = rest
             .get(&format!("{DEVICES}?page_size=100&page={page}"))
             .await?;
         let devices = Vec::<Named>::deserialize(&answer["results"])
             .context("the server's answer is no list of devices")?;
-        found.extend(devices.into_iter().filter(|device| device.name == text));
+        let namesakes = devices.into_iter().filter(|device| device.name == text);
+        found.extend(namesakes.map(|device| device.id));
         if answer["next"].is_null() {
             break;
         }
@@ -156,8 +180,8 @@ async fn find(rest: &Rest, text: &str) -> anyhow::Result<DeviceId> {
         "\"{text}\" names {} devices: use the id",
         found.len()
     );
-    match found.pop() {
-        Some(device) => Ok(device.id),
+    match found.pop_first() {
+        Some(id) => Ok(id),
         None => bail!("the server shows no device \"{text}\" to who has this token"),
     }
 }

@@ -21,9 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Far more than a command with the largest output takes.
 const ANSWER_LIMIT_BYTES: usize = 256 << 20;
 
+/// What carries requests.
+enum Carrier {
+    /// http. The certificates that this system trusts are not asked for: it may have none.
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    /// https.
+    Secure(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
 /// One server, with one token.
 pub(super) struct Rest {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    carrier: Carrier,
     server: ServerUrl,
     authorization: HeaderValue,
 }
@@ -35,17 +43,28 @@ pub(super) struct Answer {
     pub(super) json: Value,
 }
 
-impl Rest {
-    pub(super) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
+impl Carrier {
+    fn to(server: &ServerUrl) -> anyhow::Result<Self> {
+        let client = Client::builder(TokioExecutor::new());
+        if !server.is_secure() {
+            return Ok(Self::Plain(client.build_http()));
+        }
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()
             .context("cannot read the certificates that this system trusts")?
-            .https_or_http()
+            .https_only()
             .enable_http1()
             .build();
+        Ok(Self::Secure(client.build(connector)))
+    }
+}
+
+impl Rest {
+    pub(super) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
+        let server = ServerUrl::parse(base)?;
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            server: ServerUrl::parse(base)?,
+            carrier: Carrier::to(&server)?,
+            server,
             authorization: bearer(token)?,
         })
     }
@@ -84,7 +103,10 @@ impl Rest {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
-        let answer = self.client.request(request).await?;
+        let answer = match &self.carrier {
+            Carrier::Plain(client) => client.request(request).await?,
+            Carrier::Secure(client) => client.request(request).await?,
+        };
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_LIMIT_BYTES);
         let bytes = match body.collect().await {

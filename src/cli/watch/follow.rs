@@ -52,7 +52,7 @@ impl fmt::Display for News<'_> {
 /// Why following ended: it never does by itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FollowError {
-    /// The first attempt led nowhere, or a later one was refused.
+    /// The first attempt led nowhere, or one was refused.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// What came cannot be written.
@@ -66,21 +66,28 @@ struct Ended {
     last_heard: Instant,
 }
 
+/// Whether the server is there, as far as is known: where it was once, it is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Unknown,
+    WasThere,
+}
+
 /// Writes each message of `feed` to `output`, a line each. `since` is asked of the first
 /// connection, what was missed in between of the later ones. `tell` hears how the connection fares.
 pub(crate) async fn follow<W: AsyncWrite + Unpin>(
     feed: &Feed,
+    mut server: Server,
     mut since: Option<Timestamp>,
     output: &mut W,
     tell: impl Fn(News<'_>),
 ) -> Result<Infallible, FollowError> {
     let mut backoff = Backoff::new();
-    let mut was_connected = false;
     loop {
         let reason = match feed.connect(since).await {
             Ok((socket, clock)) => {
                 tell(News::Connected(feed.url()));
-                was_connected = true;
+                server = Server::WasThere;
                 let ended = pump(socket, output).await?;
                 if ended.last_heard - clock.answered() > PING {
                     // It was a working connection, not a door that opens and falls shut.
@@ -90,7 +97,9 @@ pub(crate) async fn follow<W: AsyncWrite + Unpin>(
                 format!("the connection was lost ({})", ended.reason)
             }
             Err(error @ ConnectError::Unavailable(_)) => error.to_string(),
-            Err(error @ ConnectError::Unreachable { .. }) if was_connected => error.to_string(),
+            Err(error @ ConnectError::Unreachable { .. }) if server == Server::WasThere => {
+                error.to_string()
+            }
             Err(error) => return Err(error.into()),
         };
         let wait = backoff.step();

@@ -18,6 +18,8 @@ enum Meets {
     Messages(Vec<&'static str>),
     /// An answer with this status.
     Status(u16),
+    /// The end of the connection, before any answer.
+    Nothing,
 }
 
 /// Serves the list, one connection each, and tells the query and the credential of each handshake.
@@ -40,6 +42,7 @@ async fn server(list: Vec<Meets>) -> (Feed, mpsc::Receiver<(String, String)>) {
 async fn meet(stream: TcpStream, meets: Meets) -> (String, String) {
     let mut asked = (String::new(), String::new());
     let status = match &meets {
+        Meets::Nothing => return asked,
         Meets::Status(status) => Some(*status),
         Meets::Messages(_) => None,
     };
@@ -79,7 +82,9 @@ async fn meet(stream: TcpStream, meets: Meets) -> (String, String) {
 /// Follows to the end and gives the error together with the lines that were written.
 async fn follow_to_the_end(feed: &Feed, since: Option<Timestamp>) -> (FollowError, Vec<String>) {
     let (mut input, output): (DuplexStream, DuplexStream) = duplex(1 << 16);
-    let error = follow(feed, since, &mut input, |_| ()).await.unwrap_err();
+    let error = follow(feed, Server::Unknown, since, &mut input, |_| ())
+        .await
+        .unwrap_err();
     drop(input);
     let mut lines = BufReader::new(output).lines();
     let mut written = Vec::new();
@@ -146,11 +151,26 @@ async fn a_server_that_is_not_there_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_there_is_waited_for_from_the_first() {
+    let (feed, _asked) = server(vec![Meets::Nothing, Meets::Status(403)]).await;
+    let (mut input, _output) = duplex(64);
+    let lost = std::cell::Cell::new(0);
+    let count = |news: News<'_>| lost.set(lost.get() + i32::from(matches!(news, News::Lost(..))));
+    let error = follow(&feed, Server::WasThere, None, &mut input, count)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("403"), "{error}");
+    assert_eq!(lost.get(), 1);
+}
+
+#[tokio::test]
 async fn a_closed_output_ends_it() {
     let (feed, _asked) = server(vec![Meets::Messages(vec!["{}"])]).await;
     let (mut input, output) = duplex(64);
     drop(output);
-    let error = follow(&feed, None, &mut input, |_| ()).await.unwrap_err();
+    let error = follow(&feed, Server::Unknown, None, &mut input, |_| ())
+        .await
+        .unwrap_err();
     assert!(
         matches!(error, FollowError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     );

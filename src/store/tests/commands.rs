@@ -323,6 +323,21 @@ over_both! {
         assert!(changes.commands.iter().all(|change| change.device == device.id || house.database.is_some()));
     }
 
+    async fn a_glance_tells_what_changed_and_whether_the_device_is_free(house: House) {
+        let device = house.router().await;
+        let command = house.queue(&device).await;
+        let glance = async || {
+            let found = house.store.command_version(command.id).await.unwrap();
+            (found, house.store.is_busy(device.id).await.unwrap())
+        };
+        assert_eq!(glance().await, (Some((1, CommandStatus::Queued)), false));
+        house.claim(NodeId::random()).await.unwrap();
+        let now = house.now(&command).await.version;
+        assert_eq!(glance().await, (Some((now, CommandStatus::Running)), true));
+        assert!(now > 1);
+        assert!(house.store.command_version(CommandId::random()).await.unwrap().is_none());
+    }
+
     async fn a_host_key_is_remembered_until_it_is_forgotten(house: House) {
         house.use_a_key();
         let organization = house.organization().await;
