@@ -217,6 +217,10 @@ async fn conclude(report: &mut Report<'_>, outcome: Outcome, execution: &Executi
             let code = i32::try_from(code).unwrap_or(i32::MAX);
             (CommandStatus::Failed, Some(code), line)
         }
+        Outcome::Ended(Happening::Refused) => {
+            let line = "the device refuses to run the command".to_owned();
+            (CommandStatus::Failed, None, line)
+        }
         Outcome::Ended(Happening::Lost(_)) if execution.ends_link => {
             (CommandStatus::Success, None, String::new())
         }

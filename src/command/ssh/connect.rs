@@ -1,11 +1,13 @@
 //! From an address to a session.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::algorithms::preferred;
@@ -69,6 +71,10 @@ pub async fn connect(
     ))
 }
 
+/// Names that are looked up at the same time. Each takes a thread for as long as the system's
+/// resolver pleases, and others need threads as well.
+static RESOLVING: Semaphore = Semaphore::const_new(32);
+
 /// One try at an address, until its time is over.
 struct Attempt<'a> {
     address: &'a Address,
@@ -97,7 +103,17 @@ impl Attempt<'_> {
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, SshError> {
         let Address { host, port } = self.address;
-        let found = timeout_at(self.by, lookup_host((host.as_str(), *port)))
+        let name = (host.clone(), *port);
+        let looking = async {
+            // Never closed. The turn is over when the thread is, not when nobody waits any more.
+            let turn = RESOLVING.acquire().await;
+            let looked = spawn_blocking(move || {
+                let _turn = turn;
+                (name.0.as_str(), name.1).to_socket_addrs()
+            });
+            looked.await.unwrap_or_else(|error| Err(error.into()))
+        };
+        let found = timeout_at(self.by, looking)
             .await
             .map_err(|_| self.late(Phase::Resolve))?;
         let mut unlike = Vec::new();
