@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::stage::{Router, Stage, password};
-use super::watcher::Watcher;
+use super::stage::{Router, Stage, custom, password};
+use super::watcher::{Watcher, text};
 use crate::conformance::on_both_engines;
+use crate::support::Engine;
 use crate::support::ssh::{OpenSsh, Options};
-use crate::support::{Engine, Server};
 
 on_both_engines! {
     commands_run_on_many_devices_at_the_same_time,
@@ -88,7 +88,7 @@ async fn two_nodes_share_the_queue() {
     const COMMANDS: usize = 20;
     let device = OpenSsh::start(&Options::default());
     let stage = Stage::set_up_on(Engine::Postgres, &[]).await;
-    let mut second: Server = stage.server.beside();
+    let mut second = stage.server.beside();
     second.run().await;
     let other = second.client(&stage.token);
     let routers = fleet(&stage, device.address().port(), 4).await;
@@ -103,10 +103,10 @@ async fn two_nodes_share_the_queue() {
         let at = number % routers.len();
         let router = &routers[at];
         let file = stage.witness.path(&router.id);
-        let body = super::stage::custom(&format!("echo {number} >>{file}"));
+        let body = custom(&format!("echo {number} >>{file}"));
         let client = if number % 2 == 0 { &stage.root } else { &other };
         let command = client.post(&router.commands(), &body).await.expect(201);
-        asked.push((at, super::watcher::text(&command, "id")));
+        asked.push((at, text(&command, "id")));
     }
     for (at, id) in &asked {
         for watcher in &mut watchers[2 * at..2 * at + 2] {
@@ -116,7 +116,8 @@ async fn two_nodes_share_the_queue() {
     }
     for (at, router) in routers.iter().enumerate() {
         let numbers = (at..COMMANDS).step_by(routers.len());
-        let expected: String = numbers.map(|number| format!("{number}\n")).collect();
-        assert_eq!(stage.witness.read(&router.id), expected);
+        let expected: Vec<_> = numbers.map(|number| number.to_string()).collect();
+        let ran = stage.witness.read(&router.id);
+        assert_eq!(ran.lines().collect::<Vec<_>>(), expected);
     }
 }

@@ -124,7 +124,7 @@ async fn ten_megabytes_are_cut_off_with_a_notice() {
     const LIMIT: usize = 1 << 20;
     /// What the server may take more of memory than before, in KiB: some copies of what it keeps,
     /// and far from all that is printed, encrypted and decrypted.
-    const ROOM: u64 = 64 * 1024;
+    const ROOM: u64 = 32 * 1024;
     let device = OpenSsh::start(&Options::default());
     let stage = Stage::set_up().await;
     let router = stage.router("router", &device).await;

@@ -80,6 +80,11 @@ impl Watcher {
         self.heard.get(id).map_or(&[], Vec::as_slice)
     }
 
+    /// All that was heard.
+    pub fn all(&self) -> &HashMap<String, Vec<Value>> {
+        &self.heard
+    }
+
     /// Shows that nothing is on its way but what was heard.
     pub async fn hears_nothing_more(&mut self) {
         let more = self.socket.ping().await;
