@@ -24,9 +24,15 @@ fn lines_of(child: &mut Child) -> Lines<BufReader<ChildStdout>> {
 
 impl Demo {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_after("true", arguments)
+    }
+
+    /// In a shell that has done this before.
+    fn start_after(first: &str, arguments: &[&str]) -> Self {
         let temporary = TempDir::with_prefix("fleetwire-test-").unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fleetwire"))
-            .arg("demo")
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{first}; exec \"$0\" demo \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_fleetwire"))
             .args(arguments)
             .current_dir(temporary.path())
             .env("TMPDIR", temporary.path())
@@ -127,6 +133,13 @@ async fn a_terminal_ends_as_the_routers_command_does() {
     let stderr = text(output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("cancelled by metro-operator"), "{stderr}");
+    demo.terminate().await;
+}
+
+#[tokio::test]
+async fn more_vehicles_than_files_that_a_shell_may_open() {
+    let mut demo = Demo::start_after("ulimit -Sn 64", &["--vehicles", "70"]);
+    assert!(demo.line().await.starts_with("http://127.0.0.1:"));
     demo.terminate().await;
 }
 

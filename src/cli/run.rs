@@ -60,7 +60,7 @@ pub(crate) struct Run {
     /// The input of the type; - reads it from standard input, so that no secret stands here
     #[arg(long, value_name = "JSON", requires = "kind")]
     input: Option<String>,
-    /// Where the server is, when there is a token [default: http://127.0.0.1:8000]
+    /// Where the server is, when there is a token [default: the one at port 8000 here]
     #[arg(long, value_name = "URL", requires = "token")]
     url: Option<String>,
     /// The token of a user who may run commands on the device; in the environment no list of

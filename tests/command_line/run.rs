@@ -1,10 +1,11 @@
 //! `fleetwire run` and `watch commands`, where it takes no SSH server.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, Command};
 
 use super::data;
@@ -30,7 +31,7 @@ fn furnish(server: &Server) -> String {
     device.id
 }
 
-fn spawn(server: &Server, arguments: &[&str]) -> Child {
+pub(super) fn spawn(server: &Server, arguments: &[&str]) -> Child {
     Command::from(server.command(arguments))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -41,7 +42,7 @@ fn spawn(server: &Server, arguments: &[&str]) -> Child {
 }
 
 /// Exit code, standard output and standard error of a process that ends.
-async fn ended(child: Child) -> (i32, String, String) {
+pub(super) async fn ended(child: Child) -> (i32, String, String) {
     let output = within("the end of the program", child.wait_with_output());
     let output = output.await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -49,9 +50,18 @@ async fn ended(child: Child) -> (i32, String, String) {
     (code, text(output.stdout), text(output.stderr))
 }
 
-fn interrupt(child: &Child) {
+pub(super) fn interrupt(child: &Child) {
     let id = i32::try_from(child.id().unwrap()).unwrap();
     kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+}
+
+/// Reads until a line that holds `clue`.
+pub(super) async fn line_with(lines: &mut Lines<BufReader<impl AsyncRead + Unpin>>, clue: &str) {
+    let mut said = String::new();
+    while !said.contains(clue) {
+        let line = within(clue, lines.next_line()).await.unwrap();
+        said = line.unwrap_or_else(|| panic!("it ended, and the last line was: {said}"));
+    }
 }
 
 /// Waits until the command line has put `count` commands into the queue.
@@ -135,6 +145,57 @@ async fn ctrl_c_takes_back_what_nobody_has_taken() {
 }
 
 #[tokio::test]
+async fn ctrl_c_ends_what_still_reads_its_input() {
+    let server = data().await;
+    furnish(&server);
+    let arguments = ["run", "router", "--type", "change_password", "--input", "-"];
+    let mut child = Command::from(server.command(&arguments))
+        .stdin(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // More than a pipe holds: once all is written, it is being read.
+    let mut input = child.stdin.take().unwrap();
+    let blanks = [b' '; 256 * 1024];
+    let written = within("it reads", input.write_all(&blanks));
+    written.await.unwrap();
+    interrupt(&child);
+    let status = within("the end of the program", child.wait())
+        .await
+        .unwrap();
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{status}");
+}
+
+#[tokio::test]
+async fn a_command_that_nobody_takes_is_wondered_about() {
+    let server = data().await;
+    furnish(&server);
+    let mut child = spawn(&server, &["run", "router", "--", "uptime"]);
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    line_with(&mut notes, "nobody has taken the command yet").await;
+    interrupt(&child);
+    line_with(&mut notes, "before it began").await;
+    assert_eq!(ended(child).await.0, 1);
+}
+
+#[tokio::test]
+async fn an_empty_token_is_not_taken_for_none_where_a_server_is_named() {
+    let server = data().await;
+    furnish(&server);
+    let remote = ["run", "router", "--url", "http://127.0.0.1:1"];
+    let mut inherited = server.command(&[&remote[..], &["--", "uptime"]].concat());
+    inherited.env("FLEETWIRE_TOKEN", "");
+    let named = [&remote[..], &["--token", "", "--", "uptime"]].concat();
+    for mut command in [inherited, server.command(&named)] {
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("the token is empty"), "{stderr}");
+    }
+    asked(&server, 0).await;
+}
+
+#[tokio::test]
 async fn a_closed_output_takes_the_command_back() {
     let server = data().await;
     furnish(&server);
@@ -195,6 +256,31 @@ async fn a_device_that_cannot_be_reached_is_told_of_here_and_there() {
                         created_by";
         assert_eq!(fields.join(" "), expected, "{way:?}");
         within("a line", lines.next_line()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_system_without_certificates_still_speaks_http() {
+    let mut server = data().await;
+    furnish(&server);
+    let Credential::Token(token) = Seed(&server).root() else {
+        unreachable!()
+    };
+    server.run().await;
+    let http = server.base();
+    let https = http.replace("http", "https");
+    let none = server.file("none.pem", "");
+    for (url, clue) in [(http, "no address"), (https, "certificates")] {
+        let output = server
+            .command(&["run", "router", "--url", &url, "--", "uptime"])
+            .env("FLEETWIRE_TOKEN", &token)
+            .env("SSL_CERT_FILE", &none)
+            .env("SSL_CERT_DIR", &none)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(clue), "{url}: {stderr}");
     }
 }
 

@@ -116,6 +116,17 @@ async fn what_is_told_to_try_is_complete() {
 }
 
 #[test]
+fn a_log_can_be_watched_for_minutes() {
+    let global = crate::cli::Global {
+        config: None,
+        data_dir: "nowhere".into(),
+        json: false,
+    };
+    let config = configured(&Context::new(global)).unwrap();
+    assert_eq!(config.commands.timeout_s, 600);
+}
+
+#[test]
 fn the_address_that_is_told_can_be_connected_to() {
     for (listening, told) in [
         ("127.0.0.1:81", "http://127.0.0.1:81"),

@@ -203,3 +203,48 @@ fn exit_code(output: &str) -> Option<i32> {
     let (_, last) = last_line(output);
     last.strip_prefix("exit code: ")?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers with these pages, one connection each.
+    async fn server(pages: Vec<Value>) -> Rest {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for page in pages {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = BufReader::new(&mut stream).lines();
+                while head.next_line().await.unwrap() != Some(String::new()) {}
+                let body = page.to_string();
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        });
+        Rest::new(&base, "token").unwrap()
+    }
+
+    fn page(devices: &[(&DeviceId, &str)], next: Option<&str>) -> Value {
+        let row = |(id, name): &(&DeviceId, &str)| json!({"id": id, "name": name});
+        json!({"results": devices.iter().map(row).collect::<Vec<_>>(), "next": next})
+    }
+
+    #[tokio::test]
+    async fn a_device_that_is_seen_on_two_pages_is_one() {
+        let [bus, other] = [DeviceId::random(), DeviceId::random()];
+        let first = page(&[(&other, "Bus 2"), (&bus, "Bus 1")], Some("2"));
+        let again = [first.clone(), page(&[(&bus, "Bus 1")], None)];
+        let rest = server(again.into()).await;
+        assert_eq!(find(&rest, "Bus 1").await.unwrap(), bus);
+        let two = [first, page(&[(&other, "Bus 1")], None)];
+        let error = find(&server(two.into()).await, "Bus 1").await.unwrap_err();
+        assert!(error.to_string().contains("2 devices"), "{error}");
+    }
+}
