@@ -12,7 +12,6 @@ use super::address::Address;
 use super::algorithms::preferred;
 use super::authenticate::{Proof, authenticate};
 use super::error::{Phase, SshError};
-use super::key::KeyError;
 use super::link::{Knife, Link, Listener, Told, describe, one_line};
 use super::login::{Login, Timeouts};
 use super::session::Session;
@@ -192,15 +191,5 @@ fn configuration(login: &Login, remembered: Option<&str>) -> client::Config {
         keepalive_max: UNANSWERED,
         preferred: preferred(login.old_algorithms, kind),
         ..client::Config::default()
-    }
-}
-
-/// Runs what takes long, such as the opening of an encrypted key, beside the async threads.
-pub(super) async fn off_the_async_threads<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, KeyError> + Send + 'static,
-) -> Result<T, SshError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(error) => Err(KeyError::Damaged(error.to_string()).into()),
     }
 }

@@ -15,6 +15,7 @@ mod execute;
 mod key;
 mod link;
 mod login;
+mod pkcs8;
 mod session;
 #[cfg(test)]
 mod tests;
