@@ -305,7 +305,7 @@ fn nasty(count: usize) -> Vec<String> {
 fn whatever_a_value_holds_a_real_shell_reads_it_as_one_word() {
     let config = "[commands.types.say]\nlabel = \"Say\"\n\
                   template = \"printf '%s\\\\0' a{one}z {{}} {many} \\\"$(printf %s x)\\\"\"\n\
-                  [commands.types.say.schema.properties]\none = {}\nmany = { type = \"array\" }\n";
+                  [commands.types.say.schema.properties]\none = { type = \"string\" }\nmany = { type = \"array\" }\n";
     let types = types(config);
     let say = types.get("say").unwrap();
     for texts in nasty(300).chunks(3) {

@@ -101,10 +101,6 @@ impl InputSchema {
             .map(|(name, _)| name)
     }
 
-    pub(super) fn has_property(&self, name: &str) -> bool {
-        self.properties().any(|(known, _)| known == name)
-    }
-
     /// Defaults are put in when the command runs, when nobody is there to be told.
     fn check_defaults(&self) -> Result<(), InputSchemaError> {
         let with_default = |(name, schema): (&String, &Value)| {

@@ -169,6 +169,49 @@ fn a_mistake_in_a_type_is_named_with_its_own_line() {
     );
 }
 
+#[test]
+fn a_value_of_a_template_has_a_type_and_an_array_stands_by_itself() {
+    let load = |template: &str, property: &str| {
+        load(
+            &format!(
+                "[commands.types.a]\nlabel = 'A'\ntemplate = '{template}'\n\
+                 [commands.types.a.schema.properties]\nx = {property}\n"
+            ),
+            &[],
+        )
+    };
+    for property in [
+        "{ type = 'string', pattern = '^a' }",
+        "{ type = 'number' }",
+        "{ type = ['integer', 'boolean'], default = 1 }",
+    ] {
+        let loaded = load("a={x} b{x} > {x}", property);
+        assert!(loaded.is_ok(), "{property}: {loaded:?}");
+    }
+    for property in ["{ type = 'array' }", "{ type = ['string', 'array'] }"] {
+        let loaded = load("a -- {x}", property);
+        assert!(loaded.is_ok(), "{property}: {loaded:?}");
+        for template in ["a={x}", "a > {x}", "a {x} b{x}"] {
+            let told = load(template, property).unwrap_err();
+            let begin = "3: commands.types.a.template: {x} may be an array";
+            assert!(told[0].starts_with(begin) && told.len() == 1, "{told:?}");
+        }
+    }
+    for property in [
+        "{}",
+        "{ pattern = '^a', maxLength = 3 }",
+        "{ enum = ['a'] }",
+        "{ type = 'object' }",
+        "{ type = ['string', 'null'] }",
+        "{ anyOf = [{ type = 'string' }] }",
+        "true",
+    ] {
+        let told = load("a {x} {x}", property).unwrap_err();
+        let begin = "3: commands.types.a.template: {x} needs a type in the schema";
+        assert!(told[0].starts_with(begin) && told.len() == 1, "{told:?}");
+    }
+}
+
 /// What is wrong with the schema of this text.
 fn schema(text: &str) -> Result<InputSchema, String> {
     let table: toml::Table = text.parse().unwrap();
