@@ -19,7 +19,13 @@ pub(super) fn all() -> Vec<CommandType> {
         "title": "Custom Command",
         "type": "object",
         "properties": {
-            "command": {"title": "Command", "type": "string", "minLength": 1, "pattern": r"\S"},
+            "command": {
+                "title": "Command",
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 65_536,
+                "pattern": r"\S",
+            },
         },
         "required": ["command"],
         "additionalProperties": false,

@@ -24,6 +24,10 @@ use crate::store::FieldErrors;
 /// The name of the field in whose place an input is wrong.
 const FIELD: &str = "input";
 
+/// Bytes of the JSON text of an input for a type of the operator's: what it becomes is one command
+/// line, and systems take few that are longer.
+const LARGEST: usize = 64 * 1024;
+
 /// All command types: those that come along, then the operator's by name.
 #[derive(Clone, Debug)]
 pub struct CommandTypes {
@@ -173,6 +177,11 @@ impl CommandType {
         let mut errors = FieldErrors::default();
         if input::holds_null_character(input) {
             errors.add(FIELD, "Null characters are not allowed.");
+            return errors.into_result();
+        }
+        if matches!(self.kind, Kind::Defined { .. }) && input.to_string().len() > LARGEST {
+            let reason = format!("The input must have at most {LARGEST} bytes as JSON.");
+            errors.add(FIELD, reason);
             return errors.into_result();
         }
         let sentences = match &self.schema {

@@ -168,6 +168,26 @@ fn a_wrong_password_is_not_repeated() {
     }
 }
 
+#[test]
+fn what_is_too_long_is_refused_and_not_repeated() {
+    let types = types(
+        "[commands.types.say]\nlabel = \"Say\"\ntemplate = \"echo {x}\"\n\
+         schema.properties.x = { type = \"string\" }\n",
+    );
+    let (custom, say) = (types.get("custom").unwrap(), types.get("say").unwrap());
+    let command = |length| json!({"command": "é".repeat(length)});
+    assert!(custom.check(&command(65_536)).is_ok());
+    let told = refused(custom, &command(65_537));
+    assert_eq!(told, [format!("'{}... is too long", "é".repeat(199))]);
+    let around = json!({"x": ""}).to_string().len();
+    let input = |length| json!({"x": "a".repeat(length)});
+    assert!(say.check(&input(65_536 - around)).is_ok());
+    assert_eq!(
+        refused(say, &input(65_537 - around)),
+        ["The input must have at most 65536 bytes as JSON."]
+    );
+}
+
 const JOIN: &str = r#"
 [commands.types.join]
 label = "Join network"
