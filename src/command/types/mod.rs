@@ -193,10 +193,10 @@ impl CommandType {
             errors.add(FIELD, sentence);
         }
         errors.into_result()?;
-        if matches!(self.kind, Kind::ChangePassword) {
-            built_in::check_password(input)?;
+        match self.kind {
+            Kind::ChangePassword => built_in::check_password(input),
+            _ => input::refuse_unmaskable(input, self.schema.as_ref()),
         }
-        Ok(())
     }
 }
 

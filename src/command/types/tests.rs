@@ -262,6 +262,14 @@ fn an_own_types_errors_do_not_repeat_its_secrets() {
             json!({"ssid": "a", "key": "s3cret_long", "note": "here"}),
             &["'here' is not a 'ipv4'"],
         ),
+        (
+            json!({"ssid": "a\n", "key": "s3cret_\nlong"}),
+            &["'key' must not contain control characters"],
+        ),
+        (
+            json!({"ssid": "a", "key": "s3cret_\u{3}long"}),
+            &["'key' must not contain control characters"],
+        ),
         (json!(null), &["'********' is not of type 'object'"]),
     ] {
         assert_eq!(refused(join, &input), sentences, "{input}");
