@@ -78,6 +78,18 @@ impl CommandsConfig {
             .is_none_or(|names| names.iter().any(|allowed| allowed == name))
     }
 
+    /// What `allowed` names that is none of these organizations, of which it has the id and the slug:
+    /// probably mistyped, and then its organization may use more than it should.
+    #[must_use]
+    pub fn unknown_organizations(&self, known: &[(Uuid, &str)]) -> Vec<&str> {
+        let is_known = |key: &str| {
+            let id = Uuid::parse_str(key).ok();
+            key == OTHERS || known.iter().any(|it| it.1 == key || Some(it.0) == id)
+        };
+        let keys = self.allowed.keys().map(String::as_str);
+        keys.filter(|key| !is_known(key)).collect()
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
         let (an_hour, a_day, a_week, a_century) = (3600, 86_400, 604_800, 36_500);
         for (key, value, least, most) in [

@@ -50,6 +50,19 @@ fn an_organization_may_use_what_is_listed_for_it_or_for_the_others_or_all() {
 }
 
 #[test]
+fn who_is_allowed_something_and_does_not_exist_is_named() {
+    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut config = CommandsConfig::default();
+    for key in ["*", "alpha", "Alpha", "alhpa", &one.to_string()] {
+        config.allowed.insert(key.into(), Vec::new());
+    }
+    let known = config.unknown_organizations(&[(one, "alpha")]);
+    assert_eq!(known, ["Alpha", "alhpa"]);
+    let known = config.unknown_organizations(&[(two, "Alpha"), (Uuid::nil(), "alhpa")]);
+    assert_eq!(known, [&one.to_string(), "alpha"]);
+}
+
+#[test]
 fn the_examples_of_the_embedded_file_are_right() {
     let begin = DEFAULT_FILE.find("# [commands.types.ping]").unwrap();
     let end = DEFAULT_FILE.find("[metrics]").unwrap();
