@@ -7,11 +7,8 @@ use serde_json::Value;
 use super::FIELD;
 use super::quoting::quoted;
 use super::repr::repr_text;
-use crate::config::InputSchema;
+use crate::config::{InputSchema, MASK};
 use crate::store::FieldErrors;
-
-/// What stands where a secret was.
-pub(super) const MASK: &str = "********";
 
 /// An input that fits its command type.
 #[derive(Clone, PartialEq)]

@@ -123,14 +123,6 @@ impl CommandType {
         &self.label
     }
 
-    /// The JSON Schema of its input, for clients.
-    #[must_use]
-    pub fn schema(&self) -> &Value {
-        self.schema
-            .as_ref()
-            .map_or(&built_in::NO_INPUT, InputSchema::json)
-    }
-
     /// Checks an input as it was received.
     ///
     /// # Errors

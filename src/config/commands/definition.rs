@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BUILT_IN_TYPES, CommandTemplate, InputSchema};
+use super::super::check::out_of_range;
+use super::{A_DAY, BUILT_IN_TYPES, CommandTemplate, InputSchema};
 
 /// The types of JSON Schema whose values may be words of a command line.
 const WORDS: [&str; 5] = ["string", "number", "integer", "boolean", "array"];
@@ -53,10 +54,9 @@ impl CommandDefinition {
             let reason = "must be there: the command line to run";
             problems.push(("template", reason.to_owned()));
         }
-        if let Some(timeout_s) = self.timeout_s
-            && !(1..=86_400).contains(&timeout_s)
-        {
-            problems.push(("timeout_s", format!("{timeout_s} is not from 1 to 86400")));
+        let timeout = self.timeout_s;
+        if let Some(reason) = timeout.and_then(|seconds| out_of_range(seconds, 1, A_DAY)) {
+            problems.push(("timeout_s", reason));
         }
         let values: BTreeSet<_> = self.template.values().collect();
         for value in values {

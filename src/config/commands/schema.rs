@@ -77,12 +77,6 @@ impl InputSchema {
         Ok(schema)
     }
 
-    /// The schema for clients.
-    #[must_use]
-    pub fn json(&self) -> &Value {
-        &self.json
-    }
-
     /// The compiled schema.
     #[must_use]
     pub fn validator(&self) -> &Validator {
