@@ -311,7 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_hangs_up_does_not_end_the_turn_of_its_key() {
-        let (end, wait) = mpsc::channel::<()>();
+        let (end, wait) = mpsc::sync_channel::<()>(0);
         let checking = in_turn(move || wait.recv());
         assert!(
             timeout(Duration::from_millis(50), checking).await.is_err(),

@@ -136,7 +136,7 @@ async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
             if let Ok(true) = runner.store.give_back(runner.node.id, report.id()).await {
                 return;
             }
-            "the server was stopped: it was not run".to_owned()
+            "the server that was about to run this command was stopped: it was not run".to_owned()
         }
     };
     report.end(CommandStatus::Failed, None, &line).await;
@@ -249,7 +249,9 @@ async fn conclude(report: &mut Report<'_>, outcome: Outcome, execution: &Executi
             (CommandStatus::Failed, None, line)
         }
         Outcome::Stopped(Why::Drain | Why::Cut) => {
-            let line = "the server was stopped: it may have completed on the device".to_owned();
+            let line =
+                "the server that ran this command was stopped: it may have completed on the device"
+                    .to_owned();
             (CommandStatus::Failed, None, line)
         }
     };

@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_that_takes_too_long_is_given_up_and_keeps_its_turn() {
-        let (end, wait) = mpsc::channel::<()>();
+        let (end, wait) = mpsc::sync_channel::<()>(0);
         let slow = move || {
             let _ = wait.recv();
             Ok(())

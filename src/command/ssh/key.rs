@@ -177,9 +177,9 @@ impl<'a> Block<'a> {
                     let label = label.and_then(|rest| rest.strip_suffix("-----"));
                     begun = label.map(|label| (start, at, label));
                 }
-                Some((begin, body, label)) if line.starts_with("-----END ") => {
+                Some((first, body, label)) if line.starts_with("-----END ") => {
                     return Some(Self {
-                        text: &pem[begin..at],
+                        text: &pem[first..at],
                         label,
                         body: &pem[body..start],
                     });
@@ -187,9 +187,9 @@ impl<'a> Block<'a> {
                 Some(_) => {}
             }
         }
-        let (begin, body, label) = begun?;
+        let (first, body, label) = begun?;
         Some(Self {
-            text: &pem[begin..],
+            text: &pem[first..],
             label,
             body: &pem[body..],
         })
