@@ -156,7 +156,7 @@ async fn ctrl_c_ends_what_still_reads_its_input() {
         .unwrap();
     // More than a pipe holds: once all is written, it is being read.
     let mut input = child.stdin.take().unwrap();
-    let blanks = [b' '; 256 * 1024];
+    let blanks = vec![b' '; 256 * 1024];
     let written = within("it reads", input.write_all(&blanks));
     written.await.unwrap();
     interrupt(&child);
