@@ -112,6 +112,7 @@ impl App {
     /// # Errors
     /// When the database cannot say where its log stands.
     pub async fn start(&self) -> Result<JoinSet<()>, StoreError> {
+        self.warn_of_unknown_organizations().await?;
         let mut running = JoinSet::new();
         let position = self.tail.begin().await?;
         let every = Duration::from_millis(self.config.ingest.tail_ms);
@@ -134,6 +135,26 @@ impl App {
         };
         running.spawn(clear_away(self.store.clone(), keep));
         Ok(running)
+    }
+
+    /// A mistyped organization in `commands.allowed` leaves the one that was meant with what the others
+    /// may use.
+    async fn warn_of_unknown_organizations(&self) -> Result<(), StoreError> {
+        if self.config.commands.allowed.is_empty() {
+            return Ok(());
+        }
+        let organizations = self.store.organizations().await?;
+        let known: Vec<_> = organizations
+            .iter()
+            .map(|it| (it.id.0, it.slug.as_str()))
+            .collect();
+        for name in self.config.commands.unknown_organizations(&known) {
+            tracing::warn!(
+                "commands.allowed names \"{name}\", which is no organization's slug or id: what is \
+                 listed there holds for nobody"
+            );
+        }
+        Ok(())
     }
 }
 

@@ -84,7 +84,9 @@ CREATE INDEX command_created ON command (device_id, created);
 CREATE INDEX command_modified ON command (device_id, modified, id);
 CREATE INDEX command_change ON command (change);
 CREATE INDEX command_ended ON command (modified) WHERE status IN ('success', 'failed');
+CREATE INDEX command_claimed ON command (claimed_until) WHERE status = 'running';
 CREATE INDEX command_connection ON command (connection_id);
+CREATE INDEX command_created_by ON command (created_by) WHERE created_by IS NOT NULL;
 
 -- What a command has printed, a piece a save: appended to, never rewritten.
 CREATE TABLE command_output (

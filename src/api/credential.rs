@@ -276,16 +276,49 @@ async fn check_key(secret: Option<&LoginSecret>) -> Result<(), ApiError> {
     let Some(LoginSecret::PrivateKey { pem, passphrase }) = secret.cloned() else {
         return Ok(());
     };
-    // Never closed.
-    let _turn = KEY_CHECKS.acquire().await;
-    let checked = spawn_blocking(move || check_private_key(&pem, passphrase.as_deref()))
-        .await
-        .map_err(|error| ApiError::internal(&error))?;
-    checked.map(|_| ()).map_err(|error| {
+    let check = move || check_private_key(&pem, passphrase.as_deref());
+    in_turn(check).await?.map(|_| ()).map_err(|error| {
         let field = match error {
             KeyError::PassphraseNeeded | KeyError::WrongPassphrase => "passphrase",
             _ => "key",
         };
         FieldErrors::one("params", format!("{field}: {error}.")).into()
     })
+}
+
+/// Runs the check of a private key beside the async threads, once it is its turn.
+async fn in_turn<T: Send + 'static>(
+    check: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    // Never closed.
+    let turn = KEY_CHECKS.acquire().await;
+    // A thread cannot be ended: the turn is over when it is, not when the client hangs up.
+    let checking = spawn_blocking(move || {
+        let _turn = turn;
+        check()
+    });
+    checking.await.map_err(|error| ApiError::internal(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_does_not_end_the_turn_of_its_key() {
+        let (end, wait) = mpsc::sync_channel::<()>(0);
+        let checking = in_turn(move || wait.recv());
+        assert!(
+            timeout(Duration::from_millis(50), checking).await.is_err(),
+            "the check has ended"
+        );
+        assert!(KEY_CHECKS.available_permits() < 2);
+        drop(end);
+        assert!(in_turn(|| ()).await.is_ok());
+    }
 }

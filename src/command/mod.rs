@@ -1,12 +1,13 @@
 //! The runner's room: commands on devices over SSH, with output that is seen as it grows.
 //!
-//! The command's row is the job. A [`Runner`] claims it ([`runner`]), reaches the device and hands
-//! it over once ([`run`]), and reports what it prints until it ends ([`report`]).
+//! The command's row is the job. A [`Runner`] claims it ([`runner`]), reaches the device
+//! ([`reach`]), hands it over once ([`run`]), and reports what it prints until it ends ([`report`]).
 //! What is to be done on the device, [`types`] makes of the command's input; [`ssh`] does it, and
 //! [`output`] makes text of what comes back.
 
 pub mod node;
 pub mod output;
+mod reach;
 mod report;
 mod run;
 mod runner;

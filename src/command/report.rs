@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::output::Collected;
 use super::runner::Runner;
 use super::ssh::Stream;
-use crate::event::{CommandStatus, CommandUpdated, Event, Timestamp};
+use crate::event::{CommandId, CommandStatus, CommandUpdated, Event, Timestamp};
 use crate::ingest::Origin;
 use crate::store::{Command, Ending, Piece};
 
@@ -58,6 +58,11 @@ impl<'a> Report<'a> {
             saved_at: now,
             growth: 0,
         }
+    }
+
+    /// Which command it is about.
+    pub(super) fn id(&self) -> CommandId {
+        self.command.id
     }
 
     /// Takes over the row as it was updated elsewhere, which told of it as well.
@@ -160,7 +165,9 @@ impl<'a> Report<'a> {
                 .end_command(self.runner.node.id, &snapshot, self.piece(), ending)
                 .await;
             match ended {
-                Ok(_) => break,
+                Ok(Some(_)) => break,
+                // Others have ended it.
+                Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, command = %self.command.id, "the end of a command could not be saved; trying again");
                     sleep(AGAIN).await;

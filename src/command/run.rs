@@ -2,28 +2,27 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::reach::reach;
 use super::report::{NotOurs, Report};
 use super::runner::Runner;
-use super::ssh::{self, Execute, Happening, Session, SshError, Timeouts};
-use super::stop::Stop;
+use super::ssh::{Execute, Happening, Session};
+use super::stop::{Stop, Why};
 use super::types::Execution;
-use crate::event::{Address, CommandStatus, ConnectionId};
-use crate::store::{Job, Login};
-
-/// How long all attempts of one command to reach its device may take.
-const REACH: Duration = Duration::from_mins(1);
+use crate::event::{CommandStatus, Timestamp};
+use crate::store::Job;
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Why a command did not reach its device.
+/// Why a command was not handed to its device.
 enum Unsent {
-    /// A reason for each attempt; together they are the one line that says why.
-    Unreached(Vec<String>),
-    /// Somebody wanted its end first.
-    Stopped(String),
+    /// What its output is to say.
+    Because(String),
+    /// It was not to begin any more.
+    Stopped(Why),
 }
 
 /// How a command that was to be handed over ended.
@@ -34,15 +33,15 @@ enum Outcome {
     Ended(Happening),
     /// Its time was over.
     Late(Duration),
-    /// Somebody wanted its end.
-    Stopped(String),
+    /// It was to end.
+    Stopped(Why),
 }
 
 /// Until when a running command is followed.
 enum Followed {
     Ended(Happening),
     Late,
-    Stopped(String),
+    Stopped(Why),
 }
 
 /// Runs a claimed command to its end.
@@ -56,50 +55,19 @@ pub(super) async fn run(runner: &Runner, job: Job, mut stop: Stop) {
         }
     };
     let mut report = Report::new(runner, job.command.clone(), execution.secrets.clone());
-    let reached = tokio::select! {
-        reached = reach(runner, &job) => reached,
-        by = stop.asked() => Err(Unsent::Stopped(by)),
+    let ready = tokio::select! {
+        ready = make_ready(runner, &job, &mut report) => ready,
+        why = stop.before_it_began() => Err(Unsent::Stopped(why)),
     };
-    let (connection, session) = match reached {
-        Ok(reached) => reached,
-        Err(unsent) => {
-            let line = match unsent {
-                Unsent::Unreached(reasons) => reasons.join("; "),
-                Unsent::Stopped(by) => {
-                    format!("cancelled by {by} before it was sent to the device")
-                }
-            };
-            report.end(CommandStatus::Failed, None, &line).await;
-            return;
+    match ready {
+        Ok((session, _turn)) => {
+            let outcome = execute(runner, session, &execution, &mut report, &mut stop);
+            if let Ok(outcome) = outcome.await {
+                conclude(&mut report, outcome, &execution).await;
+            }
         }
-    };
-    let _turn = tokio::select! {
-        turn = runner.turns.acquire() => turn,
-        by = stop.asked() => {
-            let line = format!("cancelled by {by} before it was sent to the device");
-            report.end(CommandStatus::Failed, None, &line).await;
-            return;
-        }
-    };
-    // From here on it is never begun again, whatever becomes of us.
-    match runner
-        .store
-        .mark_sent(runner.node.id, job.command.id, connection)
-        .await
-    {
-        Ok(Some(command)) => report.updated(command),
-        Ok(None) => {
-            end_unmarked(runner, &job, &mut report).await;
-            return;
-        }
-        Err(error) => {
-            let line = format!("it was not sent to the device: {error}");
-            report.end(CommandStatus::Failed, None, &line).await;
-            return;
-        }
-    }
-    if let Ok(outcome) = execute(runner, session, &execution, &mut report, &mut stop).await {
-        conclude(&mut report, outcome, &execution).await;
+        Err(Unsent::Because(line)) => report.end(CommandStatus::Failed, None, &line).await,
+        Err(Unsent::Stopped(why)) => end_unsent(runner, &mut report, &why).await,
     }
 }
 
@@ -114,117 +82,64 @@ fn execution(runner: &Runner, job: &Job) -> Result<Execution, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Somebody asked for its end in the last moment, the device was deactivated, or the claim has ended
-/// and with it the command.
-async fn end_unmarked(runner: &Runner, job: &Job, report: &mut Report<'_>) {
-    let asked = runner.store.cancelled(runner.node.id).await;
-    let by = asked.unwrap_or_default().into_iter();
-    if let Some((_, by)) = by.into_iter().find(|(id, _)| *id == job.command.id) {
-        let line = format!("cancelled by {by} before it was sent to the device");
-        report.end(CommandStatus::Failed, None, &line).await;
-    } else {
-        // Where it is not ours any more, this changes nothing.
-        let line = "the device was deactivated: it was not run";
-        report.end(CommandStatus::Failed, None, line).await;
-    }
-}
-
-/// Tries each login at each address, in order, until one lets us in.
-async fn reach(runner: &Runner, job: &Job) -> Result<(ConnectionId, Session), Unsent> {
-    if job.addresses.is_empty() {
-        let reason = "the device has no address: give it one";
-        return Err(Unsent::Unreached(vec![reason.to_owned()]));
-    }
-    let mut reasons = Vec::new();
-    let deadline = Instant::now() + REACH;
-    for login in &job.logins {
-        match reach_as(runner, login, &job.addresses, deadline).await {
-            Ok(session) => return Ok((login.connection, session)),
-            Err(mut more) => {
-                note(runner, login.connection, None, Some(&more.join("; "))).await;
-                reasons.append(&mut more);
-            }
-        }
-    }
-    if reasons.is_empty() {
-        reasons.push("the device has no credentials any more".to_owned());
-    }
-    Err(Unsent::Unreached(reasons))
-}
-
-async fn reach_as(
-    runner: &Runner,
-    login: &Login,
-    addresses: &[String],
-    deadline: Instant,
-) -> Result<Session, Vec<String>> {
-    let secret = login.secret.clone().map_err(|reason| {
-        vec![format!(
-            "the secret of its credentials cannot be decrypted: {reason}"
-        )]
-    })?;
-    let ssh_login = ssh::Login {
-        username: login.username.clone(),
-        secret,
-        old_algorithms: login.old_algorithms,
-    };
-    let timeouts = Timeouts {
-        connect: Duration::from_secs(runner.config.connect_timeout_s),
-        authentication: Duration::from_secs(runner.config.authentication_timeout_s),
-    };
-    let mut reasons = Vec::new();
-    for text in addresses {
-        if Instant::now() > deadline {
-            reasons.push(format!("no more was tried after {} s", REACH.as_secs()));
-            break;
-        }
-        let address = match Address::parse(text, login.port) {
-            Ok(address) => address,
-            Err(error) => {
-                reasons.push(error.to_string());
-                continue;
-            }
-        };
-        let known = login.host_key.as_deref();
-        match ssh::connect(&address, &ssh_login, known, timeouts).await {
-            Ok(session) => {
-                note(runner, login.connection, Some(session.host_key()), None).await;
-                return Ok(session);
-            }
-            Err(error) => {
-                reasons.push(reason(&error));
-                if !error.next_address_may_help() {
-                    break;
-                }
-            }
-        }
-    }
-    Err(reasons)
-}
-
-/// The error, and for a changed host key what an operator who trusts it does.
-fn reason(error: &SshError) -> String {
-    match error {
-        SshError::HostKeyChanged { .. } => {
-            format!("{error} (fleetwire connection set --forget-host-key)")
-        }
-        _ => error.to_string(),
-    }
-}
-
-/// Notes how an attempt went; that it could not be noted changes nothing for the command.
-async fn note(
-    runner: &Runner,
-    connection: ConnectionId,
-    host_key: Option<&str>,
-    failure_reason: Option<&str>,
-) {
-    let noted = runner
+/// Reaches the device, waits for a turn there, and marks the command as sent: what is next is to
+/// hand it over. Given up on the way, the command is not run.
+async fn make_ready<'a>(
+    runner: &'a Runner,
+    job: &Job,
+    report: &mut Report<'_>,
+) -> Result<(Session, Option<SemaphorePermit<'a>>), Unsent> {
+    let (connection, session) = reach(runner, job).await.map_err(Unsent::Because)?;
+    // The semaphore is never closed; waiting for it ends with the command's time in the queue.
+    let left = job.expires.0.saturating_sub(Timestamp::now().0);
+    let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
+    let turn = timeout(left, runner.turns.acquire()).await;
+    let turn = turn.ok().and_then(Result::ok);
+    // From here on it is never begun again, whatever becomes of us.
+    let marked = runner
         .store
-        .note_attempt(connection, host_key, failure_reason);
-    if let Err(error) = noted.await {
-        tracing::warn!(%error, %connection, "an attempt to log in could not be noted");
+        .mark_sent(runner.node.id, job.command.id, connection)
+        .await;
+    match marked {
+        Ok(Some(command)) => {
+            report.updated(command);
+            Ok((session, turn))
+        }
+        Ok(None) => Err(Unsent::Because(unmarked(runner, job).await)),
+        Err(error) => {
+            let line = format!("it was not sent to the device: {error}");
+            Err(Unsent::Because(line))
+        }
     }
+}
+
+/// Why the command could not be marked as sent. Where it is not ours any more, nobody is told.
+async fn unmarked(runner: &Runner, job: &Job) -> String {
+    let asked = runner.store.cancelled(runner.node.id).await;
+    let mut asked = asked.unwrap_or_default().into_iter();
+    match asked.find(|(id, _)| *id == job.command.id) {
+        Some((_, by)) => cancelled_before(&by),
+        None => "it was not run: its time in the queue was over, or the device was deactivated"
+            .to_owned(),
+    }
+}
+
+fn cancelled_before(by: &str) -> String {
+    format!("cancelled by {by} before it was sent to the device")
+}
+
+/// Ends a command that is not to begin, or leaves it to the next server.
+async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
+    let line = match why {
+        Why::Cancelled(by) => cancelled_before(by),
+        Why::Drain | Why::Cut => {
+            if let Ok(true) = runner.store.give_back(runner.node.id, report.id()).await {
+                return;
+            }
+            "the server that was about to run this command was stopped: it was not run".to_owned()
+        }
+    };
+    report.end(CommandStatus::Failed, None, &line).await;
 }
 
 /// Hands the command over and follows it to its end.
@@ -240,7 +155,7 @@ async fn execute(
     let deadline = Instant::now() + patience;
     let handed_over = tokio::select! {
         handed_over = session.exec(execution) => handed_over,
-        by = stop.asked() => return Ok(Outcome::Stopped(by)),
+        why = stop.since_it_began() => return Ok(Outcome::Stopped(why)),
         () = sleep_until(deadline) => return Ok(Outcome::Late(patience)),
     };
     let mut execute = match handed_over {
@@ -250,7 +165,9 @@ async fn execute(
     let outcome = match follow(&mut execute, report, Some(stop), deadline).await? {
         Followed::Ended(happening) => return Ok(Outcome::Ended(happening)),
         Followed::Late => Outcome::Late(patience),
-        Followed::Stopped(by) => Outcome::Stopped(by),
+        // There is no time for more than to say so.
+        Followed::Stopped(Why::Cut) => return Ok(Outcome::Stopped(Why::Cut)),
+        Followed::Stopped(why) => Outcome::Stopped(why),
     };
     // As well as SSH can; what it prints meanwhile is taken in.
     execute.terminate().await;
@@ -269,7 +186,7 @@ async fn follow(
     loop {
         let asked = async {
             match &mut stop {
-                Some(stop) => stop.asked().await,
+                Some(stop) => stop.since_it_began().await,
                 None => std::future::pending().await,
             }
         };
@@ -280,7 +197,7 @@ async fn follow(
             },
             // Only waited for here, and told below: a save that is begun is not given up.
             () = report.is_due() => {}
-            by = asked => return Ok(Followed::Stopped(by)),
+            why = asked => return Ok(Followed::Stopped(why)),
             () = sleep_until(deadline) => return Ok(Followed::Late),
         }
         if report.is_due_now() {
@@ -299,6 +216,10 @@ async fn conclude(report: &mut Report<'_>, outcome: Outcome, execution: &Executi
             // A status has 32 bits, and no sign that anybody uses.
             let code = i32::try_from(code).unwrap_or(i32::MAX);
             (CommandStatus::Failed, Some(code), line)
+        }
+        Outcome::Ended(Happening::Refused) => {
+            let line = "the device refuses to run the command".to_owned();
+            (CommandStatus::Failed, None, line)
         }
         Outcome::Ended(Happening::Lost(_)) if execution.ends_link => {
             (CommandStatus::Success, None, String::new())
@@ -323,8 +244,14 @@ async fn conclude(report: &mut Report<'_>, outcome: Outcome, execution: &Executi
             let line = format!("timed out after {seconds} s: the device may still be running it");
             (CommandStatus::Failed, None, line)
         }
-        Outcome::Stopped(by) => {
+        Outcome::Stopped(Why::Cancelled(by)) => {
             let line = format!("cancelled by {by}: the device may still be running it");
+            (CommandStatus::Failed, None, line)
+        }
+        Outcome::Stopped(Why::Drain | Why::Cut) => {
+            let line =
+                "the server that ran this command was stopped: it may have completed on the device"
+                    .to_owned();
             (CommandStatus::Failed, None, line)
         }
     };

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::node::Node;
 use super::run::run;
-use super::stop::StopSwitch;
+use super::stop::{StopSwitch, Why};
 use super::types::CommandTypes;
 use crate::config::CommandsConfig;
 use crate::event::CommandId;
@@ -27,10 +27,13 @@ const RENEW: Duration = Duration::from_secs(5);
 
 /// Commands that are on their way to their devices, for each one that may run: a device that does
 /// not answer takes its time, and others must not wait for it.
-const REACHING: usize = 4;
+const REACHING: usize = 16;
 
 /// How often it is looked whether the last command has ended, while draining.
-const DRAINED: Duration = Duration::from_millis(50);
+const ENDED: Duration = Duration::from_millis(50);
+
+/// How long what is cut off has to say so.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How long to leave the database alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -47,6 +50,8 @@ pub struct Runner {
     pub(super) turns: Semaphore,
     running: Mutex<HashMap<CommandId, StopSwitch>>,
     is_draining: watch::Sender<bool>,
+    /// Held while commands are claimed.
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl Runner {
@@ -70,18 +75,34 @@ impl Runner {
             node,
             running: Mutex::default(),
             is_draining: watch::Sender::new(false),
+            looking: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Begins no more commands; returns when those that run have ended, or when `window` is over.
+    /// Begins no more commands, and leaves those that have not begun to other nodes or the next
+    /// start; returns when those that run have ended. What still runs after `window` ends with what
+    /// it has printed, and a line that says why.
     pub async fn drain(&self, window: Duration) {
         self.is_draining.send_replace(true);
-        let ended = async {
-            while !self.running().is_empty() {
-                sleep(DRAINED).await;
-            }
-        };
-        timeout(window, ended).await.ok();
+        // Behind a look that is under way: what it claimed is in the list then.
+        drop(self.looking.lock().await);
+        self.tell_all(&Why::Drain);
+        if timeout(window, self.all_ended()).await.is_err() {
+            self.tell_all(&Why::Cut);
+            timeout(LAST_WORDS, self.all_ended()).await.ok();
+        }
+    }
+
+    fn tell_all(&self, why: &Why) {
+        for switch in self.running().values() {
+            switch.throw(why.clone());
+        }
+    }
+
+    async fn all_ended(&self) {
+        while !self.running().is_empty() {
+            sleep(ENDED).await;
+        }
     }
 
     /// Ends what this node ran when it was stopped: they are not run again.
@@ -89,12 +110,9 @@ impl Runner {
     /// # Errors
     /// When the database fails.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let ended = self.store.end_left_behind(Some(self.node.id)).await?;
+        let ended = self.store.end_own(self.node.id).await?;
         if ended > 0 {
-            tracing::warn!(
-                ended,
-                "commands were under way when this node was stopped, or too old"
-            );
+            tracing::warn!(ended, "commands were under way when this node was stopped");
         }
         Ok(())
     }
@@ -127,10 +145,11 @@ impl Runner {
 
     /// Takes what can be begun, and tells those that are to end.
     async fn look(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<(), StoreError> {
+        let _looking = self.looking.lock().await;
         if !under_way.is_empty() {
             for (id, by) in self.store.cancelled(self.node.id).await? {
                 if let Some(switch) = self.running().get(&id) {
-                    switch.throw(&by);
+                    switch.throw(Why::Cancelled(by));
                 }
             }
         }
@@ -167,10 +186,11 @@ impl Runner {
         loop {
             renewals.tick().await;
             let kept = timeout(RENEW, async {
-                if !self.running().is_empty() {
-                    self.store.renew_claims(self.node.id, LEASE_S).await?;
-                }
-                self.store.end_left_behind(None).await
+                let running: Vec<CommandId> = self.running().keys().copied().collect();
+                self.store
+                    .renew_claims(self.node.id, &running, LEASE_S)
+                    .await?;
+                self.store.end_left_behind().await
             });
             match kept.await {
                 Ok(Ok(_)) => {}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{Problems, between};
+use super::check::{A_CENTURY, Problems, between};
 
 /// The audit log.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -20,7 +20,6 @@ impl Default for AuditConfig {
 
 impl AuditConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
-        let a_century = 36_525;
-        between(problems, "audit", "keep_days", self.keep_days, 0, a_century);
+        between(problems, "audit", "keep_days", self.keep_days, 0, A_CENTURY);
     }
 }

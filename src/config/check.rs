@@ -32,6 +32,15 @@ impl Problems {
     }
 }
 
+/// Days that may be named for how long something is kept.
+pub(super) const A_CENTURY: u64 = 36_525;
+
+/// What is wrong with a number that should be in `least..=most`, if anything is.
+pub(super) fn out_of_range(value: u64, least: u64, most: u64) -> Option<String> {
+    let is_inside = (least..=most).contains(&value);
+    (!is_inside).then(|| format!("{value} is not from {least} to {most}"))
+}
+
 /// Refuses a number outside of `least..=most`: zero intervals would spin, and instants that far
 /// away cannot be reckoned with.
 pub(super) fn between(
@@ -42,11 +51,7 @@ pub(super) fn between(
     least: u64,
     most: u64,
 ) {
-    if !(least..=most).contains(&value) {
-        problems.add(
-            section,
-            key,
-            format!("{value} is not from {least} to {most}"),
-        );
+    if let Some(reason) = out_of_range(value, least, most) {
+        problems.add(section, key, reason);
     }
 }

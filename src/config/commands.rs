@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::check::{Problems, between};
+use super::check::{A_CENTURY, Problems, between};
 
 pub use definition::CommandDefinition;
 pub use schema::{InputSchema, InputSchemaError};
@@ -21,6 +21,9 @@ pub const BUILT_IN_TYPES: [&str; 3] = ["custom", "reboot", "change_password"];
 
 /// The name that stands for every organization that is not listed by itself.
 const OTHERS: &str = "*";
+
+/// Seconds that a command may run at most.
+const A_DAY: u64 = 86_400;
 
 /// Commands on devices.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -78,8 +81,20 @@ impl CommandsConfig {
             .is_none_or(|names| names.iter().any(|allowed| allowed == name))
     }
 
+    /// What `allowed` names that is none of these organizations, of which it has the id and the slug:
+    /// probably mistyped, and then its organization may use more than it should.
+    #[must_use]
+    pub fn unknown_organizations(&self, known: &[(Uuid, &str)]) -> Vec<&str> {
+        let is_known = |key: &str| {
+            let id = Uuid::parse_str(key).ok();
+            key == OTHERS || known.iter().any(|it| it.1 == key || Some(it.0) == id)
+        };
+        let keys = self.allowed.keys().map(String::as_str);
+        keys.filter(|key| !is_known(key)).collect()
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
-        let (an_hour, a_day, a_week, a_century) = (3600, 86_400, 604_800, 36_500);
+        let (an_hour, a_day, a_week) = (3600, A_DAY, 604_800);
         for (key, value, least, most) in [
             ("connect_timeout_s", self.connect_timeout_s, 1, an_hour),
             (
@@ -92,7 +107,7 @@ impl CommandsConfig {
             ("parallel", self.parallel as u64, 1, 10_000),
             ("queue_s", self.queue_s, 1, a_week),
             ("output_bytes", self.output_bytes as u64, 1024, 1 << 26),
-            ("keep_days", self.keep_days.into(), 0, a_century),
+            ("keep_days", self.keep_days.into(), 0, A_CENTURY),
         ] {
             between(problems, "commands", key, value, least, most);
         }

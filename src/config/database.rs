@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::check::Problems;
+use super::secrets::MASK;
 
 /// Where the data is.
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -48,8 +49,6 @@ impl fmt::Debug for DatabaseConfig {
 fn serialize_redacted<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&redact(url))
 }
-
-const MASK: &str = "********";
 
 /// Masks what may be a password in `url`: that of the user, and parameters whose names say so. What
 /// is no URL, or where an `@` leaves it open what is a password, is masked as a whole.

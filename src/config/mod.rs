@@ -32,7 +32,7 @@ pub use load::environment;
 pub use log::{LogConfig, LogFormat};
 pub use login::LoginConfig;
 pub use metrics::MetricsConfig;
-pub use secrets::SecretsConfig;
+pub use secrets::{MASK, SecretsConfig};
 pub use server::ServerConfig;
 pub use socket::SocketConfig;
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::check::Problems;
 
-const MASK: &str = "********";
+/// What stands where a secret was, in all that is shown.
+pub const MASK: &str = "********";
 
 /// Hexadecimal digits of a key: 256 bits.
 const KEY_DIGITS: usize = 64;

@@ -66,6 +66,13 @@ impl Ingest {
 
     /// Hands an event to whoever watches what it is about, unless it has been overtaken.
     pub fn publish(&self, event: &Event, origin: Origin) {
+        // A command's message may be long: it is made before others have to wait.
+        let long = match event {
+            Event::CommandUpdated(updated) if self.is_watching(updated.device) => {
+                Some(updated_snapshot(updated))
+            }
+            _ => None,
+        };
         let mut passed = self.passed();
         let mut topics = match event {
             Event::LocationMoved(moved) => passed.moved(moved),
@@ -75,10 +82,10 @@ impl Ingest {
         if topics.is_empty() {
             return;
         }
-        let snapshot = match event {
+        let snapshot = long.unwrap_or_else(|| match event {
             Event::LocationMoved(moved) => moved_snapshot(moved),
             Event::CommandUpdated(updated) => updated_snapshot(updated),
-        };
+        });
         let delivered = self.hub.publish(&topics, &snapshot);
         self.metrics.event_published(origin.label());
         self.metrics.snapshots("queued", delivered.queued);
@@ -126,6 +133,15 @@ impl Ingest {
             }
         }
         news
+    }
+
+    /// Whether all that was told here of these commands is in `updates`: their growing output may have
+    /// been pushed and not saved yet.
+    fn has_caught_up(&self, updates: &[CommandUpdated]) -> bool {
+        let passed = self.passed();
+        updates
+            .iter()
+            .all(|update| update.order() >= passed.order_of(update.id))
     }
 
     /// Notes that `changes` have passed without anybody watching.

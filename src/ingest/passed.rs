@@ -5,9 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use crate::event::{CommandId, CommandUpdated, LocationId, LocationMoved, Topic};
 use crate::store::{ChangedCommand, ChangedLocation};
 
-/// Commands that are remembered, the latest. What is older has long ended and been read by the tail;
-/// were it read once more, its last state would come a second time.
-const COMMANDS: usize = 10_000;
+/// Updates of commands that are remembered, the latest. What is older has been read by the tail; were
+/// it read once more, that state would come a second time.
+const UPDATES: usize = 100_000;
 
 /// The newest versions of a location that have passed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,8 +24,8 @@ pub(super) struct Passed {
     locations: HashMap<LocationId, Moves>,
     /// By [`CommandUpdated::order`].
     commands: HashMap<CommandId, i64>,
-    /// Those in `commands`, in the order of their first update here.
-    remembered: VecDeque<CommandId>,
+    /// What went into `commands`, in that order.
+    remembered: VecDeque<(CommandId, i64)>,
 }
 
 impl Passed {
@@ -53,14 +53,18 @@ impl Passed {
         }
     }
 
+    /// The newest [`CommandUpdated::order`] of a command that has passed, 0 for none.
+    pub(super) fn order_of(&self, id: CommandId) -> i64 {
+        self.commands.get(&id).copied().unwrap_or_default()
+    }
+
     pub(super) fn is_move(&self, change: &ChangedLocation) -> bool {
         let newest = self.locations.get(&change.id).copied().unwrap_or_default();
         change.moved_version > newest.moved || change.fleet_version > newest.fleet
     }
 
     pub(super) fn is_update(&self, change: &ChangedCommand) -> bool {
-        let newest = self.commands.get(&change.id).copied().unwrap_or_default();
-        CommandUpdated::order_of(change.version) > newest
+        CommandUpdated::order_of(change.version) > self.order_of(change.id)
     }
 
     /// Notes that `change` has passed without anybody watching.
@@ -76,16 +80,18 @@ impl Passed {
     }
 
     fn raise(&mut self, id: CommandId, order: i64) -> bool {
-        let before = self.commands.get(&id).copied();
-        if before.is_some_and(|before| before >= order) {
+        if self
+            .commands
+            .get(&id)
+            .is_some_and(|before| *before >= order)
+        {
             return false;
         }
         self.commands.insert(id, order);
-        if before.is_none() {
-            self.remembered.push_back(id);
-        }
-        if self.remembered.len() > COMMANDS
-            && let Some(oldest) = self.remembered.pop_front()
+        self.remembered.push_back((id, order));
+        if self.remembered.len() > UPDATES
+            && let Some((oldest, order)) = self.remembered.pop_front()
+            && self.commands.get(&oldest) == Some(&order)
         {
             self.commands.remove(&oldest);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Ingest, Origin, moved_snapshot, updated_snapshot};
 use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Topic};
@@ -33,6 +33,10 @@ const REPLAY_COMMANDS: u32 = 8;
 /// How many replays read the database at the same time: when thousands of clients return together,
 /// the tail, the leases and new handshakes need it as well.
 const REPLAYS: usize = 2;
+
+/// How long growing output that was pushed may take to be saved, and how often that is looked for.
+const SAVED: Duration = Duration::from_secs(4);
+const SAVED_AGAIN: Duration = Duration::from_millis(100);
 
 /// A reading that takes longer has failed, and is tried again on another connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -106,7 +110,7 @@ impl Tail {
                 Err(error) => {
                     self.metrics.tail_failures.inc();
                     tracing::warn!(%error, "the tail cannot read the database and tries again");
-                    tokio::time::sleep(every).await;
+                    sleep(every).await;
                 }
             }
         }
@@ -192,29 +196,51 @@ impl Source for Tail {
         let Some(replayed) = replayed(topics) else {
             return Ok((Vec::new(), None));
         };
-        // The semaphore is never closed: without a turn there would only be more hurry.
-        let _turn = self.replays.acquire().await;
-        let page = timeout(PATIENCE, self.page(&replayed, cursor)).await;
-        let page = page.unwrap_or_else(|_| Err(StoreError::late()));
-        page.map_err(|error| SourceError(error.into()))
+        let patience = Instant::now() + SAVED;
+        loop {
+            // The semaphore is never closed: without a turn there would only be more hurry.
+            let turn = self.replays.acquire().await;
+            let read = timeout(PATIENCE, self.page(&replayed, cursor)).await;
+            drop(turn);
+            let page = read
+                .unwrap_or_else(|_| Err(StoreError::late()))
+                .map_err(|error| SourceError(error.into()))?;
+            // Who saw growing output before must not see less of it now.
+            if page.is_caught_up || Instant::now() > patience {
+                return Ok((page.snapshots, page.next));
+            }
+            sleep(SAVED_AGAIN).await;
+        }
     }
 }
 
+/// A page of a replay.
+struct ReplayPage {
+    snapshots: Vec<Snapshot>,
+    next: Option<Cursor>,
+    /// Whether nothing newer was pushed here than what it holds.
+    is_caught_up: bool,
+}
+
 impl Tail {
-    async fn page(
-        &self,
-        replayed: &Replayed,
-        cursor: Cursor,
-    ) -> Result<(Vec<Snapshot>, Option<Cursor>), StoreError> {
+    async fn page(&self, replayed: &Replayed, cursor: Cursor) -> Result<ReplayPage, StoreError> {
         match replayed {
             Replayed::Moves(scope) => {
                 let (moves, next) = self.store.moves_since(scope, cursor, REPLAY_PAGE).await?;
-                Ok((moves.iter().map(moved_snapshot).collect(), next))
+                Ok(ReplayPage {
+                    snapshots: moves.iter().map(moved_snapshot).collect(),
+                    next,
+                    is_caught_up: true,
+                })
             }
             Replayed::Commands(device) => {
                 let page = self.store.updates_since(*device, cursor, REPLAY_COMMANDS);
                 let (updates, next) = page.await?;
-                Ok((updates.iter().map(updated_snapshot).collect(), next))
+                Ok(ReplayPage {
+                    snapshots: updates.iter().map(updated_snapshot).collect(),
+                    next,
+                    is_caught_up: self.ingest.has_caught_up(&updates),
+                })
             }
         }
     }

@@ -175,16 +175,17 @@ impl Store {
             None => None,
         };
         let now = Timestamp::now();
-        let queue_s = i64::try_from(new.queue_s).unwrap_or(i64::MAX);
+        let queue_us = i64::try_from(new.queue_s.saturating_mul(1_000_000)).unwrap_or(i64::MAX / 2);
+        let clock = self.now();
         let created_by = write.actor().user();
         on_write!(write, connection => {
-            sqlx::query(
+            sqlx::query(AssertSqlSafe(format!(
                 "INSERT INTO command (id, device_id, connection_id, connection_asked, type, label,
                      input, secret_input, status, created_by, created, modified, expires, is_sent,
                      version, change)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10, $11, FALSE, 1,
-                     0)",
-            )
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10, {clock} + $11,
+                     FALSE, 1, 0)"
+            )))
             .bind(id)
             .bind(new.device)
             .bind(new.connection)
@@ -195,7 +196,7 @@ impl Store {
             .bind(sealed)
             .bind(created_by)
             .bind(now)
-            .bind(now.plus_seconds(queue_s))
+            .bind(queue_us)
             .execute(connection)
             .await
             .map(|_| ())?;
@@ -449,7 +450,8 @@ impl Write {
         on_write!(self, connection => {
             sqlx::query(
                 "UPDATE command SET status = 'failed', secret_input = NULL, claimed_by = NULL,
-                     claimed_until = NULL, version = $2, change = $3, modified = $4 WHERE id = $1",
+                     claimed_until = NULL, version = $2, change = $3, modified = $4
+                 WHERE id = $1 AND status IN ('queued', 'running')",
             )
             .bind(ended.id)
             .bind(ended.version)

@@ -121,7 +121,7 @@ impl Default for Settling {
     }
 }
 
-/// Hints of committed moves from PostgreSQL's LISTEN.
+/// Hints of committed updates from PostgreSQL's LISTEN.
 pub struct HintListener {
     store: Store,
     listener: PgListener,

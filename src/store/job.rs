@@ -6,7 +6,7 @@ use super::StoreError;
 use super::command::{Command, SecretInput};
 use super::credential::LoginSecret;
 use super::transaction::{Write, on_write};
-use crate::event::{ConnectionId, DeviceId};
+use crate::event::{ConnectionId, DeviceId, Timestamp};
 
 /// A claimed command, with all that is needed to run it.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Job {
     pub addresses: Vec<String>,
     /// The logins to try, in order.
     pub logins: Vec<Login>,
+    /// When it is too late to begin.
+    pub expires: Timestamp,
 }
 
 /// A connection as the runner uses it.
@@ -30,7 +32,7 @@ pub struct Login {
     pub username: String,
     /// Where, unless an address says otherwise.
     pub port: u16,
-    /// With what; `None` if it cannot be decrypted any more, and why.
+    /// With what, or why it cannot be decrypted any more.
     pub secret: Result<LoginSecret, String>,
     /// Whether algorithms are allowed that only old servers need.
     pub old_algorithms: bool,

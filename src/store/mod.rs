@@ -24,6 +24,7 @@ mod group;
 mod hints;
 mod job;
 mod key;
+mod lease;
 mod location;
 mod organization;
 mod queue;

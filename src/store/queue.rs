@@ -2,7 +2,8 @@
 //!
 //! A node claims the oldest queued command of a device on which none runs, until an instant of the
 //! database's clock that it keeps moving on. Just before the command goes to the device it is marked
-//! as sent; what is claimed but left by its node is ended by the others and never run again.
+//! as sent; what its node leaves behind is ended by others (see [`lease`](super::lease)) and never
+//! run again.
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -51,9 +52,10 @@ impl Store {
             return Ok(None);
         }
         let mut write = self.write().await?;
-        let Some((command, sealed)) = write.claim(node, lease_s).await? else {
+        let Some(claimed) = write.claim(node, lease_s).await? else {
             return Ok(None);
         };
+        let (command, sealed) = (Command::from(claimed.command), claimed.secret_input);
         let updated = CommandUpdated::from(command.clone());
         write.tell(Event::CommandUpdated(updated));
         let addresses = write.addresses(command.device).await?;
@@ -69,7 +71,7 @@ impl Store {
             Ok(input) => SecretInput(input),
             Err(error) => {
                 let reason = format!("its input cannot be decrypted: {error}");
-                self.fail_claimed(node, command, &reason).await?;
+                self.fail_claimed(node, command.id, &reason).await?;
                 return Ok(None);
             }
         };
@@ -78,31 +80,16 @@ impl Store {
             input,
             addresses,
             logins,
+            expires: claimed.expires,
         }))
     }
 
     async fn next_in_queue(&self) -> Result<Option<CommandId>, StoreError> {
-        let sql = format!("{NEXT} LIMIT 1");
+        let sql = next(self.now());
         Ok(on_pool!(self, pool => {
-            sqlx::query_scalar(AssertSqlSafe(sql))
-                .bind(Timestamp::now())
-                .fetch_optional(pool)
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(pool)
                 .await?
         }))
-    }
-
-    async fn fail_claimed(
-        &self,
-        node: NodeId,
-        command: Command,
-        reason: &str,
-    ) -> Result<(), StoreError> {
-        let mut write = self.write().await?;
-        if write.is_claimed(command.id, node).await? {
-            write.fail(command, reason).await?;
-            write.is_work();
-        }
-        write.commit().await
     }
 
     /// Marks a command as handed to the device over `connection`: from here on nobody runs it again.
@@ -124,8 +111,9 @@ impl Store {
                  connection_id = (SELECT id FROM connection WHERE id = $3),
                  version = version + 1, change = $4, modified = $5
              WHERE id = $1 AND claimed_by = $2 AND status = 'running' AND NOT is_sent
-                 AND cancelled_by IS NULL AND claimed_until > {} AND NOT {OFF}",
-            self.now()
+                 AND cancelled_by IS NULL AND claimed_until > {now} AND expires > {now}
+                 AND NOT {OFF}",
+            now = self.now()
         );
         let marked = on_write!(write, database => {
             sqlx::query(AssertSqlSafe(sql))
@@ -226,28 +214,6 @@ impl Store {
         Ok(Some(version))
     }
 
-    /// Keeps what `node` runs its own for another `lease_s` seconds.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn renew_claims(&self, node: NodeId, lease_s: i64) -> Result<(), StoreError> {
-        let sql = format!(
-            "UPDATE command SET claimed_until = {} + $2
-             WHERE claimed_by = $1 AND status = 'running'",
-            self.now()
-        );
-        let mut write = self.write().await?;
-        on_write!(write, connection => {
-            sqlx::query(AssertSqlSafe(sql))
-                .bind(node)
-                .bind(lease_s.saturating_mul(1_000_000))
-                .execute(connection)
-                .await
-                .map(|_| ())?;
-        });
-        write.commit().await
-    }
-
     /// What `node` runs and somebody asked to end, and who did.
     ///
     /// # Errors
@@ -262,67 +228,6 @@ impl Store {
             .fetch_all(pool)
             .await?
         }))
-    }
-
-    /// Ends what waited too long in the queue or for a device that was deactivated, what its node left running, and, if `own` is given,
-    /// what that node ran before it was started anew. Answers how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn end_left_behind(&self, own: Option<NodeId>) -> Result<usize, StoreError> {
-        let left = format!(
-            "SELECT id FROM command
-             WHERE (status = 'queued' AND (expires <= $1 OR {OFF}))
-                 OR (status = 'running' AND (claimed_by = $2 OR claimed_until <= {}))",
-            self.now()
-        );
-        let found: Vec<CommandId> = on_pool!(self, pool => {
-            sqlx::query_scalar(AssertSqlSafe(left.clone()))
-                .bind(Timestamp::now())
-                .bind(own)
-                .fetch_all(pool)
-                .await?
-        });
-        let mut ended = 0;
-        for id in found {
-            let mut write = self.write().await?;
-            let lock = write.row_lock();
-            let still = format!(
-                "SELECT status, is_sent, expires FROM command WHERE id = $3 AND id IN ({left}) {lock}"
-            );
-            // Asked again: its node, or a client, may have ended it meanwhile.
-            let state: Option<(CommandStatus, bool, Timestamp)> = on_write!(write, connection => {
-                sqlx::query_as(AssertSqlSafe(still))
-                    .bind(Timestamp::now())
-                    .bind(own)
-                    .bind(id)
-                    .fetch_optional(connection)
-                    .await?
-            });
-            let Some((status, is_sent, expires)) = state else {
-                continue;
-            };
-            let reason = match (status, is_sent) {
-                (CommandStatus::Queued, _) if expires <= Timestamp::now() => {
-                    "expired: its turn did not come in time, and it was not run"
-                }
-                (CommandStatus::Queued, _) => "the device was deactivated: it was not run",
-                (_, true) => {
-                    "the server that ran this command was stopped: it may have completed on the \
-                     device"
-                }
-                (_, false) => {
-                    "the server that was about to run this command was stopped: it was not run"
-                }
-            };
-            if let Some(command) = write.lock_command(id).await? {
-                write.fail(command, reason).await?;
-                write.is_work();
-                ended += 1;
-            }
-            write.commit().await?;
-        }
-        Ok(ended)
     }
 
     /// Commands that wait, and that run, in all nodes.
@@ -341,7 +246,7 @@ impl Store {
     }
 
     /// The database's clock, in microseconds: nodes' own differ.
-    fn now(&self) -> &'static str {
+    pub(super) fn now(&self) -> &'static str {
         match self.db() {
             Db::Sqlite { .. } => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
             Db::Postgres { .. } => {
@@ -352,24 +257,24 @@ impl Store {
 }
 
 /// What counts for nothing: a device that was deactivated, or whose organization was.
-const OFF: &str = "device_id IN (SELECT device.id FROM device
+pub(super) const OFF: &str = "device_id IN (SELECT device.id FROM device
      JOIN organization ON organization.id = device.organization_id
      WHERE NOT device.is_active OR NOT organization.is_active)";
 
-/// The oldest queued command of an active device on which none runs.
-const NEXT: &str = "SELECT id FROM command AS waiting
-     WHERE status = 'queued' AND expires > $1
-         AND EXISTS (SELECT 1 FROM device
-             JOIN organization ON organization.id = device.organization_id
-             WHERE device.id = waiting.device_id AND device.is_active
-                 AND organization.is_active)
-         AND NOT EXISTS (
-         SELECT 1 FROM command AS before
-         WHERE before.device_id = waiting.device_id
-             AND before.status IN ('queued', 'running')
-             AND (before.status = 'running'
-                 OR (before.created, before.id) < (waiting.created, waiting.id)))
-     ORDER BY created, id";
+/// The oldest queued command that is first in its device's queue, while none runs on it.
+fn next(now: &str) -> String {
+    format!(
+        "SELECT id FROM command AS waiting
+         WHERE status = 'queued' AND expires > {now} AND NOT {OFF}
+             AND NOT EXISTS (SELECT 1 FROM command AS other
+                 WHERE other.device_id = waiting.device_id AND other.status = 'running')
+             AND id = (SELECT first.id FROM command AS first
+                 WHERE first.device_id = waiting.device_id
+                     AND first.status IN ('queued', 'running')
+                 ORDER BY first.created, first.id LIMIT 1)
+         ORDER BY created, id LIMIT 1"
+    )
+}
 
 impl Write {
     async fn save_piece(&mut self, id: CommandId, piece: Piece<'_>) -> Result<(), StoreError> {
@@ -396,18 +301,16 @@ impl Write {
         &mut self,
         node: NodeId,
         lease_s: i64,
-    ) -> Result<Option<(Command, Option<Vec<u8>>)>, StoreError> {
+    ) -> Result<Option<ClaimedRow>, StoreError> {
         let lock = match self.row_lock() {
             "" => "",
             // Another node is about to claim it.
             _ => "FOR UPDATE SKIP LOCKED",
         };
-        let next = format!("{NEXT} LIMIT 1 {lock}");
         let now = self.store().now();
+        let next = format!("{} {lock}", next(now));
         let id: Option<CommandId> = on_write!(self, connection => {
-            sqlx::query_scalar(AssertSqlSafe(next))
-                .bind(Timestamp::now())
-                .fetch_optional(connection)
+            sqlx::query_scalar(AssertSqlSafe(next)).fetch_optional(connection)
                 .await?
         });
         let Some(id) = id else {
@@ -418,7 +321,7 @@ impl Write {
         let sql = format!(
             "UPDATE command SET status = 'running', claimed_by = $2, claimed_until = {now} + $3,
                  version = version + 1, change = $4, modified = $5
-             WHERE id = $1 AND status = 'queued' RETURNING secret_input, {columns}"
+             WHERE id = $1 AND status = 'queued' RETURNING secret_input, expires, {columns}"
         );
         let claimed: Result<Option<ClaimedRow>, _> = on_write!(self, connection => {
             sqlx::query_as(AssertSqlSafe(sql))
@@ -431,24 +334,11 @@ impl Write {
                 .await
         });
         match claimed {
-            Ok(claimed) => Ok(claimed.map(|row| (row.command.into(), row.secret_input))),
+            Ok(claimed) => Ok(claimed),
             // Another node has claimed an older one of the same device in this moment.
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn is_claimed(&mut self, id: CommandId, node: NodeId) -> Result<bool, StoreError> {
-        let found: Option<CommandId> = on_write!(self, connection => {
-            sqlx::query_scalar(
-                "SELECT id FROM command WHERE id = $1 AND claimed_by = $2 AND status = 'running'",
-            )
-            .bind(id)
-            .bind(node)
-            .fetch_optional(connection)
-            .await?
-        });
-        Ok(found.is_some())
     }
 }
 
@@ -457,4 +347,5 @@ struct ClaimedRow {
     #[sqlx(flatten)]
     command: CommandRow,
     secret_input: Option<Vec<u8>>,
+    expires: Timestamp,
 }

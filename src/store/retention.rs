@@ -7,6 +7,9 @@ use crate::event::Timestamp;
 /// Rows that go in one transaction: others want to write as well.
 const AT_ONCE: i64 = 500;
 
+/// The same of commands, each of which takes up to a megabyte of output along.
+const COMMANDS_AT_ONCE: i64 = 20;
+
 const DAY_S: i64 = 24 * 60 * 60;
 
 /// How many days things are kept; 0 for ever.
@@ -33,27 +36,35 @@ impl Store {
              (SELECT session.id FROM session JOIN users ON users.id = session.user_id
               WHERE session.expires <= $1 OR session.password_version <> users.password_version
               LIMIT $2)";
-        let mut gone = self.clear(SESSIONS, Timestamp::now()).await?;
-        for (sql, days) in [(COMMANDS, keep.commands_days), (AUDIT, keep.audit_days)] {
+        let mut gone = self.clear(SESSIONS, AT_ONCE, Timestamp::now()).await?;
+        for (sql, at_once, days) in [
+            (COMMANDS, COMMANDS_AT_ONCE, keep.commands_days),
+            (AUDIT, AT_ONCE, keep.audit_days),
+        ] {
             if let Some(days) = i64::try_from(days).ok().filter(|days| *days > 0) {
                 let before = Timestamp::now().plus_seconds(days.saturating_mul(-DAY_S));
-                gone += self.clear(sql, before).await?;
+                gone += self.clear(sql, at_once, before).await?;
             }
         }
         Ok(gone)
     }
 
-    async fn clear(&self, sql: &'static str, before: Timestamp) -> Result<u64, StoreError> {
+    async fn clear(
+        &self,
+        sql: &'static str,
+        at_once: i64,
+        before: Timestamp,
+    ) -> Result<u64, StoreError> {
         let mut gone = 0;
         loop {
             let mut write = self.write().await?;
             let rows = on_write!(write, connection => {
-                sqlx::query(sql).bind(before).bind(AT_ONCE).execute(connection).await?
+                sqlx::query(sql).bind(before).bind(at_once).execute(connection).await?
                     .rows_affected()
             });
             write.commit().await?;
             gone += rows;
-            if rows < AT_ONCE.unsigned_abs() {
+            if rows < at_once.unsigned_abs() {
                 return Ok(gone);
             }
         }

@@ -70,7 +70,7 @@ impl Store {
 }
 
 impl Write {
-    /// What the rows of locations that this transaction updates are stamped with: on SQLite the next
+    /// What the rows of locations and commands that this transaction updates are stamped with: on SQLite the next
     /// number of the sequence, on PostgreSQL the transaction's own id.
     pub async fn change(&mut self) -> Result<i64, StoreError> {
         if let Some(change) = self.change {

@@ -18,8 +18,11 @@ use super::transaction::{Write, on_write};
 use super::{Engine, Store, StoreError};
 
 const FILE: &str = "secret.key";
-/// Where a rotation leaves the new key until it is in force.
-const NEXT_FILE: &str = "secret.key.next";
+
+/// Where a rotation leaves the new key until it is in force: each has a place of its own.
+fn next_file(directory: &Path, fingerprint: &str) -> PathBuf {
+    directory.join(format!("{FILE}.{fingerprint}"))
+}
 
 /// Every table and column that holds something sealed, each for its row's id.
 const SEALED: [(&str, &str); 2] = [("credential", "secret"), ("command", "secret_input")];
@@ -105,23 +108,27 @@ impl Vault {
 
 /// Reads the key of this fingerprint, finishing a rotation that was cut short behind its commit.
 fn load(directory: &Path, wanted: &str) -> Result<Key, KeyError> {
-    let (path, next) = (directory.join(FILE), directory.join(NEXT_FILE));
+    let (path, next) = (directory.join(FILE), next_file(directory, wanted));
     let present = read(&path)?;
     if let Some(key) = present.as_ref().filter(|key| key.fingerprint() == wanted) {
         return Ok(key.clone());
     }
     if let Some(key) = read(&next)?.filter(|key| key.fingerprint() == wanted) {
-        put_in_force(directory)?;
+        put_in_force(directory, wanted)?;
         return Ok(key);
     }
     present.ok_or(KeyError::Missing { path })
 }
 
-fn put_in_force(directory: &Path) -> Result<(), KeyError> {
+fn put_in_force(directory: &Path, fingerprint: &str) -> Result<(), KeyError> {
     let path = directory.join(FILE);
-    rename(directory.join(NEXT_FILE), &path)
-        .and_then(|()| File::open(directory)?.sync_all())
-        .map_err(|source| KeyError::File { path, source })
+    let renamed = rename(next_file(directory, fingerprint), &path);
+    match renamed.and_then(|()| File::open(directory)?.sync_all()) {
+        Ok(()) => Ok(()),
+        // Another process that needed the key was quicker.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => Ok(()),
+        Err(source) => Err(KeyError::File { path, source }),
+    }
 }
 
 fn read(path: &Path) -> Result<Option<Key>, KeyError> {
@@ -194,6 +201,7 @@ impl Store {
     pub async fn rotate_key(&self, new: Option<Key>) -> Result<String, StoreError> {
         let directory = self.inner.vault.file_directory().map(Path::to_owned);
         let mut write = self.write().await?;
+        write.lock_key().await?;
         let old = write.key().await?;
         let new = match (new, &directory) {
             (Some(new), _) => new,
@@ -214,11 +222,11 @@ impl Store {
         write.audit("change", "Key", Uuid::nil(), &name).await?;
         if let Some(directory) = &directory {
             // On the disk before the commit that makes it the only one that opens anything.
-            write_new(&directory.join(NEXT_FILE), &new)?;
+            write_new(&next_file(directory, &new.fingerprint()), &new)?;
         }
         write.commit().await?;
         match &directory {
-            Some(directory) => put_in_force(directory)?,
+            Some(directory) => put_in_force(directory, &new.fingerprint())?,
             None => self.inner.vault.configure(new.clone()),
         }
         Ok(new.fingerprint())
@@ -252,6 +260,15 @@ impl Write {
             .await?
         });
         Ok(self.store().inner.vault.key(&known)?)
+    }
+
+    /// Waits until nobody seals any more, and lets nobody begin to until the commit.
+    async fn lock_key(&mut self) -> Result<(), StoreError> {
+        let sql = format!("SELECT fingerprint FROM secret_key {}", self.row_lock());
+        on_write!(self, connection => {
+            sqlx::query(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())?;
+        });
+        Ok(())
     }
 
     /// Encrypts a secret of `owner`'s row.

@@ -33,7 +33,7 @@ async fn login(stage: &Stage, path: &str) -> crate::store::Login {
     let job = stage.app.store.claim_command(node, 30).await.unwrap();
     let job = job.unwrap();
     assert_eq!(job.command.id, added.id);
-    stage.app.store.end_left_behind(Some(node)).await.unwrap();
+    stage.app.store.end_own(node).await.unwrap();
     job.logins.into_iter().next().unwrap()
 }
 

@@ -9,4 +9,4 @@ mod redactor;
 
 pub use collected::Collected;
 pub use decoder::Decoder;
-pub use redactor::{MASK, Redactor};
+pub use redactor::Redactor;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// What stands where a secret stood.
-pub const MASK: &str = "********";
+use crate::config::MASK;
 
 /// Replaces secrets in a text that comes in pieces, with the outcome that it would have for the
 /// whole: from the left, of several secrets that begin in one place the longest. The end of a piece

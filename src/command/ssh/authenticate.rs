@@ -6,11 +6,12 @@ use std::time::Duration;
 use russh::client::{AuthResult, KeyboardInteractiveAuthResponse as Answer, Prompt};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{MethodKind, MethodSet};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::connect::off_the_async_threads;
 use super::error::SshError;
-use super::key::read_private_key;
+use super::key::{KeyError, read_private_key};
 use super::link::{Link, describe};
 use super::login::{Login, LoginSecret};
 use crate::event::Address;
@@ -21,6 +22,12 @@ const ROUNDS: usize = 5;
 /// A device tells the signatures it takes right behind its keys (RFC 8308, section 2.4): once it has
 /// answered anything else, there is nothing left to wait for.
 const SIGNATURES: Duration = Duration::from_millis(20);
+
+/// Private keys that are opened at the same time: an encrypted one keeps a core busy, and takes memory.
+static OPENINGS: Semaphore = Semaphore::const_new(2);
+
+/// What the opening of a private key may take, beside what [`read_private_key`] refuses at once.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// A [`LoginSecret`] that is ready for use.
 pub(super) enum Proof {
@@ -35,9 +42,28 @@ impl Proof {
             LoginSecret::Password(password) => Ok(Self::Password(password)),
             LoginSecret::PrivateKey { pem, passphrase } => {
                 let read = move || read_private_key(&pem, passphrase.as_deref());
-                Ok(Self::Key(Arc::new(off_the_async_threads(read).await?)))
+                Ok(Self::Key(Arc::new(open(read, OPENING).await?)))
             }
         }
+    }
+}
+
+/// Opens a private key beside the async threads, once it is its turn.
+async fn open<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, KeyError> + Send + 'static,
+    within: Duration,
+) -> Result<T, KeyError> {
+    // Never closed.
+    let turn = OPENINGS.acquire().await;
+    // A thread cannot be ended: the turn is over when it is, not when nobody waits any more.
+    let opening = spawn_blocking(move || {
+        let _turn = turn;
+        read()
+    });
+    match timeout(within, opening).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Err(KeyError::Damaged(error.to_string())),
+        Err(_) => Err(KeyError::TooCostly),
     }
 }
 
@@ -222,5 +248,28 @@ fn list(methods: &MethodSet) -> String {
         "what we do not know".to_owned()
     } else {
         names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_takes_too_long_is_given_up_and_keeps_its_turn() {
+        let (end, wait) = mpsc::sync_channel::<()>(0);
+        let slow = move || {
+            let _ = wait.recv();
+            Ok(())
+        };
+        let given_up = open(slow, Duration::from_millis(10)).await;
+        assert_eq!(given_up, Err(KeyError::TooCostly));
+        // Nobody waits for it, and it still counts.
+        assert!(OPENINGS.available_permits() < 2);
+        drop(end);
+        let quick = open(|| Ok(()), Duration::from_secs(10)).await;
+        assert_eq!(quick, Ok(()));
     }
 }

@@ -1,17 +1,18 @@
 //! From an address to a session.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::algorithms::preferred;
 use super::authenticate::{Proof, authenticate};
 use super::error::{Phase, SshError};
-use super::key::KeyError;
 use super::link::{Knife, Link, Listener, Told, describe, one_line};
 use super::login::{Login, Timeouts};
 use super::session::Session;
@@ -70,6 +71,10 @@ pub async fn connect(
     ))
 }
 
+/// Names that are looked up at the same time. Each takes a thread for as long as the system's
+/// resolver pleases, and others need threads as well.
+static RESOLVING: Semaphore = Semaphore::const_new(32);
+
 /// One try at an address, until its time is over.
 struct Attempt<'a> {
     address: &'a Address,
@@ -98,7 +103,17 @@ impl Attempt<'_> {
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, SshError> {
         let Address { host, port } = self.address;
-        let found = timeout_at(self.by, lookup_host((host.as_str(), *port)))
+        let name = (host.clone(), *port);
+        let looking = async {
+            // Never closed. The turn is over when the thread is, not when nobody waits any more.
+            let turn = RESOLVING.acquire().await;
+            let looked = spawn_blocking(move || {
+                let _turn = turn;
+                (name.0.as_str(), name.1).to_socket_addrs()
+            });
+            looked.await.unwrap_or_else(|error| Err(error.into()))
+        };
+        let found = timeout_at(self.by, looking)
             .await
             .map_err(|_| self.late(Phase::Resolve))?;
         let mut unlike = Vec::new();
@@ -192,15 +207,5 @@ fn configuration(login: &Login, remembered: Option<&str>) -> client::Config {
         keepalive_max: UNANSWERED,
         preferred: preferred(login.old_algorithms, kind),
         ..client::Config::default()
-    }
-}
-
-/// Runs what takes long, such as the opening of an encrypted key, beside the async threads.
-pub(super) async fn off_the_async_threads<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, KeyError> + Send + 'static,
-) -> Result<T, SshError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(error) => Err(KeyError::Damaged(error.to_string()).into()),
     }
 }

@@ -39,6 +39,8 @@ pub enum Happening {
     Exited(u32),
     /// It was ended by a signal, named without `SIG`.
     Signalled(String),
+    /// The device would not run it.
+    Refused,
     /// The link to it ended first, and nobody knows how it went on: why.
     Lost(String),
 }
@@ -103,6 +105,11 @@ impl Execute {
                 ChannelMsg::ExitSignal { signal_name, .. } => {
                     let name = name_of(&signal_name);
                     self.end.get_or_insert(Happening::Signalled(name));
+                }
+                // The answer to the request to run it; nothing else is asked for.
+                ChannelMsg::Failure => {
+                    self.end.get_or_insert(Happening::Refused);
+                    return self.finish();
                 }
                 ChannelMsg::Close => return self.finish(),
                 _ => {}

@@ -1,7 +1,10 @@
 //! Private keys as operators paste them.
 
+use russh::keys::pkcs8::decode_pkcs8;
 use russh::keys::ssh_key::Kdf;
-use russh::keys::{HashAlg, PrivateKey, decode_secret_key};
+use russh::keys::{Error, HashAlg, PrivateKey, decode_secret_key};
+
+use super::pkcs8;
 
 /// The largest private key read, in bytes: RSA with 16384 bits takes 13 KiB.
 const LARGEST: usize = 32 * 1024;
@@ -42,12 +45,18 @@ pub enum KeyError {
     /// It is encrypted with something else.
     #[error("the passphrase does not open the private key")]
     WrongPassphrase,
-    /// It is encrypted in a way that is not known here, or takes too long to open.
+    /// It is encrypted in a way that is not known here.
     #[error(
         "the private key is encrypted in a way that is not supported: give it another passphrase \
          with `ssh-keygen -p -f KEY`, which writes OpenSSH's form"
     )]
     Encryption,
+    /// To open it takes more time or memory than is given to it.
+    #[error(
+        "the private key takes too much time or memory to decrypt: give it another passphrase \
+         with `ssh-keygen -p -f KEY`"
+    )]
+    TooCostly,
     /// A kind of key that is not known here, such as DSA or one inside a security key.
     #[error("keys of this kind are not supported: use Ed25519, ECDSA or RSA")]
     Kind,
@@ -83,35 +92,43 @@ pub(super) fn read_private_key(
         .map(|line| line.trim().to_owned() + "\n")
         .collect();
     let passphrase = passphrase.filter(|it| !it.is_empty());
-    let Some(label) = label(&pem) else {
+    let Some(block) = Block::find(&pem) else {
         return Err(without_label(text));
     };
+    let pem = block.text;
+    // What reads the text behind us may not find another key in it than the one that is checked.
+    if block.body.contains("-----BEGIN ") {
+        return Err(KeyError::Damaged("its last line is missing".to_owned()));
+    }
     let is_old_encryption = pem.contains("\nProc-Type: 4,ENCRYPTED");
-    match label {
-        "OPENSSH PRIVATE KEY" => return read_openssh(&pem, passphrase),
-        "ENCRYPTED PRIVATE KEY" if passphrase.is_none() => return Err(KeyError::PassphraseNeeded),
+    match block.label {
+        "OPENSSH PRIVATE KEY" => return read_openssh(pem, passphrase),
+        "ENCRYPTED PRIVATE KEY" => {
+            let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
+            let key = pkcs8::decrypt(block.body, passphrase)?;
+            return decode_pkcs8(key.as_bytes(), None).map_err(unusable);
+        }
         "RSA PRIVATE KEY" if is_old_encryption && pem.contains("\nDEK-Info: AES-128-CBC,") => {
-            if passphrase.is_none() {
-                return Err(KeyError::PassphraseNeeded);
-            }
+            let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
+            // Whatever a wrong passphrase makes of the bytes.
+            return decode_secret_key(pem, Some(passphrase)).map_err(|_| KeyError::WrongPassphrase);
         }
         "RSA PRIVATE KEY" | "EC PRIVATE KEY" if is_old_encryption => {
             return Err(KeyError::Encryption);
         }
-        "ENCRYPTED PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "PRIVATE KEY" => {}
+        "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "PRIVATE KEY" => {}
         "DSA PRIVATE KEY" => return Err(KeyError::Kind),
         other if other.contains("PUBLIC KEY") => return Err(KeyError::Public),
         _ => return Err(KeyError::NoKey),
     }
-    let is_encrypted = is_old_encryption || label == "ENCRYPTED PRIVATE KEY";
-    decode_secret_key(&pem, passphrase.filter(|_| is_encrypted)).map_err(|error| match error {
-        // Whatever a wrong passphrase makes of the bytes.
-        _ if is_encrypted => KeyError::WrongPassphrase,
-        russh::keys::Error::UnknownAlgorithm(_) | russh::keys::Error::UnsupportedKeyType { .. } => {
-            KeyError::Kind
-        }
+    decode_secret_key(pem, None).map_err(unusable)
+}
+
+fn unusable(error: Error) -> KeyError {
+    match error {
+        Error::UnknownAlgorithm(_) | Error::UnsupportedKeyType { .. } => KeyError::Kind,
         other => KeyError::Damaged(other.to_string()),
-    })
+    }
 }
 
 fn read_openssh(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, KeyError> {
@@ -127,6 +144,7 @@ fn read_openssh(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, KeyEr
     let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
     match key.kdf() {
         Kdf::Bcrypt { rounds, .. } if *rounds <= MOST_ROUNDS => {}
+        Kdf::Bcrypt { .. } => return Err(KeyError::TooCostly),
         _ => return Err(KeyError::Encryption),
     }
     key.decrypt(passphrase).map_err(|error| match error {
@@ -135,10 +153,47 @@ fn read_openssh(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, KeyEr
     })
 }
 
-/// What stands between `-----BEGIN ` and `-----`.
-fn label(pem: &str) -> Option<&str> {
-    pem.lines()
-        .find_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+/// The first block of dashes in a text, and what it says it is.
+struct Block<'a> {
+    /// With both its lines of dashes.
+    text: &'a str,
+    /// What stands between `-----BEGIN ` and `-----`.
+    label: &'a str,
+    /// Between the lines of dashes.
+    body: &'a str,
+}
+
+impl<'a> Block<'a> {
+    fn find(pem: &'a str) -> Option<Self> {
+        let mut at = 0;
+        let mut begun = None;
+        for line in pem.split_inclusive('\n') {
+            let start = at;
+            at += line.len();
+            let line = line.trim_end();
+            match begun {
+                None => {
+                    let label = line.strip_prefix("-----BEGIN ");
+                    let label = label.and_then(|rest| rest.strip_suffix("-----"));
+                    begun = label.map(|label| (start, at, label));
+                }
+                Some((first, body, label)) if line.starts_with("-----END ") => {
+                    return Some(Self {
+                        text: &pem[first..at],
+                        label,
+                        body: &pem[body..start],
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+        let (first, body, label) = begun?;
+        Some(Self {
+            text: &pem[first..],
+            label,
+            body: &pem[body..],
+        })
+    }
 }
 
 /// What a text is that has no `-----BEGIN` line.

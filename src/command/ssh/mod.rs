@@ -14,6 +14,7 @@ mod execute;
 mod key;
 mod link;
 mod login;
+mod pkcs8;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -14,8 +14,7 @@ use super::link::{Link, describe};
 use crate::command::types::Execution;
 use crate::event::Address;
 
-/// How long a device may take to open a session or a terminal, or to say whether it takes the
-/// command.
+/// How long a device may take to open a session or a terminal.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// What a terminal is told to be: too simple for colours and cursors, and wide enough that a line
@@ -60,23 +59,20 @@ impl Session {
     }
 
     /// Asks the device to run a command. From the moment that it was asked, whatever goes wrong is
-    /// told by [`Execute::next`].
+    /// told by [`Execute::next`], also that the device refuses.
     ///
     /// # Errors
-    /// When the device was not asked, or refuses.
+    /// When the device was not asked.
     pub async fn exec(self, execution: &Execution) -> Result<Execute, SshError> {
         let mut channel = self.open().await?;
-        let by = Instant::now() + ANSWER;
         if execution.tty {
+            let by = Instant::now() + ANSWER;
             self.request_terminal(&mut channel, by).await?;
         }
         channel
             .exec(true, execution.line.as_bytes())
             .await
             .map_err(|error| self.lost(&error))?;
-        if wait_for_reply(&mut channel, by).await == Some(false) {
-            return Err(self.refused("the device refuses to run the command"));
-        }
         let (messages, orders) = channel.split();
         let mut input = JoinSet::new();
         let mut writer = Box::pin(orders.make_writer());

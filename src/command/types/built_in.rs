@@ -1,17 +1,11 @@
 //! The command types that come along, with OpenWISP's inputs
 //! (`openwisp_controller/connection/commands.py`).
 
-use std::sync::LazyLock;
-
 use serde_json::{Value, json};
 
-use super::input::MASK;
 use super::{CommandType, Execution, FIELD, Kind};
-use crate::config::InputSchema;
+use crate::config::{InputSchema, MASK};
 use crate::store::FieldErrors;
-
-/// The schema of what takes no input.
-pub(super) static NO_INPUT: LazyLock<Value> = LazyLock::new(|| json!({"type": "null"}));
 
 /// `custom`, `reboot` and `change_password`.
 pub(super) fn all() -> Vec<CommandType> {
@@ -19,7 +13,13 @@ pub(super) fn all() -> Vec<CommandType> {
         "title": "Custom Command",
         "type": "object",
         "properties": {
-            "command": {"title": "Command", "type": "string", "minLength": 1, "pattern": r"\S"},
+            "command": {
+                "title": "Command",
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 65_536,
+                "pattern": r"\S",
+            },
         },
         "required": ["command"],
         "additionalProperties": false,

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::FIELD;
 use super::quoting::quoted;
-use crate::config::InputSchema;
-
-/// What stands where a secret was.
-pub(super) const MASK: &str = "********";
+use super::repr::repr_text;
+use crate::config::{InputSchema, MASK};
+use crate::store::FieldErrors;
 
 /// An input that fits its command type.
 #[derive(Clone, PartialEq)]
@@ -63,6 +63,23 @@ pub(super) fn secrets(input: &Value, schema: Option<&InputSchema>) -> Vec<String
     secrets.sort_unstable();
     secrets.dedup();
     secrets
+}
+
+/// Refuses a secret that a terminal echoes as something else, such as a line end, which comes back as
+/// `\r\n`, or a control character, which comes back as `^C`: it would not be found in the output.
+pub(super) fn refuse_unmaskable(
+    input: &Value,
+    schema: Option<&InputSchema>,
+) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    for name in schema.into_iter().flat_map(InputSchema::secrets) {
+        let secret = input[name].as_str().unwrap_or_default();
+        if secret.contains(char::is_control) {
+            let name = repr_text(name);
+            errors.add(FIELD, format!("{name} must not contain control characters"));
+        }
+    }
+    errors.into_result()
 }
 
 /// Whether U+0000 is anywhere in it: PostgreSQL cannot hold it, and no command line either.

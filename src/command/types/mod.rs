@@ -24,6 +24,10 @@ use crate::store::FieldErrors;
 /// The name of the field in whose place an input is wrong.
 const FIELD: &str = "input";
 
+/// Bytes of the JSON text of an input for a type of the operator's: what it becomes is one command
+/// line, and systems take few that are longer.
+const LARGEST: usize = 64 * 1024;
+
 /// All command types: those that come along, then the operator's by name.
 #[derive(Clone, Debug)]
 pub struct CommandTypes {
@@ -119,14 +123,6 @@ impl CommandType {
         &self.label
     }
 
-    /// The JSON Schema of its input, for clients.
-    #[must_use]
-    pub fn schema(&self) -> &Value {
-        self.schema
-            .as_ref()
-            .map_or(&built_in::NO_INPUT, InputSchema::json)
-    }
-
     /// Checks an input as it was received.
     ///
     /// # Errors
@@ -175,6 +171,11 @@ impl CommandType {
             errors.add(FIELD, "Null characters are not allowed.");
             return errors.into_result();
         }
+        if matches!(self.kind, Kind::Defined { .. }) && input.to_string().len() > LARGEST {
+            let reason = format!("The input must have at most {LARGEST} bytes as JSON.");
+            errors.add(FIELD, reason);
+            return errors.into_result();
+        }
         let sentences = match &self.schema {
             Some(schema) => sentence::all(schema, input),
             None if input.is_null() => Vec::new(),
@@ -184,10 +185,10 @@ impl CommandType {
             errors.add(FIELD, sentence);
         }
         errors.into_result()?;
-        if matches!(self.kind, Kind::ChangePassword) {
-            built_in::check_password(input)?;
+        match self.kind {
+            Kind::ChangePassword => built_in::check_password(input),
+            _ => input::refuse_unmaskable(input, self.schema.as_ref()),
         }
-        Ok(())
     }
 }
 

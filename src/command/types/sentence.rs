@@ -5,9 +5,9 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
-use super::input::{MASK, mask};
+use super::input::mask;
 use super::repr::{repr, repr_text, reprs};
-use crate::config::InputSchema;
+use crate::config::{InputSchema, MASK};
 
 /// Sentences about one input at most.
 const MOST: usize = 20;

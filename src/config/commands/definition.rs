@@ -1,8 +1,15 @@
 //! `[commands.types.NAME]`: a command type of the operator's own.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-use super::{BUILT_IN_TYPES, CommandTemplate, InputSchema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::check::out_of_range;
+use super::{A_DAY, BUILT_IN_TYPES, CommandTemplate, InputSchema};
+
+/// The types of JSON Schema whose values may be words of a command line.
+const WORDS: [&str; 5] = ["string", "number", "integer", "boolean", "array"];
 
 /// A command type of the operator's own.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -47,22 +54,45 @@ impl CommandDefinition {
             let reason = "must be there: the command line to run";
             problems.push(("template", reason.to_owned()));
         }
-        if let Some(timeout_s) = self.timeout_s
-            && !(1..=86_400).contains(&timeout_s)
-        {
-            problems.push(("timeout_s", format!("{timeout_s} is not from 1 to 86400")));
+        let timeout = self.timeout_s;
+        if let Some(reason) = timeout.and_then(|seconds| out_of_range(seconds, 1, A_DAY)) {
+            problems.push(("timeout_s", reason));
         }
-        for value in self.template.values() {
-            let schema = self.schema.as_ref();
-            if !schema.is_some_and(|schema| schema.has_property(value)) {
-                let reason = format!(
-                    "{{{value}}} is no property of the schema; a brace that is part of the \
-                     command is written twice"
-                );
-                problems.push(("template", reason));
+        let values: BTreeSet<_> = self.template.values().collect();
+        for value in values {
+            if let Some(reason) = self.unfit(value) {
+                problems.push(("template", format!("{{{value}}} {reason}")));
             }
         }
         problems
+    }
+
+    /// Why a value of this name cannot be put into the template.
+    fn unfit(&self, name: &str) -> Option<&'static str> {
+        let schema = self.schema.as_ref();
+        let mut properties = schema.into_iter().flat_map(InputSchema::properties);
+        let Some((_, property)) = properties.find(|(known, _)| *known == name) else {
+            return Some(
+                "is no property of the schema; a brace that is part of the command is written twice",
+            );
+        };
+        let kinds: Vec<_> = match &property["type"] {
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+            kind => kind.as_str().into_iter().collect(),
+        };
+        if kinds.is_empty() || !kinds.iter().all(|kind| WORDS.contains(kind)) {
+            return Some(
+                "needs a type in the schema, and only string, number, integer, boolean or array: \
+                 a pattern, for example, does not hold for what is no string",
+            );
+        }
+        if kinds.contains(&"array") && !self.template.takes_words(name) {
+            return Some(
+                "may be an array, which becomes several words: it must stand by itself, between \
+                 blanks, and not behind < or >",
+            );
+        }
+        None
     }
 }
 

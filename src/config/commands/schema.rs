@@ -77,12 +77,6 @@ impl InputSchema {
         Ok(schema)
     }
 
-    /// The schema for clients.
-    #[must_use]
-    pub fn json(&self) -> &Value {
-        &self.json
-    }
-
     /// The compiled schema.
     #[must_use]
     pub fn validator(&self) -> &Validator {
@@ -99,10 +93,6 @@ impl InputSchema {
         self.properties()
             .filter(|(_, schema)| schema["writeOnly"] == true)
             .map(|(name, _)| name)
-    }
-
-    pub(super) fn has_property(&self, name: &str) -> bool {
-        self.properties().any(|(known, _)| known == name)
     }
 
     /// Defaults are put in when the command runs, when nobody is there to be told.

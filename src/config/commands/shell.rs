@@ -17,6 +17,8 @@ pub(super) struct Shell {
     dollar: Dollar,
     /// Behind `>&` or `<&`, or in the number there.
     redirection: Redirection,
+    /// Behind `<` or `>`, where the name of a file comes.
+    before_file: bool,
     /// Behind something that this reader does not understand: what it is.
     lost: Option<&'static str>,
 }
@@ -47,6 +49,9 @@ enum Redirection {
     Number,
 }
 
+/// What ends a word.
+const WORD_ENDS: &str = " \t\n;&|()<>";
+
 const NESTED: &str = "stands behind quotes that hold a substitution of their own";
 const EXPANSION: &str = "stands behind a ${...} that is more than a name";
 const HERE_DOCUMENT: &str = "stands behind <<";
@@ -62,8 +67,10 @@ impl Shell {
         if std::mem::take(&mut self.escaped) {
             // A line that is continued goes on as if nothing had been there.
             if letter != '\n' {
-                self.last = Some(letter);
+                // Whatever it is, it is part of a word, and begins nothing.
+                self.last = Some('\\');
                 (self.dollar, self.behind_value) = (Dollar::None, false);
+                self.before_file = false;
                 self.read_redirection(letter);
             }
             return;
@@ -106,6 +113,11 @@ impl Shell {
 
     fn read_plain(&mut self, dollar: Dollar, behind_value: bool, letter: char) {
         self.read_redirection(letter);
+        self.before_file = match letter {
+            '<' | '>' => true,
+            ' ' | '\t' | '|' | '&' => self.before_file,
+            _ => false,
+        };
         match letter {
             '\'' if dollar == Dollar::Sign => self.lose(DOLLAR_QUOTE),
             '[' if dollar == Dollar::Sign => self.lose(ARITHMETIC),
@@ -117,7 +129,7 @@ impl Shell {
             '&' if matches!(self.last, Some('<' | '>')) => self.redirection = Redirection::Sign,
             // A comment only if the value is left out: nobody can have meant that.
             '#' if behind_value => self.lose("stands behind a # that follows a value"),
-            '#' if self.last.is_none_or(|last| " \t\n;&|()<>".contains(last)) => {
+            '#' if self.last.is_none_or(|last| WORD_ENDS.contains(last)) => {
                 self.context = Context::Comment;
             }
             _ => {}
@@ -130,7 +142,7 @@ impl Shell {
         self.redirection = match self.redirection {
             Redirection::None => Redirection::None,
             _ if letter.is_ascii_digit() || letter == '-' => Redirection::Number,
-            Redirection::Number if " \t\n;&|()<>".contains(letter) => Redirection::None,
+            Redirection::Number if WORD_ENDS.contains(letter) => Redirection::None,
             Redirection::Sign | Redirection::Number => {
                 self.lose(REDIRECTION);
                 Redirection::None
@@ -162,6 +174,17 @@ impl Shell {
 
     fn lose(&mut self, what: &'static str) {
         self.lost.get_or_insert(what);
+    }
+
+    /// Whether a value that is put in here may be several words: it is no part of a word, as with
+    /// `name=` before it, and no file's name behind `>`, also if a value before it is left out.
+    /// `rest` is what follows it.
+    pub(super) fn takes_words(&self, rest: &str) -> bool {
+        let ends = |letter: char| WORD_ENDS.contains(letter);
+        self.last.is_none_or(ends)
+            && rest.chars().next().is_none_or(ends)
+            && !self.behind_value
+            && !self.before_file
     }
 
     /// Puts a quoted value in here, or says why it would not stay one.

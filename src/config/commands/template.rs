@@ -13,6 +13,8 @@ use super::shell::Shell;
 pub struct CommandTemplate {
     source: String,
     parts: Vec<TemplatePart>,
+    /// The names at places where a value must be a single word.
+    single_words: Vec<String>,
 }
 
 /// A piece of a template.
@@ -39,6 +41,11 @@ impl CommandTemplate {
         })
     }
 
+    /// Whether the value of this name may be several words wherever it is put in.
+    pub(super) fn takes_words(&self, name: &str) -> bool {
+        self.single_words.iter().all(|single| single != name)
+    }
+
     pub(super) fn is_blank(&self) -> bool {
         self.source.trim().is_empty()
     }
@@ -62,6 +69,7 @@ impl TryFrom<String> for CommandTemplate {
             return Err(TemplateError("must not hold U+0000".into()));
         }
         let mut parts = Vec::new();
+        let mut single_words = Vec::new();
         let mut text = String::new();
         let mut shell = Shell::default();
         let mut rest = source.as_str();
@@ -75,6 +83,9 @@ impl TryFrom<String> for CommandTemplate {
                 }
                 '{' => {
                     let (name, behind) = place(rest)?;
+                    if !shell.takes_words(behind) {
+                        single_words.push(name.to_owned());
+                    }
                     shell
                         .take_value()
                         .map_err(|reason| TemplateError(format!("{{{name}}} {reason}")))?;
@@ -99,7 +110,11 @@ impl TryFrom<String> for CommandTemplate {
             parts.push(TemplatePart::Text(text));
         }
         shell.end().map_err(|reason| TemplateError(reason.into()))?;
-        Ok(Self { source, parts })
+        Ok(Self {
+            source,
+            parts,
+            single_words,
+        })
     }
 }
 
@@ -163,6 +178,51 @@ mod tests {
             "{", "}", "a {b", "a b}", "{}", "{a{b}", "echo {{}", "{x}}", "a\0",
         ] {
             assert!(parts(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn several_words_stand_only_where_each_is_one_of_its_own() {
+        for good in [
+            "{x}",
+            "ls -- {x}",
+            "ls\t{x};pwd",
+            "cat {x}>/tmp/a 2>&1",
+            "sort </tmp/a {x}",
+            "sort > \"/tmp/a\" {x}",
+            "sort >\\a {x}",
+            "for i in {x}; do :; done",
+            "$(ls {x})&&(ls {x})|wc",
+            "ls \\\n {x} \\\n",
+        ] {
+            let template = CommandTemplate::try_from(good.to_owned()).unwrap();
+            assert!(template.takes_words("x"), "{good}");
+        }
+        for bad in [
+            "a={x} ls",
+            "ls -d{x}",
+            "ls {x}.txt",
+            "ls 'a'{x}",
+            "ls {x}\"a\"",
+            "ls {x}$HOME",
+            "ls {x}{y}",
+            "ls {y}{x}",
+            "ls {x}}}",
+            "ls a\\ {x}",
+            "ls {x}\\\na",
+            "ls a\\\n{x}",
+            "ls >{x}",
+            "ls > {x}",
+            "ls >> {x}",
+            "ls >| {x}",
+            "ls &> {x}",
+            "ls 2>\t\\\n {x}",
+            "wc < {x}",
+            "ls > {y} {x}",
+            "ls {x} > {x}",
+        ] {
+            let template = CommandTemplate::try_from(bad.to_owned()).unwrap();
+            assert!(!template.takes_words("x"), "{bad}");
         }
     }
 

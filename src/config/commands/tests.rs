@@ -50,6 +50,19 @@ fn an_organization_may_use_what_is_listed_for_it_or_for_the_others_or_all() {
 }
 
 #[test]
+fn who_is_allowed_something_and_does_not_exist_is_named() {
+    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut config = CommandsConfig::default();
+    for key in ["*", "alpha", "Alpha", "alhpa", &one.to_string()] {
+        config.allowed.insert(key.into(), Vec::new());
+    }
+    let known = config.unknown_organizations(&[(one, "alpha")]);
+    assert_eq!(known, ["Alpha", "alhpa"]);
+    let known = config.unknown_organizations(&[(two, "Alpha"), (Uuid::nil(), "alhpa")]);
+    assert_eq!(known, [&one.to_string(), "alpha"]);
+}
+
+#[test]
 fn the_examples_of_the_embedded_file_are_right() {
     let begin = DEFAULT_FILE.find("# [commands.types.ping]").unwrap();
     let end = DEFAULT_FILE.find("[metrics]").unwrap();
@@ -65,8 +78,9 @@ fn the_examples_of_the_embedded_file_are_right() {
     let ping = &config.types["ping"];
     assert_eq!(ping.label, "Ping");
     assert_eq!(ping.timeout_s, Some(60));
-    let schema = ping.schema.as_ref().unwrap().json();
-    assert_eq!(schema["properties"]["count"]["default"], 4);
+    let mut properties = ping.schema.as_ref().unwrap().properties();
+    let (_, count) = properties.find(|(name, _)| *name == "count").unwrap();
+    assert_eq!(count["default"], 4);
     assert_eq!(config.allowed.len(), 2);
     // As an operator would do it: in the file with every key.
     let whole = [&DEFAULT_FILE[..begin], &example, &DEFAULT_FILE[end..]].concat();
@@ -114,6 +128,7 @@ fn a_variable_replaces_the_whole_table_of_the_file() {
 
 #[test]
 fn numbers_out_of_range_are_named() {
+    assert!(load("[commands]\nkeep_days = 36525\n", &[]).is_ok());
     let text = "[commands]\nconnect_timeout_s = 0\nparallel = 0\nqueue_s = 'soon'\n\
                 output_bytes = 10\nkeep_days = 100000\n";
     refused(
@@ -167,6 +182,49 @@ fn a_mistake_in_a_type_is_named_with_its_own_line() {
         "[[commands.types.a]]\nlabel = 'A'\n",
         &["1: commands.types.a: invalid type"],
     );
+}
+
+#[test]
+fn a_value_of_a_template_has_a_type_and_an_array_stands_by_itself() {
+    let load = |template: &str, property: &str| {
+        load(
+            &format!(
+                "[commands.types.a]\nlabel = 'A'\ntemplate = '{template}'\n\
+                 [commands.types.a.schema.properties]\nx = {property}\n"
+            ),
+            &[],
+        )
+    };
+    for property in [
+        "{ type = 'string', pattern = '^a' }",
+        "{ type = 'number' }",
+        "{ type = ['integer', 'boolean'], default = 1 }",
+    ] {
+        let loaded = load("a={x} b{x} > {x}", property);
+        assert!(loaded.is_ok(), "{property}: {loaded:?}");
+    }
+    for property in ["{ type = 'array' }", "{ type = ['string', 'array'] }"] {
+        let loaded = load("a -- {x}", property);
+        assert!(loaded.is_ok(), "{property}: {loaded:?}");
+        for template in ["a={x}", "a > {x}", "a {x} b{x}"] {
+            let told = load(template, property).unwrap_err();
+            let begin = "3: commands.types.a.template: {x} may be an array";
+            assert!(told[0].starts_with(begin) && told.len() == 1, "{told:?}");
+        }
+    }
+    for property in [
+        "{}",
+        "{ pattern = '^a', maxLength = 3 }",
+        "{ enum = ['a'] }",
+        "{ type = 'object' }",
+        "{ type = ['string', 'null'] }",
+        "{ anyOf = [{ type = 'string' }] }",
+        "true",
+    ] {
+        let told = load("a {x} {x}", property).unwrap_err();
+        let begin = "3: commands.types.a.template: {x} needs a type in the schema";
+        assert!(told[0].starts_with(begin) && told.len() == 1, "{told:?}");
+    }
 }
 
 /// What is wrong with the schema of this text.

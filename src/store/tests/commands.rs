@@ -134,13 +134,13 @@ over_both! {
         let (node, other) = (NodeId::random(), NodeId::random());
         house.queue(&device).await;
         let command = house.claim(node).await.unwrap();
-        assert_eq!(house.store.end_left_behind(None).await.unwrap(), 0, "its lease lasts");
-        assert_eq!(house.store.end_left_behind(Some(other)).await.unwrap(), 0, "it is another's");
+        assert_eq!(house.store.end_left_behind().await.unwrap(), 0, "its lease lasts");
+        assert_eq!(house.store.end_own(other).await.unwrap(), 0, "it is another's");
         let connection = house.store.connections(Some(device.id), Page { number: 1, size: 1 })
             .await.unwrap().rows[0].id;
         house.store.mark_sent(node, command.id, connection).await.unwrap().unwrap();
         house.store.save_output(node, &command.clone().into(), piece(1, "half a li")).await.unwrap();
-        assert_eq!(house.store.end_left_behind(Some(node)).await.unwrap(), 1);
+        assert_eq!(house.store.end_own(node).await.unwrap(), 1);
         let now = house.now(&command).await;
         assert_eq!(now.status, CommandStatus::Failed);
         assert!(now.output.starts_with("half a li\nthe server that ran"), "{}", now.output);
@@ -154,15 +154,30 @@ over_both! {
         let device = house.router().await;
         let node = NodeId::random();
         house.queue(&device).await;
-        let job = house.store.claim_command(node, -1).await.unwrap().unwrap();
-        let connection = job.logins[0].connection;
-        let sent = house.store.mark_sent(node, job.command.id, connection).await.unwrap();
-        assert!(sent.is_none(), "others may have ended it");
-        house.store.renew_claims(node, LEASE_S).await.unwrap();
-        assert_eq!(house.store.end_left_behind(None).await.unwrap(), 0);
-        house.store.renew_claims(node, -1).await.unwrap();
-        assert_eq!(house.store.end_left_behind(None).await.unwrap(), 1);
+        let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+        let (id, connection) = (job.command.id, job.logins[0].connection);
+        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        assert_eq!(house.store.end_left_behind().await.unwrap(), 0);
+        house.store.renew_claims(node, &[id], -1).await.unwrap();
+        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        let sent = house.store.mark_sent(node, id, connection).await.unwrap();
+        assert!(sent.is_none(), "what has ended is not renewed: others may have ended the command");
+        assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
         assert!(house.now(&job.command).await.output.contains("was not run"));
+    }
+
+    async fn what_was_not_begun_is_given_back(house: House) {
+        let device = house.router().await;
+        let node = NodeId::random();
+        house.queue(&device).await;
+        let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+        let (id, connection) = (job.command.id, job.logins[0].connection);
+        assert!(!house.store.give_back(NodeId::random(), id).await.unwrap());
+        assert!(house.store.give_back(node, id).await.unwrap());
+        let again = house.claim(NodeId::random()).await.unwrap();
+        assert_eq!(again.id, id);
+        let job = house.store.mark_sent(node, id, connection).await.unwrap();
+        assert!(job.is_none(), "it is another's now");
     }
 
     async fn cancelling_ends_what_waits_and_asks_for_the_end_of_what_runs(house: House) {
@@ -193,8 +208,25 @@ over_both! {
         let new = NewCommand { queue_s: 0, ..custom(&device) };
         let old = house.store.add_command(&new).await.unwrap();
         assert!(house.claim(NodeId::random()).await.is_none());
-        assert_eq!(house.store.end_left_behind(None).await.unwrap(), 1);
+        assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
         assert!(house.now(&old).await.output.starts_with("expired"));
+    }
+
+    async fn nodes_that_sweep_at_the_same_time_end_a_command_once(house: House) {
+        let other = Store::open(&house.engine).await.unwrap();
+        let mut late = Vec::new();
+        for _ in 0..10 {
+            let device = house.router().await;
+            let new = NewCommand { queue_s: 0, ..custom(&device) };
+            late.push(house.store.add_command(&new).await.unwrap());
+        }
+        let (here, there) = tokio::join!(house.store.end_left_behind(), other.end_left_behind());
+        assert_eq!(here.unwrap() + there.unwrap(), 10);
+        for command in &late {
+            let ended = house.now(command).await;
+            assert_eq!((ended.version, ended.output.matches("expired").count()), (2, 1));
+        }
+        other.close().await;
     }
 
     async fn secrets_are_sealed_opened_for_the_runner_and_gone_at_the_end(house: House) {
@@ -266,7 +298,7 @@ over_both! {
             .await.unwrap().rows[0].id;
         let sent = house.store.mark_sent(node, claimed.id, connection).await.unwrap();
         assert!(sent.is_none(), "it is not handed over any more");
-        assert_eq!(house.store.end_left_behind(None).await.unwrap(), 1);
+        assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
         assert_eq!(house.now(&waiting).await.status, CommandStatus::Failed);
     }
 

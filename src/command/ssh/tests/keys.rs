@@ -1,5 +1,10 @@
 //! Private keys in all their forms.
 
+use pkcs8::EncryptedPrivateKeyInfo;
+use pkcs8::der::Encode;
+use pkcs8::der::asn1::OctetStringRef;
+use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Params, Pbkdf2Prf, Salt, ScryptParams};
+
 use super::super::{KeyError, check_private_key};
 use super::servers::{generate_key, run};
 
@@ -169,18 +174,100 @@ fn a_passphrase_that_would_take_for_ever_is_refused() {
     let mut bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, body).unwrap();
     let at = bytes.windows(6).position(|it| it == b"bcrypt").unwrap() + 6 + 4 + 4 + 16;
     bytes[at..at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+    let text = block("OPENSSH PRIVATE KEY", &bytes);
+    assert_eq!(
+        check_private_key(&text, Some("open sesame")),
+        Err(KeyError::TooCostly)
+    );
+    // It is not hidden behind the first line of another one either.
+    let (_, body) = text.split_once('\n').unwrap();
+    for begin in ["ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY"] {
+        let text = format!(
+            "-----BEGIN {begin}-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,{iv}\n\
+             -----BEGIN OPENSSH PRIVATE KEY-----\n{body}",
+            iv = "0".repeat(32)
+        );
+        let refused = check_private_key(&text, Some("open sesame"));
+        assert!(matches!(refused, Err(KeyError::Damaged(_))), "{refused:?}");
+    }
+}
+
+/// A key of PKCS#8 that claims to be encrypted with a key from `kdf`, AES-256-CBC, and is not.
+fn encrypted(kdf: impl Into<Kdf>) -> String {
+    let parameters = pbes2::Parameters {
+        kdf: kdf.into(),
+        encryption: pbes2::EncryptionScheme::Aes256Cbc { iv: [0; 16] },
+    };
+    let key = EncryptedPrivateKeyInfo {
+        encryption_algorithm: parameters.into(),
+        encrypted_data: OctetStringRef::new(&[0; 16]).unwrap(),
+    };
+    block("ENCRYPTED PRIVATE KEY", &key.to_der().unwrap())
+}
+
+#[test]
+fn what_a_passphrase_costs_is_read_before_it_is_paid() {
+    let salt = Salt::new([0; 16]).unwrap();
+    let scrypt = |cost_parameter, block_size, parallelization| {
+        encrypted(ScryptParams {
+            salt,
+            cost_parameter,
+            block_size,
+            parallelization,
+            key_length: None,
+        })
+    };
+    let pbkdf2 = |iteration_count| {
+        encrypted(Pbkdf2Params {
+            salt,
+            iteration_count,
+            key_length: None,
+            prf: Pbkdf2Prf::HmacWithSha256,
+        })
+    };
+    for (text, error) in [
+        (scrypt(1 << 30, 8, 1), KeyError::TooCostly),
+        (scrypt(1 << 63, 8, 1), KeyError::TooCostly),
+        (scrypt(1 << 18, 1, 1), KeyError::TooCostly),
+        (scrypt(1 << 17, 8, 1), KeyError::TooCostly),
+        (scrypt(1 << 10, u16::MAX, 1), KeyError::TooCostly),
+        (scrypt(2, u16::MAX, u16::MAX), KeyError::TooCostly),
+        (scrypt(1 << 14, 8, 64), KeyError::TooCostly),
+        (scrypt(0, 8, 1), KeyError::Encryption),
+        (scrypt(1000, 8, 1), KeyError::Encryption),
+        (scrypt(u64::MAX, 8, 1), KeyError::Encryption),
+        (scrypt(1 << 10, 0, 1), KeyError::Encryption),
+        (scrypt(1 << 10, 8, 0), KeyError::Encryption),
+        (scrypt(1 << 10, 8, 1), KeyError::WrongPassphrase),
+        (scrypt(1, 8, 1), KeyError::WrongPassphrase),
+        (pbkdf2(u32::MAX), KeyError::TooCostly),
+        (pbkdf2(1_000_001), KeyError::TooCostly),
+        (pbkdf2(2048), KeyError::WrongPassphrase),
+        (pbkdf2(0), KeyError::WrongPassphrase),
+        (
+            block("ENCRYPTED PRIVATE KEY", b"\x30\x00"),
+            KeyError::Damaged(String::new()),
+        ),
+    ] {
+        assert_eq!(
+            check_private_key(&text, None),
+            Err(KeyError::PassphraseNeeded)
+        );
+        match (check_private_key(&text, Some("open sesame")), error) {
+            (Err(KeyError::Damaged(_)), KeyError::Damaged(_)) => {}
+            (outcome, error) => assert_eq!(outcome, Err(error), "{text}"),
+        }
+    }
+}
+
+/// Bytes between lines of dashes.
+fn block(label: &str, bytes: &[u8]) -> String {
     let body = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes);
     let lines: Vec<&str> = body
         .as_bytes()
         .chunks(70)
         .map(|it| std::str::from_utf8(it).unwrap())
         .collect();
-    let text = format!(
-        "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
-        lines.join("\n")
-    );
-    assert_eq!(
-        check_private_key(&text, Some("open sesame")),
-        Err(KeyError::Encryption)
-    );
+    let body = lines.join("\n");
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
