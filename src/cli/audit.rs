@@ -48,7 +48,8 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
         .iter()
         .map(serde_json::to_value)
         .collect::<Result<_, _>>()?;
-    context
-        .output
-        .list(rows, &["moment", "actor", "action", "model", "name"])
+    context.output.list(
+        rows,
+        &["moment", "actor", "action", "model", "name", "object"],
+    )
 }
