@@ -85,6 +85,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper", &["server", "api", "socket"]),
     ("sqlx", &["store", "event"]),
     ("clap", &["cli"]),
+    ("utoipa", &["api"]),
     ("anyhow", &["cli"]),
     ("tokio_tungstenite", &["cli"]),
 ];

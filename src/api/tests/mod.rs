@@ -7,6 +7,7 @@ mod connection;
 mod credential;
 mod device_location;
 mod login;
+mod openapi;
 mod order;
 mod report;
 mod shape;
