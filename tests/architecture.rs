@@ -86,6 +86,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sqlx", &["store", "event"]),
     ("clap", &["cli"]),
     ("utoipa", &["api"]),
+    ("maud", &["api"]),
     ("anyhow", &["cli"]),
     ("tokio_tungstenite", &["cli"]),
 ];

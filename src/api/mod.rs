@@ -16,6 +16,7 @@ mod coordinates;
 mod credential;
 mod device;
 mod device_location;
+mod docs;
 mod error;
 mod field;
 mod geojson;
@@ -137,7 +138,7 @@ fn locations() -> Vec<Resource> {
 
 /// What this interface says of itself.
 fn documents() -> Vec<Resource> {
-    vec![routes!(openapi::get_openapi)]
+    vec![routes!(openapi::get_openapi), routes!(docs::get_docs)]
 }
 
 /// Everything under `/api/`, and `/accounts/login/` and `/accounts/logout/`. The peer's address is

@@ -29,10 +29,11 @@ pub fn apply(document: &mut Value) {
     components["securitySchemes"] = security_schemes();
     let mut relaxed = BTreeSet::new();
     for (path, item) in members(&mut document["paths"]) {
-        for (method, operation) in members(item) {
+        let item = item.as_object_mut().expect("a path holds operations");
+        for (method, operation) in item.iter_mut() {
             let operation = operation
                 .as_object_mut()
-                .expect("a path holds operations only");
+                .expect("an operation is an object");
             name_permissions(operation);
             name_path_parameters(path, operation);
             if method == "patch" {
@@ -41,11 +42,12 @@ pub fn apply(document: &mut Value) {
             refuse(operation);
             arrange(operation);
         }
+        put_first(item, &["get", "post", "put", "patch", "delete"]);
     }
     let schemas = &mut document["components"]["schemas"];
     refer(schemas);
     add_relaxed(schemas, relaxed);
-    loosen(schemas);
+    loosen(document);
 }
 
 /// Pages and features hold a copy of the schema of what is in them: makes it a reference.
@@ -286,19 +288,27 @@ fn arrange(operation: &mut Object) {
     if let Some(Value::String(summary)) = operation.get_mut("summary") {
         *summary = summary.trim_end_matches('.').to_owned();
     }
-    let mut rest = std::mem::take(operation);
-    for member in [
-        "operationId",
-        "tags",
-        "summary",
-        "description",
-        "security",
-        "parameters",
-        "requestBody",
-    ] {
-        if let Some(value) = rest.remove(member) {
-            operation.insert(member.into(), value);
+    put_first(
+        operation,
+        &[
+            "operationId",
+            "tags",
+            "summary",
+            "description",
+            "security",
+            "parameters",
+            "requestBody",
+        ],
+    );
+}
+
+/// Puts these members before all others.
+fn put_first(object: &mut Object, names: &[&str]) {
+    let mut rest = std::mem::take(object);
+    for name in names {
+        if let Some(value) = rest.remove(*name) {
+            object.insert((*name).into(), value);
         }
     }
-    operation.append(&mut rest);
+    object.append(&mut rest);
 }

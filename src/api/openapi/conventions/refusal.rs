@@ -148,7 +148,8 @@ pub fn reason(status: &str) -> &'static str {
 
 impl Refusal {
     fn response(&self) -> Value {
-        let mut response = json!({"description": self.description});
+        let mut response =
+            json!({"description": self.description, "x-status": self.status.as_str()});
         if let Some((name, description)) = self.header {
             response["headers"] =
                 json!({name: {"description": description, "schema": {"type": "string"}}});
