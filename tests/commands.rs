@@ -9,7 +9,7 @@ mod restart;
 mod rights;
 mod secrets;
 mod since;
-mod stage;
+pub mod stage;
 mod terminal;
 mod types;
 mod watcher;

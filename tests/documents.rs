@@ -1,6 +1,7 @@
 //! What the program says of itself: the OpenAPI document, the page made of it, and the AsyncAPI
 //! document of the sockets.
 
+mod asyncapi;
 mod schemathesis;
 
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
 use super::in_repository;
-use crate::support::{Client, Credential, Seed, Server, point};
+use crate::support::{Client, Credential, PASSWORD, Seed, Server, point};
 
 const API: &str = "/api/v1/controller";
 const SEED: &str = "20261125";
@@ -120,9 +120,15 @@ async fn the_document_holds(settings: &[(&str, &str)], log_in: impl Fn(Seed) -> 
         kept: Map::new(),
     };
     things.all().await;
-    let organization = things.organization.clone().into();
-    things.kept.insert("organization".into(), organization);
-    let kept = server.file("things.json", &Value::from(things.kept).to_string());
+    let Things {
+        organization,
+        mut kept,
+        ..
+    } = things;
+    kept.insert("organization".into(), organization.into());
+    let right = json!({"username": "root", "password": PASSWORD});
+    kept.insert("login".into(), right);
+    let things = server.file("things.json", &Value::from(kept).to_string());
 
     let mut command = Command::new(in_repository("target/clients/python/bin/schemathesis"));
     command
@@ -134,8 +140,8 @@ async fn the_document_holds(settings: &[(&str, &str)], log_in: impl Fn(Seed) -> 
         .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
         .env("PYTHONPATH", in_repository("tests/clients/python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("FLEETWIRE_THINGS", &kept)
-        .current_dir(std::path::Path::new(&kept).parent().unwrap())
+        .env("FLEETWIRE_THINGS", &things)
+        .current_dir(std::path::Path::new(&things).parent().unwrap())
         .stdin(Stdio::null());
     match fuzz_seconds() {
         Some(seconds) => command.args(["--max-time", &seconds]),

@@ -22,12 +22,13 @@ DEVICE = "/api/v1/controller/device/{id}/"
 
 def kind_of(case):
     """Which of the things a path is about."""
-    # What is deleted is in nobody's way.
-    doomed = "doomed_" if case.method.upper() == "DELETE" else ""
+    # What is deleted, or loses its key, is in nobody's way.
+    is_hard = case.method.upper() == "DELETE" or "regenerate-key" in case.path
+    doomed = "doomed_" if is_hard else ""
     if case.path.startswith((DEVICE + "connection/", DEVICE + "command/")):
         return doomed + "routers" if "{connection_id}" in case.path else "routers"
     if case.path.startswith(DEVICE):
-        return "devices" if case.path != DEVICE else doomed + "devices"
+        return "devices" if "location" in case.path else doomed + "devices"
     for noun in ("location", "credential"):
         if f"/{noun}/{{id}}/" in case.path:
             return f"{doomed}{noun}s"
@@ -71,6 +72,8 @@ def fill_in(body, chance):
             body[field] = chance.choice(THINGS[kind])["id"]
     if UUID.fullmatch(str(body.get("organization"))):
         body["organization"] = THINGS["organization"]
+    if "username" in body and "password" in body and chance.random() < 0.5:
+        body.update(THINGS["login"])
     if "input" in body and isinstance(body.get("type"), str):
         body["type"], body["input"] = chance.choice(
             [
