@@ -27,6 +27,7 @@ mod key;
 mod lease;
 mod location;
 mod organization;
+mod password;
 mod queue;
 mod retention;
 mod session;
