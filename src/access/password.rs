@@ -41,10 +41,10 @@ fn is_right(password: &str, hash: &str) -> bool {
     };
     let verifiers: [&dyn PasswordVerifier<PasswordHash>; 2] =
         [&Argon2::default(), &Pbkdf2::default()];
-    let verifies = |verifier: &&dyn PasswordVerifier<PasswordHash>| {
+    let verify = |verifier: &&dyn PasswordVerifier<PasswordHash>| {
         verifier.verify_password(password.as_bytes(), &hash).is_ok()
     };
-    verifiers.iter().any(verifies)
+    verifiers.iter().any(verify)
 }
 
 /// Turns a password into its PHC string, which takes a while: for a command line, which has nothing
