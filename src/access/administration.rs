@@ -100,6 +100,7 @@ pub fn may_administer(requester: &User, person: &Person) -> Result<(), Refusal> 
 pub fn may_make(requester: &User, person: &Person) -> Result<(), Refusal> {
     require(requester, Action::Add, Model::User)?;
     let blank = Person {
+        profile: person.profile.clone(),
         is_active: person.is_active,
         expires: person.expires,
         ..Person::blank()
@@ -107,28 +108,29 @@ pub fn may_make(requester: &User, person: &Person) -> Result<(), Refusal> {
     may_exchange(requester, &blank, person)
 }
 
-/// Whether `requester` may make of `before` what `after` is. `is_renamed` says that more is changed
-/// than rights: what the user is called, or how they are reached.
+/// Whether `requester` may make of `before` what `after` is.
 ///
 /// # Errors
 /// Why not.
-pub fn may_change(
-    requester: &User,
-    before: &Person,
-    after: &Person,
-    is_renamed: bool,
-) -> Result<(), Refusal> {
+pub fn may_change(requester: &User, before: &Person, after: &Person) -> Result<(), Refusal> {
     require(requester, Action::Change, Model::User)?;
-    let is_own = requester.id == before.id;
-    if is_own && !requester.is_superuser && before != after {
-        return Err(Refusal::Own);
+    if requester.id == before.id && !requester.is_superuser {
+        let renamed = Person {
+            profile: after.profile.clone(),
+            ..before.clone()
+        };
+        return if *after == renamed {
+            Ok(())
+        } else {
+            Err(Refusal::Own)
+        };
     }
     // A place in the requester's own organization is theirs to give and take, whoever has it.
-    let elsewhere = Person {
-        memberships: before.memberships.clone(),
-        ..after.clone()
+    let placed = Person {
+        memberships: after.memberships.clone(),
+        ..before.clone()
     };
-    if *before != elsewhere || (is_renamed && !is_own) {
+    if *after != placed {
         may_administer(requester, before)?;
     }
     may_exchange(requester, before, after)

@@ -15,6 +15,8 @@ use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 pub struct Person {
     /// Who.
     pub id: UserId,
+    /// What the user is called.
+    pub profile: Profile,
     /// An inactive user counts for nothing.
     pub is_active: bool,
     /// May use what is for staff.
@@ -31,12 +33,27 @@ pub struct Person {
     pub memberships: BTreeMap<OrganizationId, bool>,
 }
 
+/// What a user is called and reached by: gives no right, but whose it is decides who may be taken for
+/// whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The name used to log in.
+    pub username: String,
+    /// Or empty.
+    pub email: String,
+    /// Or empty.
+    pub first_name: String,
+    /// Or empty.
+    pub last_name: String,
+}
+
 impl Person {
     /// Somebody new, without any right.
     #[must_use]
     pub fn blank() -> Self {
         Self {
             id: UserId::random(),
+            profile: Profile::default(),
             is_active: true,
             is_staff: false,
             is_superuser: false,

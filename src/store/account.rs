@@ -51,6 +51,16 @@ pub struct Account {
     pub has_password: bool,
 }
 
+impl Account {
+    /// Without the places in organizations that are out of scope: those are others' to know.
+    #[must_use]
+    pub fn within(mut self, scope: &Scope) -> Self {
+        self.manages.retain(|id| scope.contains(*id));
+        self.member_of.retain(|id| scope.contains(*id));
+        self
+    }
+}
+
 /// Which users a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilter {
@@ -103,12 +113,11 @@ impl Store {
         let account = self
             .account(found.ok_or(StoreError::NotFound("User"))?)
             .await?;
-        let mut organizations = account.manages.iter().chain(&account.member_of);
+        let account = account.within(scope);
+        let is_placed = !account.manages.is_empty() || !account.member_of.is_empty();
         let is_seen = match scope {
             Scope::All => true,
-            Scope::Organizations(ids) => {
-                !account.is_superuser && organizations.any(|id| ids.contains(id))
-            }
+            Scope::Organizations(_) => is_placed && !account.is_superuser,
         };
         if is_seen {
             Ok(account)
@@ -156,9 +165,10 @@ impl Store {
         );
         let paged: Paged<UserRow> =
             fetch_page!(self, scope, page, count, select, filter.organization);
+        let accounts = self.accounts(paged.rows).await?.into_iter();
         Ok(Paged {
             count: paged.count,
-            rows: self.accounts(paged.rows).await?,
+            rows: accounts.map(|account| account.within(scope)).collect(),
         })
     }
 

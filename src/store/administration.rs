@@ -13,7 +13,7 @@ use super::{
     Account, AccountChange, Group, GroupChange, NewAccount, NewOrganization, Organization,
     OrganizationChange, Scope, Store, StoreError,
 };
-use crate::access::{PermissionSet, Person, User};
+use crate::access::{PermissionSet, Person, Profile, User};
 use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 
 /// A write transaction over people; dropped without one of the methods that end it, nothing was
@@ -36,6 +36,9 @@ struct Found {
 struct Row {
     id: UserId,
     username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
     password_version: i64,
     is_active: bool,
     is_staff: bool,
@@ -110,18 +113,20 @@ impl Administration {
         Ok(Some(set(names.iter().map(String::as_str))))
     }
 
-    /// An organization as it is now.
+    /// An organization as it is now; `None` if there is none.
     ///
     /// # Errors
-    /// When there is none.
-    pub async fn organization(&mut self, id: OrganizationId) -> Result<Organization, StoreError> {
-        let found = on_write!(self.write, connection => {
+    /// When the database fails.
+    pub async fn organization(
+        &mut self,
+        id: OrganizationId,
+    ) -> Result<Option<Organization>, StoreError> {
+        Ok(on_write!(self.write, connection => {
             sqlx::query_as("SELECT * FROM organization WHERE id = $1")
                 .bind(id)
                 .fetch_optional(connection)
                 .await?
-        });
-        found.ok_or(StoreError::NotFound("Organization"))
+        }))
     }
 
     /// Whether somebody else is a superuser who lasts.
@@ -263,6 +268,12 @@ impl Found {
         let manages = |(id, (manages, _))| (id, manages);
         Person {
             id: self.row.id,
+            profile: Profile {
+                username: self.row.username,
+                email: self.row.email,
+                first_name: self.row.first_name,
+                last_name: self.row.last_name,
+            },
             is_active: self.row.is_active,
             is_staff: self.row.is_staff,
             is_superuser: self.row.is_superuser,
@@ -310,13 +321,7 @@ impl Write {
     /// The users whose id is `among` those that `id` means, in a few queries however many they are.
     async fn people(&mut self, among: &'static str, id: Uuid) -> Result<Vec<Found>, StoreError> {
         let rows: Vec<Row> = self
-            .select(
-                format!(
-                "SELECT id, username, password_version, is_active, is_staff, is_superuser, expires
-                 FROM users WHERE id {among}"
-            ),
-                id,
-            )
+            .select(format!("SELECT * FROM users WHERE id {among}"), id)
             .await?;
         let mut people: HashMap<UserId, Found> = rows
             .into_iter()

@@ -57,7 +57,7 @@ pub use hints::HintListener;
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
-pub use organization::{NewOrganization, Organization, OrganizationChange};
+pub use organization::{NewOrganization, Organization, OrganizationChange, Place};
 pub use queue::{Ending, Piece};
 pub use retention::Keep;
 pub use session::Session;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::db::{fetch_page, on_pool};
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
-use crate::event::{OrganizationId, Timestamp};
+use crate::event::{OrganizationId, Timestamp, UserId};
 
 const NAME: usize = 50;
 const DESCRIPTION: usize = 10_000;
@@ -31,6 +31,19 @@ pub struct Organization {
     pub created: Timestamp,
     /// When it was altered last.
     pub modified: Timestamp,
+}
+
+/// A user's place in an organization that counts.
+#[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
+pub struct Place {
+    /// The organization's identifier.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// Its slug.
+    pub slug: String,
+    /// Whether the user manages it.
+    pub is_manager: bool,
 }
 
 /// An organization to be made.
@@ -134,6 +147,23 @@ impl Store {
     pub async fn organizations(&self) -> Result<Vec<Organization>, StoreError> {
         Ok(on_pool!(self, pool => {
             sqlx::query_as("SELECT * FROM organization ORDER BY name").fetch_all(pool).await?
+        }))
+    }
+
+    /// The active organizations that a user belongs to, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn places_of(&self, user: UserId) -> Result<Vec<Place>, StoreError> {
+        Ok(on_pool!(self, pool => {
+            sqlx::query_as(
+                "SELECT id, name, slug, manages AS is_manager FROM organization
+                 JOIN organization_user ON organization_id = id
+                 WHERE user_id = $1 AND is_active ORDER BY name",
+            )
+            .bind(user)
+            .fetch_all(pool)
+            .await?
         }))
     }
 

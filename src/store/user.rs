@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::db::on_pool;
 use super::transaction::{Write, on_write};
 use super::{Account, FieldErrors, Scope, Store, StoreError};
-use crate::access::Permission;
+use crate::access::{Permission, Person};
 use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 
 const USERNAME: usize = 150;
@@ -384,6 +384,56 @@ const LEAVE_AS_MEMBER: &str =
     "DELETE FROM organization_user WHERE user_id = $1 AND organization_id = $2 AND NOT manages";
 
 impl AccountChange {
+    /// What makes `after` of `before`.
+    #[must_use]
+    pub fn between(before: &Person, after: &Person) -> Self {
+        fn changed<T: PartialEq + Clone>(before: &T, after: &T) -> Option<T> {
+            (before != after).then(|| after.clone())
+        }
+        let (was, is) = (&before.profile, &after.profile);
+        let missing = |one: &Person, other: &Person| {
+            let groups = one.groups.keys().copied();
+            groups.filter(|id| !other.groups.contains_key(id)).collect()
+        };
+        // Where the place in an organization is `manages` in one and another, or none, in the other.
+        let places = |one: &Person, other: &Person, manages: bool| {
+            let places = one.memberships.iter();
+            places
+                .filter(|(id, place)| {
+                    **place == manages && other.memberships.get(id) != Some(*place)
+                })
+                .map(|(id, _)| *id)
+                .collect()
+        };
+        Self {
+            username: changed(&was.username, &is.username),
+            email: changed(&was.email, &is.email),
+            first_name: changed(&was.first_name, &is.first_name),
+            last_name: changed(&was.last_name, &is.last_name),
+            password_hash: None,
+            is_active: changed(&before.is_active, &after.is_active),
+            is_staff: changed(&before.is_staff, &after.is_staff),
+            is_superuser: changed(&before.is_superuser, &after.is_superuser),
+            expires: changed(&before.expires, &after.expires),
+            add_permissions: after
+                .permissions
+                .without(before.permissions)
+                .iter()
+                .collect(),
+            remove_permissions: before
+                .permissions
+                .without(after.permissions)
+                .iter()
+                .collect(),
+            add_groups: missing(after, before),
+            remove_groups: missing(before, after),
+            add_manages: places(after, before, true),
+            remove_manages: places(before, after, true),
+            add_member: places(after, before, false),
+            remove_member: places(before, after, false),
+        }
+    }
+
     /// Whether the values can be right, whichever user they are for.
     ///
     /// # Errors
