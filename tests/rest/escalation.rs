@@ -1,6 +1,8 @@
 //! Attempts to get at rights that one does not have: `escalation.json` says who tries what, and how it
 //! is refused. After each nothing has changed, and no password that was sent is written anywhere.
 
+use std::fmt::Write as _;
+
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,6 +36,8 @@ struct Attempt {
 const PEOPLE: [&str; 9] = [
     "boss", "dormant", "shared", "stranger", "staffer", "chief", "manager", "clerk", "helper",
 ];
+/// What the manager lacks.
+const MORE: &str = "config.delete_device";
 /// What all secrets of the table begin with.
 const SECRET: &str = "t0psecret";
 
@@ -47,76 +51,75 @@ struct House {
 impl House {
     async fn build() -> Self {
         let stage = Stage::set_up_with(&[("LOG__LEVEL", "trace")]).await;
-        let seed = stage.seed();
-        let off = seed.organization("Off");
+        let off = stage.seed().organization("Off");
         let mut names = Names::default();
         for (name, id) in [("own", &stage.own), ("other", &stage.other), ("off", &off)] {
             names.set(name, id);
         }
-        let more = "config.delete_device";
-        for (name, permission) in [
-            ("Powers", more),
-            ("Crew", "geo.view_location"),
-            ("Mixed", "geo.view_location"),
-            ("Mine", "geo.view_location"),
-            ("Free", "geo.view_location"),
-        ] {
+        for name in ["Powers", "Crew", "Mixed", "Mine", "Free"] {
+            let gives = if name == "Powers" {
+                MORE
+            } else {
+                "geo.view_location"
+            };
             let group = stage
                 .server
-                .cli(&["group", "add", name, "--permission", permission]);
+                .cli(&["group", "add", name, "--permission", gives]);
             names.set(name, &text(&group["id"]));
         }
         let operators = stage.server.cli(&["group", "show", "Operator"]);
         names.set("Operator", &text(&operators["id"]));
-        let (own, other) = (&*stage.own, &*stage.other);
-        let rights_of_people =
-            people_rights(&["user", "group", "organization", "organizationuser"]);
-        let manager = [
-            "--staff",
-            "--manages",
-            own,
-            "--manages",
-            &off,
-            "--group",
-            "Mine",
-        ];
-        let clerk = people_rights(&["user", "organizationuser"]);
-        let helper = ["openwisp_users.change_user", "geo.view_location"];
-        let helper = helper.map(|right| format!("--permission={right}"));
+        let mut house = Self {
+            stage,
+            names,
+            tokens: Vec::new(),
+        };
+        house.let_in();
+        let server = &house.stage.server;
+        server.cli(&["user", "set", "dormant", "--inactive"]);
+        server.cli(&["org", "set", "off", "--inactive"]);
+        house
+    }
+
+    fn let_in(&mut self) {
+        let seed = self.stage.seed();
+        let everything = rights(&["user", "group", "organization", "organizationuser"]);
+        let less = rights(&["user", "organizationuser"]);
+        let helper = "--permission=openwisp_users.change_user --permission=geo.view_location";
         for (name, flags, rights) in [
-            ("member", vec!["--member", own, "--group", "Crew"], &[][..]),
-            ("boss", vec!["--manages", own, "--permission", more], &[]),
-            ("dormant", vec!["--manages", own, "--group", "Powers"], &[]),
+            ("member", "--member {own} --group Crew", ""),
+            (
+                "boss",
+                "--manages {own} --permission config.delete_device",
+                "",
+            ),
+            ("dormant", "--manages {own} --group Powers", ""),
             (
                 "shared",
-                vec!["--member", own, "--manages", other, "--group", "Mixed"],
-                &[],
+                "--member {own} --manages {other} --group Mixed",
+                "",
             ),
-            ("stranger", vec!["--manages", other], &[]),
-            ("staffer", vec!["--staff", "--member", own], &[]),
-            ("chief", vec!["--superuser", "--member", own], &[]),
-            ("manager", manager.to_vec(), &rights_of_people),
-            ("clerk", vec!["--manages", own], &clerk),
-            ("helper", vec!["--staff", "--manages", own], &helper),
+            ("stranger", "--manages {other}", ""),
+            ("staffer", "--staff --member {own}", ""),
+            ("chief", "--superuser --member {own}", ""),
+            (
+                "manager",
+                "--staff --manages {own} --manages {off} --group Mine",
+                &*everything,
+            ),
+            ("clerk", "--manages {own}", &less),
+            ("helper", "--staff --manages {own}", helper),
         ] {
-            let email = format!("--email={name}@example.org");
-            let rights = rights.iter().map(String::as_str);
-            let flags: Vec<&str> = flags.into_iter().chain(rights).chain([&*email]).collect();
-            names.set(name, &seed.user(name, &flags));
+            let flags = format!("{flags} --email={name}@example.org {rights}");
+            let flags = self.names.fill(&flags);
+            let id = seed.user(name, &flags.split_whitespace().collect::<Vec<_>>());
+            self.names.set(name, &id);
         }
-        let mut tokens = Vec::new();
         for name in ["manager", "clerk", "helper", "operator", "member"] {
             let Credential::Token(token) = seed.token(name) else {
                 unreachable!()
             };
-            tokens.push((name, token));
-        }
-        stage.server.cli(&["user", "set", "dormant", "--inactive"]);
-        stage.server.cli(&["org", "set", "off", "--inactive"]);
-        Self {
-            stage,
-            names,
-            tokens,
+            self.tokens.push((name, token));
         }
     }
 
@@ -175,15 +178,15 @@ impl House {
     }
 }
 
-/// Flags for every right over these models.
-fn people_rights(models: &[&str]) -> Vec<String> {
-    let of = |model: &&str| {
-        let model = (*model).to_owned();
-        ["add", "change", "delete", "view"]
-            .map(|action| format!("--permission=openwisp_users.{action}_{model}"))
-    };
-    let location = ["--permission=geo.view_location".to_owned()];
-    models.iter().flat_map(of).chain(location).collect()
+/// Flags that give every right over these models, and to see locations.
+fn rights(models: &[&str]) -> String {
+    let mut flags = "--permission=geo.view_location".to_owned();
+    for model in models {
+        for action in ["add", "change", "delete", "view"] {
+            let _ = write!(flags, " --permission=openwisp_users.{action}_{model}");
+        }
+    }
+    flags
 }
 
 #[tokio::test]

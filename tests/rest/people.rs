@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{GROUPS, ME, ORGANIZATIONS, Stage, TOKEN, USERS, keys, one, text};
-use crate::conformance::on_both_engines;
+use crate::conformance::{Names, on_both_engines};
 use crate::support::{Credential, Engine, FLEET, PASSWORD, Socket, location_path};
 
 on_both_engines! {
@@ -14,14 +14,90 @@ on_both_engines! {
     a_manager_administers_the_people_of_the_own_organization,
 }
 
-const VIEWER: [&str; 3] = ["--staff", "--permission", "geo.view_location"];
+/// Who has a socket open (flags of `user add`, the socket's path), and what is sent (method, path, body)
+/// that ends it; in all of it `{names}` stand for ids and paths.
+const TAKEN: [(&str, &str, &str, &str, &str, &str); 11] = [
+    (
+        "place",
+        BY_RIGHT,
+        "{bus}",
+        "PATCH",
+        "{user}",
+        r#"{"organization_users": []}"#,
+    ),
+    (
+        "manager",
+        BY_RIGHT,
+        "{bus}",
+        "PATCH",
+        "{user}",
+        r#"{"organization_users": {"organization": "{own}", "is_admin": false}}"#,
+    ),
+    (
+        "permission",
+        BY_RIGHT,
+        FLEET,
+        "PATCH",
+        "{user}",
+        r#"{"user_permissions": []}"#,
+    ),
+    (
+        "active",
+        BY_RIGHT,
+        FLEET,
+        "PATCH",
+        "{user}",
+        r#"{"is_active": false}"#,
+    ),
+    (
+        "staff",
+        BY_RIGHT,
+        FLEET,
+        "PATCH",
+        "{user}",
+        r#"{"is_staff": false}"#,
+    ),
+    (
+        "end",
+        BY_RIGHT,
+        FLEET,
+        "PATCH",
+        "{user}",
+        r#"{"expiration_date": "2020-01-01"}"#,
+    ),
+    ("user", BY_RIGHT, FLEET, "DELETE", "{user}", ""),
+    (
+        "left",
+        BY_GROUP,
+        FLEET,
+        "PATCH",
+        "{user}",
+        r#"{"groups": []}"#,
+    ),
+    (
+        "less",
+        BY_GROUP,
+        FLEET,
+        "PATCH",
+        "{viewers}",
+        r#"{"permissions": []}"#,
+    ),
+    (
+        "tenant",
+        BY_RIGHT,
+        "{bus}",
+        "PATCH",
+        "{organization}",
+        r#"{"is_active": false}"#,
+    ),
+    ("gone", BY_RIGHT, "{bus}", "DELETE", "{organization}", ""),
+];
+const BY_RIGHT: &str = "--staff --permission geo.view_location --manages {own}";
+const BY_GROUP: &str = "--staff --group Viewers --manages {own}";
 
 async fn what_takes_a_right_away_closes_the_sockets_that_it_opened(engine: Engine) {
     let stage = Stage::set_up_on(engine, &[]).await;
     let seed = stage.seed();
-    let flags = ["--mobile", "--point", "1,2"];
-    let bus = location_path(&seed.location("bus", &stage.own, &flags));
-    let other_bus = location_path(&seed.location("bus", &stage.other, &flags));
     let viewers = [
         "group",
         "add",
@@ -29,99 +105,22 @@ async fn what_takes_a_right_away_closes_the_sockets_that_it_opened(engine: Engin
         "--permission",
         "geo.view_location",
     ];
-    let viewers = one(GROUPS, &text(&stage.server.cli(&viewers)["id"]));
-    let own = one(ORGANIZATIONS, &stage.own);
-    let other = one(ORGANIZATIONS, &stage.other);
-    let nothing = Value::Null;
-    let manages = |organization: &str| {
-        let mut flags = VIEWER.to_vec();
-        flags.extend(["--manages", organization]);
-        flags.into_iter().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let by_group = ["--staff", "--group", "Viewers", "--manages", &stage.own];
-    let by_group: Vec<String> = by_group.map(str::to_owned).into();
-    let places = json!({"organization_users": []});
-    let member = json!({"organization_users": {"organization": stage.own, "is_admin": false}});
-    let permissions = json!({"user_permissions": []});
-    for (name, flags, socket, method, path, body) in [
-        ("place", manages(&stage.own), &*bus, "PATCH", "", &places),
-        ("manager", manages(&stage.own), &bus, "PATCH", "", &member),
-        (
-            "permission",
-            manages(&stage.own),
-            FLEET,
-            "PATCH",
-            "",
-            &permissions,
-        ),
-        (
-            "active",
-            manages(&stage.own),
-            FLEET,
-            "PATCH",
-            "",
-            &json!({"is_active": false}),
-        ),
-        (
-            "staff",
-            manages(&stage.own),
-            FLEET,
-            "PATCH",
-            "",
-            &json!({"is_staff": false}),
-        ),
-        (
-            "end",
-            manages(&stage.own),
-            FLEET,
-            "PATCH",
-            "",
-            &json!({"expiration_date": "2020-01-01"}),
-        ),
-        ("user", manages(&stage.own), FLEET, "DELETE", "", &nothing),
-        (
-            "left",
-            by_group.clone(),
-            FLEET,
-            "PATCH",
-            "",
-            &json!({"groups": []}),
-        ),
-        (
-            "less",
-            by_group.clone(),
-            FLEET,
-            "PATCH",
-            &*viewers,
-            &json!({"permissions": []}),
-        ),
-        (
-            "tenant",
-            manages(&stage.own),
-            &bus,
-            "PATCH",
-            &own,
-            &json!({"is_active": false}),
-        ),
-        (
-            "gone",
-            manages(&stage.other),
-            &other_bus,
-            "DELETE",
-            &other,
-            &nothing,
-        ),
-    ] {
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        let id = seed.user(name, &flags);
-        let mut open = Socket::open(&stage.server, socket, &seed.token(name)).await;
-        let path = if path.is_empty() {
-            one(USERS, &id)
-        } else {
-            path.to_owned()
-        };
-        let method = method.parse().unwrap();
-        let body = (!body.is_null()).then(|| body.to_string());
+    let viewers = text(&stage.server.cli(&viewers)["id"]);
+    for (name, flags, socket, method, path, body) in TAKEN {
+        let own = seed.organization(name);
+        let bus = seed.location("bus", &own, &["--mobile", "--point", "1,2"]);
+        let mut names = Names::default();
+        names.set("own", &own);
+        names.set("organization", &one(ORGANIZATIONS, &own));
+        names.set("bus", &location_path(&bus));
+        names.set("viewers", &one(GROUPS, &viewers));
+        let flags = names.fill(flags);
+        let user = seed.user(name, &flags.split(' ').collect::<Vec<_>>());
+        names.set("user", &one(USERS, &user));
+        let token = seed.token(name);
+        let mut open = Socket::open(&stage.server, &names.fill(socket), &token).await;
+        let body = (!body.is_empty()).then(|| names.fill(body));
+        let (method, path) = (method.parse().unwrap(), names.fill(path));
         let answer = stage.root.send(method, &path, body).await;
         assert!(
             answer.is_success(),
@@ -136,8 +135,8 @@ async fn what_takes_a_right_away_closes_the_sockets_that_it_opened(engine: Engin
 async fn a_new_password_ends_what_the_old_one_opened(engine: Engine) {
     let stage = Stage::set_up_on(engine, &[]).await;
     let seed = stage.seed();
-    let flags = [&VIEWER[..], &["--manages", &stage.own]].concat();
-    let id = seed.user("ada", &flags);
+    let flags = BY_RIGHT.replace("{own}", &stage.own);
+    let id = seed.user("ada", &flags.split(' ').collect::<Vec<_>>());
     let session = stage.nobody.session("ada").await;
     let login = json!({"username": "ada", "password": PASSWORD});
     let by_login = text(&stage.nobody.post(TOKEN, &login).await.expect(200)["token"]);
