@@ -12,6 +12,28 @@ use crate::support::ssh::{Account, Dropbear, OpenSsh, Options, Server};
 
 const WRONG: &str = "wr0ng-passw0rd";
 
+/// Short for a test that waits for it, long for an SSH server that has one to answer it.
+const PASSED_OVER: (&str, &str) = ("COMMANDS__CONNECT_TIMEOUT_S", "3");
+
+/// An address where connections are taken, and nothing is ever said.
+struct Silent(TcpListener);
+
+impl Silent {
+    fn listen() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    /// How many have come since it was asked last.
+    fn connections(&self) -> usize {
+        self.0.set_nonblocking(true).unwrap();
+        self.0.incoming().map_while(Result::ok).count()
+    }
+}
+
 #[tokio::test]
 async fn an_unreachable_device_fails_the_command_and_names_the_address() {
     let stage = Stage::set_up().await;
@@ -58,6 +80,23 @@ async fn the_addresses_are_tried_in_order() {
     let connection = stage.root.get(&router.connection()).await.expect(200);
     assert_eq!(connection["is_working"], json!(true));
     assert_eq!(connection["failure_reason"], "");
+}
+
+/// One that takes the connection and then says nothing is as dead as a closed port.
+#[tokio::test]
+async fn an_address_that_says_nothing_gives_way_to_the_next() {
+    let silent = Silent::listen();
+    let device = OpenSsh::start(&Options::default());
+    let stage = Stage::set_up_on(Engine::Sqlite, &[PASSED_OVER]).await;
+    let alive = device.address().to_string();
+    let router = stage
+        .router_at("router", &[&silent.address(), &alive])
+        .await;
+    let line = format!("echo ran | tee -a {}", stage.witness.path("ran"));
+    let ended = stage.run(&router, &line).await;
+    assert_eq!(outcome(&ended), ("success", &json!(0), "ran\n"));
+    assert_eq!(stage.witness.read("ran"), "ran\n");
+    assert_eq!(silent.connections(), 1);
 }
 
 #[tokio::test]
@@ -129,14 +168,14 @@ async fn a_changed_host_key_fails_the_command_until_an_operator_forgets_it() {
 /// more of them than commands may run at the same time.
 #[tokio::test]
 async fn devices_that_are_dead_do_not_delay_another() {
-    let stalled = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = Silent::listen();
     let device = OpenSsh::start(&Options::default());
     let settings = [
         ("COMMANDS__PARALLEL", "2"),
         ("COMMANDS__CONNECT_TIMEOUT_S", "45"),
     ];
     let stage = Stage::set_up_on(Engine::Sqlite, &settings).await;
-    let address = stalled.local_addr().unwrap().to_string();
+    let address = silent.address();
     let credential = stage.credential("all", password()).await;
     let mut waiting = Vec::new();
     for number in 0..4 {
