@@ -8,7 +8,7 @@ use serde_json::json;
 use super::stage::{Stage, closed_address, outcome, password};
 use super::watcher::text;
 use crate::support::Engine;
-use crate::support::ssh::{Account, Dropbear, OpenSsh, Options, Server};
+use crate::support::ssh::{Account, OpenSsh, Options, Server, both};
 
 const WRONG: &str = "wr0ng-passw0rd";
 
@@ -101,7 +101,7 @@ async fn an_address_that_says_nothing_gives_way_to_the_next() {
 
 #[tokio::test]
 async fn a_wrong_password_fails_the_command_and_is_told_to_nobody() {
-    for device in [OpenSsh::start(&Options::default()), Dropbear::start()] {
+    for device in both() {
         let settings = [("LOG__LEVEL", "debug")];
         let stage = Stage::set_up_on(Engine::Sqlite, &settings).await;
         let params = json!({"username": Account::of_the_tests().user, "password": WRONG});
@@ -135,33 +135,36 @@ async fn a_wrong_password_fails_the_command_and_is_told_to_nobody() {
 /// command.
 #[tokio::test]
 async fn a_changed_host_key_fails_the_command_until_an_operator_forgets_it() {
-    let [before, after] = [(); 2].map(|()| OpenSsh::start(&Options::default()));
-    let stage = Stage::set_up().await;
-    let router = stage.router("router", &before).await;
-    assert_eq!(stage.run(&router, "true").await["status"], "success");
-    let host_key = async || {
-        let connection = stage.root.get(&router.connection()).await.expect(200);
-        connection["host_key"].clone()
-    };
-    assert_eq!(host_key().await, json!(before.host_keys()[0]));
-    let moved = json!({"addresses": [after.address().to_string()]});
-    stage.root.patch(&router.path(), &moved).await.expect(200);
-    let write = format!("echo ran >>{}", stage.witness.path("ran"));
-    let ended = stage.run(&router, &write).await;
-    let output = text(&ended, "output");
-    assert_eq!(ended["status"], "failed");
-    for word in ["the host key changed", "--forget-host-key"] {
-        assert!(output.contains(word), "{output}");
+    for ((before, after), keeps_a_log) in both().into_iter().zip(both()).zip([true, false]) {
+        let stage = Stage::set_up().await;
+        let router = stage.router("router", &before).await;
+        assert_eq!(stage.run(&router, "true").await["status"], "success");
+        let host_key = async || {
+            let connection = stage.root.get(&router.connection()).await.expect(200);
+            connection["host_key"].clone()
+        };
+        assert_eq!(host_key().await, json!(before.host_keys()[0]));
+        let moved = json!({"addresses": [after.address().to_string()]});
+        stage.root.patch(&router.path(), &moved).await.expect(200);
+        let write = format!("echo ran >>{}", stage.witness.path("ran"));
+        let ended = stage.run(&router, &write).await;
+        let output = text(&ended, "output");
+        assert_eq!(ended["status"], "failed");
+        for word in ["the host key changed", "--forget-host-key"] {
+            assert!(output.contains(word), "{output}");
+        }
+        assert_eq!(host_key().await, json!(before.host_keys()[0]));
+        // It got to know neither the command nor the password.
+        let was_told = |device: &Server| device.log().contains("password for");
+        if keeps_a_log {
+            assert!(was_told(&before) && !was_told(&after), "{}", after.log());
+        }
+        let forget = ["connection", "set", &router.connection, "--forget-host-key"];
+        stage.server.cli(&forget);
+        assert_eq!(stage.run(&router, &write).await["status"], "success");
+        assert_eq!(host_key().await, json!(after.host_keys()[0]));
+        assert_eq!(stage.witness.read("ran"), "ran\n");
     }
-    assert_eq!(host_key().await, json!(before.host_keys()[0]));
-    // It got to know neither the command nor the password.
-    let was_told = |device: &Server| device.log().contains("password for");
-    assert!(was_told(&before) && !was_told(&after), "{}", after.log());
-    let forget = ["connection", "set", &router.connection, "--forget-host-key"];
-    stage.server.cli(&forget);
-    assert_eq!(stage.run(&router, &write).await["status"], "success");
-    assert_eq!(host_key().await, json!(after.host_keys()[0]));
-    assert_eq!(stage.witness.read("ran"), "ran\n");
 }
 
 /// Devices that accept a connection and then say nothing cost nobody else his turn, though there are
