@@ -53,6 +53,7 @@ pub use group::{Group, GroupChange};
 pub use hints::HintListener;
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
+pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use organization::{Organization, OrganizationChange};
 pub use queue::{Ending, Piece};
