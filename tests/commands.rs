@@ -9,6 +9,7 @@ mod restart;
 mod rights;
 mod secrets;
 mod since;
+mod slow;
 mod stage;
 mod terminal;
 mod types;
