@@ -6,6 +6,7 @@ mod endings;
 mod output;
 mod reaching;
 mod restart;
+mod retention;
 mod rights;
 mod secrets;
 mod since;

@@ -4,6 +4,7 @@ mod commands;
 mod coordinates;
 mod directory;
 mod locations;
+mod retention;
 mod rows;
 mod tail;
 
