@@ -5,6 +5,7 @@ mod coordinates;
 mod directory;
 mod locations;
 mod people;
+mod retention;
 mod rows;
 mod tail;
 
