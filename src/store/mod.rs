@@ -9,6 +9,8 @@
 //! part of the transaction. Both keep the order of commits.
 
 mod audit;
+mod batch;
+mod batch_device;
 mod changes;
 mod command;
 mod connection;
@@ -26,9 +28,12 @@ mod job;
 mod key;
 mod lease;
 mod location;
+mod new_batch;
 mod organization;
 mod queue;
 mod retention;
+mod runnable;
+mod selection;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -39,6 +44,8 @@ mod user;
 mod vault;
 
 pub use audit::{Actor, AuditEntry, AuditFilter};
+pub use batch::{Batch, BatchFilter, BatchStatus};
+pub use batch_device::{BatchDevice, Progress, ResultStatus, UnknownStatus};
 pub use changes::{ChangedCommand, ChangedLocation, Changes, Position, SinceScope};
 pub use command::{Cancelled, Command, NewCommand, SecretInput};
 pub use connection::{Connection, ConnectionChange, NewConnection};
@@ -53,9 +60,11 @@ pub use hints::HintListener;
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
+pub use new_batch::{Draft, NewBatch};
 pub use organization::{Organization, OrganizationChange};
 pub use queue::{Ending, Piece};
 pub use retention::Keep;
+pub use selection::Selection;
 pub use session::Session;
 pub use token::Token;
 pub use user::{Account, AccountChange, NewAccount, PasswordRecord, Proved};

@@ -163,6 +163,7 @@ impl Store {
             sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
         });
         let name = removed.ok_or(StoreError::NotFound(model))?;
+        write.end_results_of_removed().await?;
         write.audit("delete", model, id, &name).await?;
         write.commit().await
     }
