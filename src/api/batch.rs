@@ -35,6 +35,7 @@ struct BatchAnswer<'a> {
     notes: &'a str,
     /// Left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::option_option, reason = "left out, null or a list")]
     devices: Option<Option<&'a BTreeSet<DeviceId>>>,
     organization: Option<OrganizationId>,
     location: Option<LocationId>,

@@ -157,9 +157,10 @@ impl Store {
         let row = found.ok_or_else(missing)?;
         let progress = self.progress(&[id], scope).await?.remove(&id);
         let progress = progress.ok_or_else(missing)?;
-        let devices = match row.by_devices {
-            true => Some(self.devices_of(id, scope).await?),
-            false => None,
+        let devices = if row.by_devices {
+            Some(self.devices_of(id, scope).await?)
+        } else {
+            None
         };
         Ok(row.batch(progress, devices))
     }

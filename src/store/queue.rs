@@ -353,7 +353,7 @@ fn next(now: &str) -> String {
                      WHERE busy.organization_id = organization.id
                          AND busy.status = 'running') AS running
              FROM organization
-             WHERE EXISTS (SELECT 1 FROM command AS some WHERE some.status = 'queued'))
+             WHERE EXISTS (SELECT 1 FROM command AS waits WHERE waits.status = 'queued'))
          SELECT turn.id FROM turn WHERE turn.id IS NOT NULL AND turn.running <= $1
          ORDER BY turn.running, (SELECT command.created FROM command WHERE command.id = turn.id),
              turn.id LIMIT 1"
