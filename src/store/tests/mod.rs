@@ -1,5 +1,6 @@
 //! What the store promises, over both engines with the same code.
 
+mod batches;
 mod commands;
 mod coordinates;
 mod directory;
