@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients lint bench clean-clients
+.PHONY: help demo test test-clients openapi lint bench clean-clients
 
 PYTHON ?= python3
 CLIENTS := tests/clients
@@ -20,6 +20,10 @@ test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLi
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
+
+openapi: ## Renew docs/openapi.json after a change of the REST API
+	@cargo run --quiet -- openapi >target/openapi.json
+	@mv target/openapi.json docs/openapi.json
 
 lint: ## Check formatting, lints and (where cargo-deny is installed) the licences of the dependencies
 	cargo fmt --check
