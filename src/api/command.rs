@@ -16,11 +16,11 @@ use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, PathIds, Requester};
 use super::openapi::AnyObject;
-use super::page::{Listing, PageAnswer, PageQuery, ROWS};
+use super::page::{Listing, OUTPUTS, PageAnswer, PageQuery};
 use crate::access::{Action, Model};
 use crate::app::App;
-use crate::command::types::CommandType;
-use crate::event::{CommandId, CommandStatus, ConnectionId, DeviceId, Timestamp, UserId};
+use crate::command::types::{CommandType, Input};
+use crate::event::{BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, Timestamp, UserId};
 use crate::store::{Cancelled, Command, Device, FieldErrors, NewCommand, SecretInput};
 
 /// A command as it is answered: OpenWISP's fields in its order, and behind them what is ours.
@@ -50,6 +50,9 @@ pub struct CommandAnswer<'a> {
     /// Null for commands from the command line.
     #[schema(required)]
     created_by: Option<UserId>,
+    /// The batch that it is a part of, if it is.
+    #[schema(required)]
+    batch: Option<BatchId>,
 }
 
 /// What is to be run.
@@ -81,6 +84,7 @@ impl<'a> From<&'a Command> for CommandAnswer<'a> {
             output: &command.output,
             exit_code: command.exit_code,
             created_by: command.created_by,
+            batch: command.batch,
         }
     }
 }
@@ -106,7 +110,7 @@ pub async fn list_commands(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::View, Model::Command)?;
     let device = device_on_the_way(&app, device, &requester).await?;
-    let page = listing.page(ROWS)?;
+    let page = listing.page(OUTPUTS)?;
     let commands = app.store.commands(device.id, page).await?;
     let answer: PageAnswer<CommandAnswer> = listing.answer(page, &commands)?;
     Ok(Json(answer).into_response())
@@ -190,6 +194,26 @@ pub async fn cancel_command(
     }
 }
 
+/// Reads what is to be run: a type that `find` knows, and an input that fits it.
+pub(super) fn type_and_input<'a>(
+    fields: &mut Fields,
+    find: impl FnOnce(&str) -> Option<&'a CommandType>,
+) -> Option<(&'a CommandType, Input)> {
+    let kind = fields
+        .required("type")
+        .and_then(|value| fields.choice_of("type", value, find));
+    // Null is what a type without input takes; it has to be said.
+    let input = fields.present("input");
+    let (kind, input) = (kind?, input?);
+    match kind.check(input) {
+        Ok(input) => Some((kind, input)),
+        Err(errors) => {
+            fields.refuse_too(Err(errors));
+            None
+        }
+    }
+}
+
 /// Reads a command; `find` knows the types that the device's organization may use.
 fn new_command<'a>(
     object: &Object,
@@ -198,19 +222,8 @@ fn new_command<'a>(
     queue_s: u64,
 ) -> Result<NewCommand, FieldErrors> {
     let mut fields = Fields::new(object, Mode::Whole);
-    let kind = fields
-        .required("type")
-        .and_then(|value| fields.choice_of("type", value, find));
+    let checked = type_and_input(&mut fields, find);
     let connection = fields.optional_id("connection");
-    // Null is what a type without input takes; it has to be said.
-    let input = fields.present("input");
-    let mut checked = None;
-    if let (Some(kind), Some(input)) = (kind, input) {
-        match kind.check(input) {
-            Ok(input) => checked = Some((kind, input)),
-            Err(errors) => fields.refuse_too(Err(errors)),
-        }
-    }
     fields.finish()?;
     // What is not there has been told above.
     let (kind, input) = checked.ok_or_else(FieldErrors::default)?;

@@ -8,9 +8,11 @@
 //! table below is what both the router and the OpenAPI document are made of, so that a handler
 //! without documentation cannot be served; `openapi/` adds what all have in common.
 
+mod batch;
 mod body;
 mod cached;
 mod command;
+mod command_type;
 mod connection;
 mod coordinates;
 mod credential;
@@ -21,15 +23,21 @@ mod error;
 mod field;
 mod geojson;
 mod geometry;
+mod group;
 mod identity;
 mod leftover;
 mod location;
 mod login;
+mod me;
 mod openapi;
+mod organization;
 mod page;
+mod password;
 #[cfg(test)]
 mod tests;
 mod token;
+mod user;
+mod user_body;
 
 use std::sync::Arc;
 
@@ -58,8 +66,10 @@ type Resource = UtoipaMethodRouter<Arc<App>>;
 /// Every path that is served.
 fn resources() -> Vec<Resource> {
     let mut resources = accounts();
+    resources.extend(people());
     resources.extend(devices());
     resources.extend(logins_and_commands());
+    resources.extend(batches());
     resources.extend(locations());
     resources.extend(documents());
     resources
@@ -70,6 +80,38 @@ fn accounts() -> Vec<Resource> {
         routes!(token::obtain_token),
         routes!(login::log_in),
         routes!(login::log_out),
+    ]
+}
+
+/// Who uses this server, and what they may.
+fn people() -> Vec<Resource> {
+    vec![
+        routes!(user::list_users, user::create_user),
+        routes!(
+            user::get_user,
+            user::update_user,
+            user::patch_user,
+            user::delete_user
+        ),
+        routes!(password::set_user_password, password::patch_user_password),
+        routes!(me::get_me, me::patch_me),
+        routes!(group::list_groups, group::create_group),
+        routes!(
+            group::get_group,
+            group::update_group,
+            group::patch_group,
+            group::delete_group
+        ),
+        routes!(
+            organization::list_organizations,
+            organization::create_organization
+        ),
+        routes!(
+            organization::get_organization,
+            organization::update_organization,
+            organization::patch_organization,
+            organization::delete_organization
+        ),
     ]
 }
 
@@ -119,6 +161,17 @@ fn logins_and_commands() -> Vec<Resource> {
         routes!(command::list_commands, command::create_command),
         routes!(command::get_command),
         routes!(command::cancel_command),
+        routes!(command_type::list_command_types),
+    ]
+}
+
+/// One command on many devices.
+fn batches() -> Vec<Resource> {
+    vec![
+        routes!(batch::list_batches, batch::create_batch),
+        routes!(batch::get_batch),
+        routes!(batch::list_batch_devices),
+        routes!(batch::cancel_batch),
     ]
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::reach::reach;
@@ -10,9 +9,10 @@ use super::report::{NotOurs, Report};
 use super::runner::Runner;
 use super::ssh::{Execute, Happening, Session};
 use super::stop::{Stop, Why};
+use super::turns::{Turn, Waiter};
 use super::types::Execution;
 use crate::event::{CommandStatus, Timestamp};
-use crate::store::Job;
+use crate::store::{EXPIRED, Job};
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -84,17 +84,29 @@ fn execution(runner: &Runner, job: &Job) -> Result<Execution, String> {
 
 /// Reaches the device, waits for a turn there, and marks the command as sent: what is next is to
 /// hand it over. Given up on the way, the command is not run.
-async fn make_ready<'a>(
-    runner: &'a Runner,
+async fn make_ready(
+    runner: &Runner,
     job: &Job,
     report: &mut Report<'_>,
-) -> Result<(Session, Option<SemaphorePermit<'a>>), Unsent> {
-    let (connection, session) = reach(runner, job).await.map_err(Unsent::Because)?;
-    // The semaphore is never closed; waiting for it ends with the command's time in the queue.
+) -> Result<(Session, Turn), Unsent> {
+    let reached = reach(runner, job).await.map_err(Unsent::Because)?;
+    // Waiting for it ends with the command's time in the queue.
     let left = job.expires.0.saturating_sub(Timestamp::now().0);
     let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
-    let turn = timeout(left, runner.turns.acquire()).await;
-    let turn = turn.ok().and_then(Result::ok);
+    let waiter = Waiter {
+        organization: job.organization,
+        rank: job.rank,
+        created: job.command.created,
+    };
+    let Ok(turn) = timeout(left, runner.turns.take(waiter)).await else {
+        return Err(Unsent::Because(EXPIRED.to_owned()));
+    };
+    // A device may not have waited for so long.
+    let (connection, session) = if reached.1.is_closed() {
+        reach(runner, job).await.map_err(Unsent::Because)?
+    } else {
+        reached
+    };
     // From here on it is never begun again, whatever becomes of us.
     let marked = runner
         .store

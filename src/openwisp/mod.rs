@@ -1,4 +1,6 @@
 //! The room of all that knows Django: OpenWISP's sessions, its users and its channel layer.
 //!
-//! Nothing is here yet. What is ready for it: the seams [`Directory`](crate::access::Directory)
-//! and [`Source`](crate::hub::Source).
+//! So far it reads [`password`]s. What is ready for the rest: the seams
+//! [`Directory`](crate::access::Directory) and [`Source`](crate::hub::Source).
+
+pub mod password;

@@ -26,11 +26,20 @@ const TITLE: &str = "fleetwire";
 const DESCRIPTION: &str = include_str!("introduction.md");
 
 /// The groups of operations, in the order in which people read them.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 12] = [
     (
         "Log-in",
         "Tokens for scripts, sessions for browsers. Attempts are counted by user name and by address.",
     ),
+    (
+        "Users",
+        "Who uses this server. Nobody gives or takes a right that they lack, nor changes their own.",
+    ),
+    (
+        "Groups",
+        "Named sets of permissions, which all tenants share.",
+    ),
+    ("Organizations", "The tenants."),
     (
         "Devices",
         "What reports coordinates and what commands run on.",
@@ -49,6 +58,7 @@ const TAGS: [(&str, &str); 8] = [
         "Which credentials a device is logged in to with, and how the last attempt went.",
     ),
     ("Commands", "What is run on devices, and what came of it."),
+    ("Batches", "One command on many devices."),
     ("Documents", "This interface, described."),
 ];
 

@@ -11,9 +11,10 @@ use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::event::{
-    CommandId, CommandStatus, ConnectionId, CredentialId, DeviceId, LocationId, LocationType,
-    OrganizationId, Point, Timestamp, UserId,
+    BatchId, CommandId, CommandStatus, ConnectionId, CredentialId, DeviceId, GroupId, LocationId,
+    LocationType, OrganizationId, Point, Timestamp, UserId,
 };
+use crate::store::{BatchStatus, ResultStatus};
 
 macro_rules! described {
     ($($type:ident: $schema:expr),+ $(,)?) => {$(
@@ -39,6 +40,16 @@ described! {
     CredentialId: id("The identifier of a credential.", "0b9ad1a6-5a52-4b0a-8d0e-37c63dbf5f0e"),
     ConnectionId: id("The identifier of a connection.", "7d5b4c0e-6b7f-4f4e-9b3e-5f1b7a1f0c11"),
     CommandId: id("The identifier of a command.", "ef6c2620-288b-49e1-9f23-42143fbf2b8e"),
+    GroupId: id("The identifier of a group.", "9a1c5c0e-3f41-4a8f-8d5c-2f1f5a0f6f21"),
+    BatchId: id("The identifier of a batch.", "3c2f0a5e-7b0d-4c55-9e0a-6e0a2b7c9d13"),
+    BatchStatus: text()
+        .description(Some(
+            "`in-progress` while a command waits or runs; `success` if all that ran succeeded, and one did.",
+        ))
+        .enum_values(Some(["in-progress", "success", "failed"])),
+    ResultStatus: text()
+        .description(Some("How the command on a device stands, or that the device was skipped."))
+        .enum_values(Some(["queued", "running", "success", "failed", "skipped"])),
     Timestamp: text()
         .description(Some("An instant: ISO 8601, UTC, with microseconds and `Z`."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))

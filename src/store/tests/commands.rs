@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{CommandId, CommandStatus, ConnectionId, Cursor, NodeId, Timestamp};
+use crate::event::{
+    CommandId, CommandStatus, ConnectionId, CredentialId, Cursor, NodeId, Timestamp,
+};
 use crate::store::{
     Actor, Cancelled, Command, ConnectionChange, Ending, LoginSecret, NewCommand, NewConnection,
     NewCredential, Page, Piece, SecretInput, StoreError,
@@ -11,6 +13,11 @@ const LEASE_S: i64 = 30;
 
 impl House {
     async fn login(&self, organization: &Organization, device: &Device) -> ConnectionId {
+        let credential = self.credential(organization).await;
+        self.connect(device, credential).await
+    }
+
+    pub async fn credential(&self, organization: &Organization) -> CredentialId {
         let new = NewCredential {
             name: format!("login {}", Uuid::new_v4().simple()),
             organization: Some(organization.id),
@@ -19,7 +26,10 @@ impl House {
             secret: Some(LoginSecret::Password("t0psecret".into())),
             old_algorithms: false,
         };
-        let credential = self.store.add_credential(&new).await.unwrap().id;
+        self.store.add_credential(&new).await.unwrap().id
+    }
+
+    pub async fn connect(&self, device: &Device, credential: CredentialId) -> ConnectionId {
         let new = NewConnection {
             device: device.id,
             credential,
@@ -37,13 +47,13 @@ impl House {
         device
     }
 
-    fn use_a_key(&self) {
+    pub fn use_a_key(&self) {
         if self.database.is_some() {
             self.store.use_key("5e".repeat(32).parse().unwrap());
         }
     }
 
-    async fn queue(&self, device: &Device) -> Command {
+    pub async fn queue(&self, device: &Device) -> Command {
         self.store.add_command(&custom(device)).await.unwrap()
     }
 
@@ -150,6 +160,43 @@ over_both! {
         assert!(late.is_none(), "what has ended stays as it is");
     }
 
+    async fn all_that_a_node_left_is_ended_at_once(house: House) {
+        let node = NodeId::random();
+        let device = house.router().await;
+        let organization = house.store.organization(device.organization).await.unwrap();
+        for _ in 0..120 {
+            let device = house.device(&organization).await;
+            house.login(&organization, &device).await;
+            house.queue(&device).await;
+            house.claim(node).await.unwrap();
+        }
+        assert_eq!(house.store.end_own(node).await.unwrap(), 120);
+        assert_eq!(house.store.open_commands().await.unwrap(), (0, 0));
+    }
+
+    async fn a_host_key_holds_for_all_logins_of_the_device_at_that_port(house: House) {
+        let device = house.router().await;
+        let organization = house.store.organization(device.organization).await.unwrap();
+        let spare = house.login(&organization, &device).await;
+        house.queue(&device).await;
+        let keys = async || {
+            let node = NodeId::random();
+            let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+            house.store.give_back(node, job.command.id).await.unwrap();
+            let keys = job.logins.into_iter().map(|login| (login.host_key, login.is_own_key));
+            keys.collect::<Vec<_>>()
+        };
+        assert_eq!(keys().await, [(None, false), (None, false)]);
+        house.store.note_attempt(spare, Some("ssh-ed25519 AAAA"), None).await.unwrap();
+        let known = Some("ssh-ed25519 AAAA".to_owned());
+        assert_eq!(keys().await, [(known.clone(), false), (known, true)]);
+        let page = Page { number: 1, size: 1 };
+        let first = house.store.connections(Some(device.id), page).await.unwrap().rows[0].id;
+        let forget = ConnectionChange { forget_host_key: true, ..ConnectionChange::default() };
+        house.store.change_connection(first, forget).await.unwrap();
+        assert_eq!(keys().await, [(None, false), (None, false)], "forgotten by either");
+    }
+
     async fn a_lease_that_is_not_renewed_ends(house: House) {
         let device = house.router().await;
         let node = NodeId::random();
@@ -159,11 +206,29 @@ over_both! {
         house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
         assert_eq!(house.store.end_left_behind().await.unwrap(), 0);
         house.store.renew_claims(node, &[id], -1).await.unwrap();
-        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
         let sent = house.store.mark_sent(node, id, connection).await.unwrap();
-        assert!(sent.is_none(), "what has ended is not renewed: others may have ended the command");
+        assert!(sent.is_none(), "others may be about to end the command");
         assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
         assert!(house.now(&job.command).await.output.contains("was not run"));
+        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        assert_eq!(house.now(&job.command).await.status, CommandStatus::Failed);
+    }
+
+    async fn a_node_that_comes_back_from_an_outage_keeps_what_nobody_ended(house: House) {
+        let device = house.router().await;
+        let node = NodeId::random();
+        house.queue(&device).await;
+        let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+        let (id, connection) = (job.command.id, job.logins[0].connection);
+        house.store.mark_sent(node, id, connection).await.unwrap().unwrap();
+        house.store.renew_claims(node, &[id], -1).await.unwrap();
+        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        assert_eq!(house.store.end_left_behind().await.unwrap(), 0);
+        let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };
+        let snapshot = job.command.clone().into();
+        let ended = house.store.end_command(node, &snapshot, piece(1, "all"), ending).await.unwrap();
+        assert!(ended.is_some());
+        assert_eq!(house.now(&job.command).await.output, "all");
     }
 
     async fn what_was_not_begun_is_given_back(house: House) {
