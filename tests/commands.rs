@@ -11,7 +11,7 @@ mod rights;
 mod secrets;
 mod since;
 mod slow;
-mod stage;
+pub mod stage;
 mod terminal;
 mod types;
 mod watcher;

@@ -1,15 +1,29 @@
 //! What the program says of itself: the OpenAPI document, the page made of it, and the AsyncAPI
 //! document of the sockets.
 
+mod asyncapi;
+mod schemathesis;
+
+use std::path::{Path, PathBuf};
+
 use crate::support::{Client, Credential, Server};
 
 const OPENAPI: &str = "/api/v1/openapi.json";
 const PAGE: &str = "/api/v1/docs/";
 
+/// A file of the repository, or one that `make test` has installed in it.
+fn in_repository(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    assert!(
+        path.exists(),
+        "{} is not there: run `make test`",
+        path.display()
+    );
+    path
+}
+
 fn in_docs(name: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(name);
+    let path = in_repository("docs").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -295,6 +295,7 @@ async fn alter(
     }
     let change = location_change(&flat(nested), None, mode).map_err(within_location)?;
     app.store
+        .by(requester.actor())
         .change_location(before.id, &change)
         .await
         .map_err(of_location)

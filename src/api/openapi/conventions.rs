@@ -7,7 +7,7 @@
 //! | an identifier in its path | the parameter; 404 |
 //! | the parameter `page` | 404 |
 //! | a body | 400, 408, 413, and 415 where it may be JSON |
-//! | `PATCH` | the body's schema with nothing required |
+//! | `PATCH` | the body's schema (a struct whose name ends in `Body`) with nothing required |
 //! | a schema within another that has a name of its own | a reference to it |
 //! | `(status = 429)` and nothing more | the usual answer of that status |
 //! | anything | 500, 503 |
@@ -219,6 +219,9 @@ fn name_of(reference: &str) -> &str {
 
 fn add_relaxed(schemas: &mut Value, mut wanted: BTreeSet<String>) {
     while let Some(name) = wanted.pop_first() {
+        if schemas.get(format!("{name}{RELAXED_SUFFIX}")).is_some() {
+            continue;
+        }
         let mut schema = schemas[&name].clone();
         if let Some(schema) = schema.as_object_mut() {
             schema.remove("required");

@@ -113,6 +113,11 @@ fn every_operation_is_described_once_under_its_handlers_name() {
             body.is_null() || body["example"].is_object(),
             "{name}: no example of a body"
         );
+        let schema = body["schema"]["$ref"].as_str().unwrap_or("Body");
+        assert!(
+            schema.ends_with("Body") || schema.ends_with("BodyInPart"),
+            "{name}: the struct of a body is called …Body, not {schema}"
+        );
         assert!(
             operation.path.ends_with('/') || operation.path == PATH,
             "{}: the slash at the end is canonical",
