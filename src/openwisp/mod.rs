@@ -1,4 +1,6 @@
-//! The room of all that knows Django: OpenWISP's sessions, its users and its channel layer.
+//! The room of all that knows Django: OpenWISP's tables, its sessions, its users and its channel layer.
 //!
-//! Nothing is here yet. What is ready for it: the seams [`Directory`](crate::access::Directory)
-//! and [`Source`](crate::hub::Source).
+//! [`import`] reads what an OpenWISP has, for the store to bring in. What is ready for the rest: the
+//! seams [`Directory`](crate::access::Directory) and [`Source`](crate::hub::Source).
+
+pub mod import;

@@ -168,22 +168,23 @@ impl Store {
     }
 }
 
-const GIVE_GROUP: &str =
+pub(super) const GIVE_GROUP: &str =
     "INSERT INTO group_permission (group_id, permission) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-const TAKE_GROUP: &str = "DELETE FROM group_permission WHERE group_id = $1 AND permission = $2";
+pub(super) const TAKE_GROUP: &str =
+    "DELETE FROM group_permission WHERE group_id = $1 AND permission = $2";
 
 /// The permissions behind stored names. A name that this version does not know gives nothing.
 pub(super) fn known(names: &[String]) -> Vec<Permission> {
     names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
-fn check(name: &str) -> Result<(), FieldErrors> {
+pub(super) fn check(name: &str) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
     errors.check_name("name", name, NAME);
     errors.into_result()
 }
 
-fn taken(error: sqlx::Error) -> StoreError {
+pub(super) fn taken(error: sqlx::Error) -> StoreError {
     let reason = "A group with this name exists already.";
     StoreError::from(error).unique(&[("name", "name", reason)])
 }

@@ -7,7 +7,8 @@ use super::transaction::on_write;
 use super::{FieldErrors, Store, StoreError};
 use crate::event::{OrganizationId, Timestamp};
 
-const NAME: usize = 50;
+/// As many characters as OpenWISP allows.
+const NAME: usize = 200;
 
 /// A tenant's row.
 #[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
@@ -168,13 +169,13 @@ impl Store {
     }
 }
 
-fn check(name: &str) -> Result<(), FieldErrors> {
+pub(super) fn check(name: &str) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
     errors.check_name("name", name, NAME);
     errors.into_result()
 }
 
-fn taken(error: sqlx::Error) -> StoreError {
+pub(super) fn taken(error: sqlx::Error) -> StoreError {
     let reason = "An organization with this name exists already.";
     StoreError::from(error).unique(&[("name", "name", reason), ("slug", "name", reason)])
 }

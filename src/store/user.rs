@@ -382,7 +382,11 @@ impl Store {
 
 impl Write {
     /// Updates the user's own row; the number of rows that were.
-    async fn update_user(&mut self, id: UserId, change: &AccountChange) -> Result<u64, StoreError> {
+    pub(super) async fn update_user(
+        &mut self,
+        id: UserId,
+        change: &AccountChange,
+    ) -> Result<u64, StoreError> {
         let updated = on_write!(self, connection => {
             sqlx::query(
                 "UPDATE users SET username = COALESCE($2, username), email = COALESCE($3, email),
@@ -412,7 +416,7 @@ impl Write {
     }
 
     /// What the old password had opened ends with it; tokens made otherwise stay.
-    async fn end_logins(&mut self, user: UserId) -> Result<(), StoreError> {
+    pub(super) async fn end_logins(&mut self, user: UserId) -> Result<(), StoreError> {
         for sql in [
             "DELETE FROM session WHERE user_id = $1",
             "DELETE FROM token WHERE user_id = $1 AND by_login",
@@ -445,7 +449,7 @@ impl Write {
     }
 
     /// Runs `sql` for the user and each of the others.
-    async fn relate(
+    pub(super) async fn relate(
         &mut self,
         sql: &'static str,
         user: UserId,
@@ -460,16 +464,17 @@ impl Write {
     }
 }
 
-const GIVE_USER: &str =
+pub(super) const GIVE_USER: &str =
     "INSERT INTO user_permission (user_id, permission) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-const TAKE_USER: &str = "DELETE FROM user_permission WHERE user_id = $1 AND permission = $2";
-const JOIN_GROUP: &str =
+pub(super) const TAKE_USER: &str =
+    "DELETE FROM user_permission WHERE user_id = $1 AND permission = $2";
+pub(super) const JOIN_GROUP: &str =
     "INSERT INTO group_user (user_id, group_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-const LEAVE_GROUP: &str = "DELETE FROM group_user WHERE user_id = $1 AND group_id = $2";
-const JOIN_AS_MANAGER: &str =
+pub(super) const LEAVE_GROUP: &str = "DELETE FROM group_user WHERE user_id = $1 AND group_id = $2";
+pub(super) const JOIN_AS_MANAGER: &str =
     "INSERT INTO organization_user (user_id, organization_id, manages) VALUES ($1, $2, TRUE)
      ON CONFLICT (user_id, organization_id) DO UPDATE SET manages = TRUE";
-const JOIN_AS_MEMBER: &str =
+pub(super) const JOIN_AS_MEMBER: &str =
     "INSERT INTO organization_user (user_id, organization_id, manages) VALUES ($1, $2, FALSE)
      ON CONFLICT (user_id, organization_id) DO UPDATE SET manages = FALSE";
 const LEAVE_AS_MANAGER: &str =
@@ -477,7 +482,7 @@ const LEAVE_AS_MANAGER: &str =
 const LEAVE_AS_MEMBER: &str =
     "DELETE FROM organization_user WHERE user_id = $1 AND organization_id = $2 AND NOT manages";
 
-fn check(username: Option<&str>, email: Option<&str>) -> Result<(), FieldErrors> {
+pub(super) fn check(username: Option<&str>, email: Option<&str>) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
     if let Some(username) = username {
         errors.check_name("username", username, USERNAME);
@@ -492,7 +497,7 @@ fn check(username: Option<&str>, email: Option<&str>) -> Result<(), FieldErrors>
     errors.into_result()
 }
 
-fn taken(error: sqlx::Error) -> StoreError {
+pub(super) fn taken(error: sqlx::Error) -> StoreError {
     let reason = "A user with that username already exists.";
     StoreError::from(error).unique(&[("username", "username", reason)])
 }

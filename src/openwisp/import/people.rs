@@ -1,0 +1,235 @@
+//! Organizations, groups, users, and what they may.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::database::{Database, Row};
+use super::password::Password;
+use super::{ReadError, in_part, made_of};
+use crate::access::Permission;
+use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
+use crate::store::{
+    Import, ImportKind, ImportedGroup, ImportedMembership, ImportedOrganization, ImportedUser,
+};
+
+const USER: &str = "openwisp_users_user";
+
+/// What each owner of permissions is given: the names that fleetwire knows, and a count of the others.
+type Given = BTreeMap<String, (Vec<String>, usize)>;
+
+pub(super) async fn read(database: &mut Database, import: &mut Import) -> Result<(), ReadError> {
+    read_organizations(database, import).await?;
+    let permissions = permissions(database).await?;
+    read_groups(database, import, &permissions).await?;
+    read_users(database, import, &permissions).await?;
+    read_memberships(database, import).await
+}
+
+async fn read_organizations(database: &mut Database, import: &mut Import) -> Result<(), ReadError> {
+    // Its description, e-mail address and URL would be three more columns here.
+    let columns = ["id", "name", "slug", "is_active", "created"];
+    for row in database
+        .rows("openwisp_users_organization", &columns)
+        .await?
+    {
+        import.organizations.push(ImportedOrganization {
+            id: OrganizationId(row.uuid("id")?),
+            name: row.text("name").to_owned(),
+            slug: row.text("slug").to_owned(),
+            is_active: row.flag("is_active")?,
+            created: row.instant("created")?,
+        });
+    }
+    Ok(())
+}
+
+/// The names of all permissions there, by their numbers.
+async fn permissions(database: &mut Database) -> Result<BTreeMap<String, String>, ReadError> {
+    let mut apps = BTreeMap::new();
+    for row in database
+        .rows("django_content_type", &["id", "app_label"])
+        .await?
+    {
+        apps.insert(row.text("id").to_owned(), row.text("app_label").to_owned());
+    }
+    let mut names = BTreeMap::new();
+    let columns = ["id", "content_type_id", "codename"];
+    for row in database.rows("auth_permission", &columns).await? {
+        let app = apps
+            .get(row.text("content_type_id"))
+            .map_or("", String::as_str);
+        names.insert(
+            row.text("id").to_owned(),
+            format!("{app}.{}", row.text("codename")),
+        );
+    }
+    Ok(names)
+}
+
+/// What a table of permissions gives to those whom `owner` names.
+async fn given(
+    database: &mut Database,
+    table: &'static str,
+    owner: &'static str,
+    names: &BTreeMap<String, String>,
+) -> Result<Given, ReadError> {
+    let mut all = Given::new();
+    for row in database.rows(table, &[owner, "permission_id"]).await? {
+        let (known, others) = all.entry(row.text(owner).to_owned()).or_default();
+        match names.get(row.text("permission_id")) {
+            Some(name) if name.parse::<Permission>().is_ok() => known.push(name.clone()),
+            _ => *others += 1,
+        }
+    }
+    for (known, _) in all.values_mut() {
+        known.sort_unstable();
+    }
+    Ok(all)
+}
+
+/// Takes what is given to one, and tells how much of it is not known.
+fn take(
+    given: &mut Given,
+    owner: &str,
+    import: &mut Import,
+    kind: ImportKind,
+    name: &str,
+) -> Vec<String> {
+    let (known, others) = given.remove(owner).unwrap_or_default();
+    if others > 0 {
+        let reason = format!("without {others} permissions for what only OpenWISP has");
+        import.remarks.push(in_part(kind, name, reason));
+    }
+    known
+}
+
+/// OpenWISP numbers its groups.
+fn group_id(source: Uuid, number: &str) -> GroupId {
+    GroupId(made_of(&["group", &source.to_string(), number]))
+}
+
+async fn read_groups(
+    database: &mut Database,
+    import: &mut Import,
+    names: &BTreeMap<String, String>,
+) -> Result<(), ReadError> {
+    let mut given = given(database, "auth_group_permissions", "group_id", names).await?;
+    for row in database.rows("auth_group", &["id", "name"]).await? {
+        let (number, name) = (row.text("id"), row.text("name"));
+        let permissions = take(&mut given, number, import, ImportKind::Groups, name);
+        import.groups.push(ImportedGroup {
+            id: group_id(import.source, number),
+            name: name.to_owned(),
+            permissions,
+        });
+    }
+    Ok(())
+}
+
+async fn read_users(
+    database: &mut Database,
+    import: &mut Import,
+    names: &BTreeMap<String, String>,
+) -> Result<(), ReadError> {
+    let table = "openwisp_users_user_user_permissions";
+    let mut given = given(database, table, "user_id", names).await?;
+    let mut groups: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+    let columns = ["user_id", "group_id"];
+    for row in database
+        .rows("openwisp_users_user_groups", &columns)
+        .await?
+    {
+        let group = group_id(import.source, row.text("group_id"));
+        groups
+            .entry(row.text("user_id").to_owned())
+            .or_default()
+            .push(group.0);
+    }
+    // First and last name would be two more here.
+    let mut columns = vec![
+        "id",
+        "username",
+        "email",
+        "password",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "date_joined",
+    ];
+    // Since 1.3.
+    if database.has_column(USER, "expiration_date").await? {
+        columns.push("expiration_date");
+    }
+    for row in database.rows(USER, &columns).await? {
+        let (id, username) = (row.text("id"), row.text("username"));
+        let kind = ImportKind::Users;
+        let permissions = take(&mut given, id, import, kind, username);
+        let password_hash = match Password::of(row.text("password")) {
+            Password::Hash(hash) => hash,
+            Password::None => {
+                import.remarks.push(in_part(
+                    kind,
+                    username,
+                    "has no password there, and none here",
+                ));
+                ""
+            }
+            Password::Other(algorithm) => {
+                let reason = format!(
+                    "without a password, which is hashed with {algorithm} there: set a new one"
+                );
+                import.remarks.push(in_part(kind, username, reason));
+                ""
+            }
+        };
+        import.users.push(ImportedUser {
+            id: UserId(row.uuid("id")?),
+            username: username.to_owned(),
+            email: row.text("email").to_owned(),
+            password_hash: password_hash.to_owned(),
+            is_active: row.flag("is_active")?,
+            is_staff: row.flag("is_staff")?,
+            is_superuser: row.flag("is_superuser")?,
+            expires: expires(&row)?,
+            permissions,
+            groups: groups.remove(id).unwrap_or_default(),
+            created: row.instant("date_joined")?,
+        });
+    }
+    Ok(())
+}
+
+/// An account counts to the end of its last day: here, that of UTC.
+fn expires(row: &Row) -> Result<Option<Timestamp>, ReadError> {
+    const DAY_S: i64 = 24 * 60 * 60;
+    let Some(day) = row.optional("expiration_date") else {
+        return Ok(None);
+    };
+    let midnight = format!("{day}T00:00:00Z").parse::<Timestamp>();
+    let midnight = midnight.map_err(|_| row.wrong("expiration_date"))?;
+    Ok(Some(midnight.plus_seconds(DAY_S)))
+}
+
+async fn read_memberships(database: &mut Database, import: &mut Import) -> Result<(), ReadError> {
+    let names: BTreeMap<UserId, String> = import
+        .users
+        .iter()
+        .map(|user| (user.id, user.username.clone()))
+        .collect();
+    let columns = ["id", "user_id", "organization_id", "is_admin"];
+    for row in database
+        .rows("openwisp_users_organizationuser", &columns)
+        .await?
+    {
+        let user = UserId(row.uuid("user_id")?);
+        import.memberships.push(ImportedMembership {
+            id: row.uuid("id")?,
+            user,
+            username: names.get(&user).cloned().unwrap_or_default(),
+            organization: OrganizationId(row.uuid("organization_id")?),
+            manages: row.flag("is_admin")?,
+        });
+    }
+    Ok(())
+}

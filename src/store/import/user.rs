@@ -1,0 +1,278 @@
+//! Users that are imported, and their places in organizations.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::super::StoreError;
+use super::super::group::known;
+use super::super::transaction::{Write, on_write};
+use super::super::user::{
+    AccountChange, GIVE_USER, JOIN_AS_MANAGER, JOIN_AS_MEMBER, JOIN_GROUP, LEAVE_GROUP, TAKE_USER,
+    check, taken,
+};
+use super::ImportKind;
+use super::memory::digest;
+use super::merge::{Fields, Merge, fields};
+use super::run::{Imported, Run};
+use crate::event::{OrganizationId, Timestamp, UserId};
+
+/// A user there.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about a user, each a column of its own"
+)]
+pub struct ImportedUser {
+    /// Identifier.
+    pub id: UserId,
+    /// The name used to log in.
+    pub username: String,
+    /// Or empty.
+    pub email: String,
+    /// As it is kept there, if it can be checked here; empty for none.
+    pub password_hash: String,
+    /// An inactive user counts for nothing.
+    pub is_active: bool,
+    /// May use what is for staff.
+    pub is_staff: bool,
+    /// May everything.
+    pub is_superuser: bool,
+    /// When the account ends by itself.
+    pub expires: Option<Timestamp>,
+    /// Names of the permissions that are given directly.
+    pub permissions: Vec<String>,
+    /// Groups, by their ids there.
+    pub groups: Vec<Uuid>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A user's place in an organization there.
+#[derive(Clone, Debug)]
+pub struct ImportedMembership {
+    /// Identifier, there only.
+    pub id: Uuid,
+    /// Who.
+    pub user: UserId,
+    /// The user's name.
+    pub username: String,
+    /// Where.
+    pub organization: OrganizationId,
+    /// A manager, or else a plain member.
+    pub manages: bool,
+}
+
+impl Imported for ImportedUser {
+    const KIND: ImportKind = ImportKind::Users;
+    const TABLE: Option<&'static str> = Some("users");
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
+    fn name(&self) -> &str {
+        &self.username
+    }
+
+    fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
+        Vec::new()
+    }
+
+    // What is a fact of the account's own (a name, a description) has its line here and in `UserRow`.
+    fn there(&self) -> Fields {
+        fields(json!({
+            "username": self.username,
+            "email": self.email,
+            // The hash is salted: its digest gives nothing away.
+            "password": digest(self.password_hash.as_bytes()),
+            "is_active": self.is_active,
+            "is_staff": self.is_staff,
+            "is_superuser": self.is_superuser,
+            "expires": self.expires,
+            "permissions": self.permissions,
+            "groups": self.groups,
+        }))
+    }
+
+    async fn here(&self, run: &mut Run) -> Result<Option<Fields>, StoreError> {
+        let found: Option<UserRow> = on_write!(run.write, connection => {
+            sqlx::query_as("SELECT * FROM users WHERE id = $1")
+                .bind(self.id)
+                .fetch_optional(connection)
+                .await?
+        });
+        let Some(row) = found else {
+            return Ok(None);
+        };
+        let permissions: Vec<String> = on_write!(run.write, connection => {
+            sqlx::query_scalar("SELECT permission FROM user_permission WHERE user_id = $1")
+                .bind(self.id)
+                .fetch_all(connection)
+                .await?
+        });
+        let groups: Vec<Uuid> = on_write!(run.write, connection => {
+            sqlx::query_scalar("SELECT group_id FROM group_user WHERE user_id = $1")
+                .bind(self.id)
+                .fetch_all(connection)
+                .await?
+        });
+        Ok(Some(fields(json!({
+            "username": row.username,
+            "email": row.email,
+            "password": digest(row.password_hash.as_bytes()),
+            "is_active": row.is_active,
+            "is_staff": row.is_staff,
+            "is_superuser": row.is_superuser,
+            "expires": row.expires,
+            "permissions": permissions,
+            "groups": groups,
+        }))))
+    }
+
+    async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
+        check(Some(&self.username), Some(&self.email))?;
+        let write = &mut run.write;
+        let made = on_write!(write, connection => {
+            sqlx::query(
+                "INSERT INTO users (id, username, email, password_hash, password_version, is_active,
+                     is_staff, is_superuser, expires, created, modified)
+                 VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $9)",
+            )
+            .bind(self.id)
+            .bind(&self.username)
+            .bind(&self.email)
+            .bind(&self.password_hash)
+            .bind(self.is_active)
+            .bind(self.is_staff)
+            .bind(self.is_superuser)
+            .bind(self.expires)
+            .bind(Timestamp::now())
+            .execute(connection)
+            .await
+            .map(|_| ())
+        });
+        made.map_err(taken)?;
+        write
+            .permit(GIVE_USER, self.id.0, &known(&self.permissions))
+            .await?;
+        write
+            .relate(JOIN_GROUP, self.id, self.groups.iter().copied())
+            .await
+    }
+
+    async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
+        let new_password = merge.take::<Value>("password").is_some();
+        let change = AccountChange {
+            username: merge.take("username"),
+            email: merge.take("email"),
+            password_hash: new_password.then(|| self.password_hash.clone()),
+            is_active: merge.take("is_active"),
+            is_staff: merge.take("is_staff"),
+            is_superuser: merge.take("is_superuser"),
+            expires: merge.take("expires"),
+            ..AccountChange::default()
+        };
+        check(change.username.as_deref(), change.email.as_deref())?;
+        let write = &mut run.write;
+        write.update_user(self.id, &change).await?;
+        if new_password {
+            write.end_logins(self.id).await?;
+        }
+        let (given, taken) = merge.difference::<String>("permissions");
+        write.permit(GIVE_USER, self.id.0, &known(&given)).await?;
+        write.permit(TAKE_USER, self.id.0, &known(&taken)).await?;
+        let (joined, left) = merge.difference::<Uuid>("groups");
+        write
+            .relate(JOIN_GROUP, self.id, joined.into_iter())
+            .await?;
+        write.relate(LEAVE_GROUP, self.id, left.into_iter()).await
+    }
+}
+
+impl Imported for ImportedMembership {
+    const KIND: ImportKind = ImportKind::Memberships;
+    const TABLE: Option<&'static str> = None;
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.username
+    }
+
+    fn created(&self) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
+        vec![
+            (ImportKind::Users, self.user.0),
+            (ImportKind::Organizations, self.organization.0),
+        ]
+    }
+
+    fn there(&self) -> Fields {
+        fields(json!({
+            "user": self.user,
+            "organization": self.organization,
+            "manages": self.manages,
+        }))
+    }
+
+    async fn here(&self, run: &mut Run) -> Result<Option<Fields>, StoreError> {
+        let found: Option<bool> = on_write!(run.write, connection => {
+            sqlx::query_scalar(
+                "SELECT manages FROM organization_user WHERE user_id = $1 AND organization_id = $2",
+            )
+            .bind(self.user)
+            .bind(self.organization)
+            .fetch_optional(connection)
+            .await?
+        });
+        Ok(found.map(|manages| {
+            let mut here = self.there();
+            here.insert("manages".to_owned(), manages.into());
+            here
+        }))
+    }
+
+    async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
+        self.join(&mut run.write).await
+    }
+
+    async fn alter(&self, run: &mut Run, _: &Merge<'_>) -> Result<(), StoreError> {
+        self.join(&mut run.write).await
+    }
+}
+
+impl ImportedMembership {
+    async fn join(&self, write: &mut Write) -> Result<(), StoreError> {
+        let sql = if self.manages {
+            JOIN_AS_MANAGER
+        } else {
+            JOIN_AS_MEMBER
+        };
+        let organization = std::iter::once(self.organization.0);
+        write.relate(sql, self.user, organization).await
+    }
+}
+
+#[derive(sqlx::FromRow)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about a user, each a column of its own"
+)]
+struct UserRow {
+    username: String,
+    email: String,
+    password_hash: String,
+    is_active: bool,
+    is_staff: bool,
+    is_superuser: bool,
+    expires: Option<Timestamp>,
+}
