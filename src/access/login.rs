@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::password::{PasswordError, Passwords};
+use super::password::{PasswordError, Passwords, is_foreign};
 use super::throttle::{Throttle, Wait};
 use crate::config::LoginConfig;
 use crate::store::{Proved, Store, StoreError};
@@ -98,13 +98,37 @@ impl Logins {
     }
 
     async fn check(&self, username: &str, password: String) -> Result<Option<Proved>, LoginError> {
-        let record = self.store.password_of(username).await?;
-        let user = record.as_ref().map(|record| record.proves);
-        let hash = record.map(|record| record.password_hash);
-        Ok(if self.passwords.verify(password, hash).await? {
-            user
-        } else {
-            None
-        })
+        let Some(record) = self.store.password_of(username).await? else {
+            self.passwords.verify(password, None).await?;
+            return Ok(None);
+        };
+        let (user, hash) = (record.proves, record.password_hash);
+        if !self
+            .passwords
+            .verify(password.clone(), Some(hash.clone()))
+            .await?
+        {
+            return Ok(None);
+        }
+        if is_foreign(&hash) {
+            self.replace_hash(user, &hash, password).await;
+        }
+        Ok(Some(user))
+    }
+
+    /// Keeps the password as a hash of our own from now on. Where that fails, the next log-in tries
+    /// again: this one has succeeded.
+    async fn replace_hash(&self, user: Proved, old: &str, password: String) {
+        let replaced = match self.passwords.hash(password).await {
+            Ok(new) => self
+                .store
+                .replace_password_hash(user, old, &new)
+                .await
+                .map_err(LoginError::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = replaced {
+            tracing::warn!(%error, "the hash of a password could not be replaced");
+        }
     }
 }

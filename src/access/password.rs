@@ -1,8 +1,11 @@
-//! Passwords: Argon2id, off the async threads, so few at once that memory stays bounded.
+//! Passwords: Argon2id, off the async threads, so few at once that memory stays bounded. Hashes that
+//! came from elsewhere may be PBKDF2's; they are checked, and replaced at the next log-in.
 
 use std::sync::Arc;
 
+use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use pbkdf2::Pbkdf2;
 use tokio::sync::Semaphore;
 
 /// Hashes computed at once. One takes 19 MiB and a core for some ten milliseconds.
@@ -24,6 +27,24 @@ pub enum PasswordError {
     /// Argon2, the system's random numbers, or the thread it ran on failed.
     #[error("the password could not be hashed: {0}")]
     Hash(String),
+}
+
+/// Whether a hash is not the one that we would make of its password.
+#[must_use]
+pub fn is_foreign(hash: &str) -> bool {
+    !hash.starts_with("$argon2id$")
+}
+
+fn is_right(password: &str, hash: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else {
+        return false;
+    };
+    let verifiers: [&dyn PasswordVerifier<PasswordHash>; 2] =
+        [&Argon2::default(), &Pbkdf2::default()];
+    let verify = |verifier: &&dyn PasswordVerifier<PasswordHash>| {
+        verifier.verify_password(password.as_bytes(), &hash).is_ok()
+    };
+    verifiers.iter().any(verify)
 }
 
 /// Turns a password into its PHC string, which takes a while: for a command line, which has nothing
@@ -79,10 +100,7 @@ impl Passwords {
                 Some(hash) if !hash.is_empty() => (hash.as_str(), true),
                 _ => (DUMMY_HASH, false),
             };
-            let is_right = Argon2::default()
-                .verify_password(password.as_bytes(), hash)
-                .is_ok();
-            is_right && is_real
+            is_right(&password, hash) && is_real
         })
         .await
     }
@@ -118,6 +136,17 @@ mod tests {
 
     use super::*;
 
+    /// Python: `hashlib.pbkdf2_hmac("sha256", b"correct horse", b"saltsaltsalt", 2000)`.
+    const FOREIGN_HASH: &str =
+        "$pbkdf2-sha256$i=2000,l=32$c2FsdHNhbHRzYWx0$6NjFgJ/1q4gZMhWQ+24NPTh6CMFFzAZazVn5goAdPBw";
+
+    #[test]
+    fn only_argon2id_is_our_own() {
+        assert!(is_foreign(FOREIGN_HASH));
+        assert!(!is_foreign(DUMMY_HASH));
+        assert!(!is_foreign(&hash_blocking("x").unwrap()));
+    }
+
     #[tokio::test]
     async fn only_the_password_behind_the_hash_is_right() {
         let passwords = Passwords::default();
@@ -128,6 +157,8 @@ mod tests {
             ("correct horse ", Some(hash), false),
             ("correct horse", Some(String::new()), false),
             ("correct horse", Some("nonsense".into()), false),
+            ("correct horse", Some(FOREIGN_HASH.into()), true),
+            ("incorrect horse", Some(FOREIGN_HASH.into()), false),
             ("", None, false),
         ] {
             let verified = passwords.verify(password.into(), hash).await.unwrap();

@@ -14,7 +14,7 @@ use super::device::device_on_the_way;
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, PathIds, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::page::{Listing, OUTPUTS, PageAnswer};
 use crate::access::{Action, Model};
 use crate::app::App;
 use crate::command::types::CommandType;
@@ -69,7 +69,7 @@ pub async fn list_commands(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::View, Model::Command)?;
     let device = device_on_the_way(&app, device, &requester).await?;
-    let page = listing.page(ROWS)?;
+    let page = listing.page(OUTPUTS)?;
     let commands = app.store.commands(device.id, page).await?;
     let answer: PageAnswer<CommandAnswer> = listing.answer(page, &commands)?;
     Ok(Json(answer).into_response())

@@ -18,7 +18,7 @@ use super::identity::{PathId, Requester};
 use super::page::{Listing, PageAnswer, ROWS};
 use crate::access::{Action, Model, User};
 use crate::app::App;
-use crate::command::ssh::{KeyError, check_private_key};
+use crate::command::ssh::{KeyError, open_private_key};
 use crate::event::{CredentialId, OrganizationId, Timestamp};
 use crate::store::{
     Credential, CredentialChange, CredentialFilter, FieldErrors, LoginSecret, NewCredential,
@@ -96,8 +96,8 @@ pub async fn create_credential(
 ) -> Result<impl IntoResponse, ApiError> {
     requester.require(Action::Add, Model::Credentials)?;
     let object = body.object().await?;
-    let new = new_credential(&object, &requester.user)?;
-    check_key(new.secret.as_ref()).await?;
+    let mut new = new_credential(&object, &requester.user)?;
+    new.secret = opened(new.secret).await?;
     let store = app.store.by(requester.actor());
     let credential = store.add_credential(&new).await?;
     Ok((
@@ -155,9 +155,9 @@ async fn change_credential(
         let reason = "Credentials stay in the organization that they were made for.";
         fields.refuse("organization", reason);
     }
-    let change = credential_change(&mut fields, mode);
+    let mut change = credential_change(&mut fields, mode);
     fields.finish()?;
-    check_key(change.secret.as_ref()).await?;
+    change.secret = opened(change.secret).await?;
     let store = app.store.by(requester.actor());
     let credential = store.change_credential(id, &change).await?;
     Ok(Json(CredentialAnswer::from(&credential)).into_response())
@@ -271,13 +271,15 @@ fn secret(params: &mut Fields) -> Option<LoginSecret> {
     }
 }
 
-/// Refuses a private key that no login could use.
-async fn check_key(secret: Option<&LoginSecret>) -> Result<(), ApiError> {
-    let Some(LoginSecret::PrivateKey { pem, passphrase }) = secret.cloned() else {
-        return Ok(());
+/// The secret as it is kept. Refuses a private key that no login could use.
+async fn opened(secret: Option<LoginSecret>) -> Result<Option<LoginSecret>, ApiError> {
+    let (pem, passphrase) = match secret {
+        Some(LoginSecret::PrivateKey { pem, passphrase }) => (pem, passphrase),
+        other => return Ok(other),
     };
-    let check = move || check_private_key(&pem, passphrase.as_deref());
-    in_turn(check).await?.map(|_| ()).map_err(|error| {
+    let open = move || open_private_key(&pem, passphrase.as_deref());
+    let opened = in_turn(open).await?.map(|key| Some(key.secret));
+    opened.map_err(|error| {
         let field = match error {
             KeyError::PassphraseNeeded | KeyError::WrongPassphrase => "passphrase",
             _ => "key",

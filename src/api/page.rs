@@ -29,6 +29,11 @@ pub const ROWS: PageSizes = PageSizes {
     default: 10,
     max: 100,
 };
+/// Of commands: each may bring a megabyte of output.
+pub const OUTPUTS: PageSizes = PageSizes {
+    default: 10,
+    max: 25,
+};
 /// Of the map, which wants everything.
 pub const FEATURES: PageSizes = PageSizes {
     default: 1000,

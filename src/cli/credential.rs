@@ -12,7 +12,7 @@ use super::context::Context;
 use super::organization::name_for_people;
 use super::pages::all_rows;
 use super::{find, output, parse, stdin};
-use crate::command::ssh::{KeyError, check_private_key};
+use crate::command::ssh::{KeyError, open_private_key};
 use crate::store::{
     Credential, CredentialChange, CredentialFilter, LoginSecret, NewCredential, Scope, Store,
 };
@@ -194,7 +194,7 @@ impl Secret {
         } else {
             None
         };
-        let key = check_private_key(&pem, passphrase.as_deref()).map_err(|error| {
+        let key = open_private_key(&pem, passphrase.as_deref()).map_err(|error| {
             let hint = match error {
                 KeyError::PassphraseNeeded => "; pass it with --passphrase-stdin",
                 _ => "",
@@ -202,8 +202,12 @@ impl Secret {
             anyhow!("{}: {error}{hint}", file.display())
         })?;
         // What the device's authorized_keys must hold can be told by it.
-        output::note(&format!("the key is {} {}", key.algorithm, key.fingerprint));
-        Ok(Some(LoginSecret::PrivateKey { pem, passphrase }))
+        let public = key.public;
+        output::note(&format!(
+            "the key is {} {}",
+            public.algorithm, public.fingerprint
+        ));
+        Ok(Some(key.secret))
     }
 }
 

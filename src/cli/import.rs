@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output;
-use crate::command::ssh::check_private_key;
+use crate::command::ssh::open_private_key;
 use crate::config::DatabaseConfig;
 use crate::openwisp::import::{Location, read};
 use crate::store::{Import, ImportKind, ImportReport, LeftOut, LoginSecret};
@@ -32,8 +32,8 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Openwisp {
-    /// OpenWISP's database: postgres://… (PostGIS), sqlite:///FILE or the FILE (`SpatiaLite`). Other users of
-    /// the machine can see what is on the command line: a password is better in the variable
+    /// OpenWISP's database: the URL of PostGIS (postgres), or the file of SpatiaLite. Other users of the
+    /// machine can see what is on the command line: a password is better in the variable
     #[arg(
         long,
         value_name = "URL",
@@ -71,7 +71,7 @@ fn leave_out_unusable_keys(import: &mut Import) {
     let credentials = std::mem::take(&mut import.credentials);
     for credential in credentials {
         let checked = match &credential.secret {
-            LoginSecret::PrivateKey { pem, .. } => check_private_key(pem, None).map(|_| ()),
+            LoginSecret::PrivateKey { pem, .. } => open_private_key(pem, None).map(|_| ()),
             LoginSecret::Password(_) => Ok(()),
         };
         match checked {

@@ -17,7 +17,7 @@ struct Attempts<'a> {
     runner: &'a Runner,
     timeouts: Timeouts,
     deadline: Instant,
-    /// Where nobody answered: another login changes nothing about that.
+    /// Where nobody answered, or another device than before: another login changes nothing about that.
     dead: Vec<Address>,
 }
 
@@ -91,8 +91,8 @@ impl Attempts<'_> {
             }
             match ssh::connect(&address, &ssh_login, remembered, self.timeouts).await {
                 Ok(session) => {
-                    // One that was remembered stays as it is, also if it was forgotten meanwhile.
-                    let new_key = remembered.is_none().then(|| session.host_key());
+                    // One of its own stays as it is, also if it was forgotten meanwhile.
+                    let new_key = (!login.is_own_key).then(|| session.host_key());
                     note(self.runner, login.connection, new_key, None).await;
                     return Ok(session);
                 }
@@ -111,10 +111,11 @@ impl Attempts<'_> {
     }
 }
 
-/// Whether nobody answers there, whoever asks.
+/// Whether nobody is to be let in to there, whoever asks: nobody answers, or somebody who may only
+/// pretend to be the device, and is to see no other password.
 fn is_dead(error: &SshError) -> bool {
     match error {
-        SshError::Unreachable { .. } => true,
+        SshError::Unreachable { .. } | SshError::HostKeyChanged { .. } => true,
         SshError::Timeout { phase, .. } => matches!(phase, Phase::Resolve | Phase::Connect),
         _ => false,
     }

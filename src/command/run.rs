@@ -12,7 +12,7 @@ use super::ssh::{Execute, Happening, Session};
 use super::stop::{Stop, Why};
 use super::types::Execution;
 use crate::event::{CommandStatus, Timestamp};
-use crate::store::Job;
+use crate::store::{EXPIRED, Job};
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -88,13 +88,20 @@ async fn make_ready<'a>(
     runner: &'a Runner,
     job: &Job,
     report: &mut Report<'_>,
-) -> Result<(Session, Option<SemaphorePermit<'a>>), Unsent> {
-    let (connection, session) = reach(runner, job).await.map_err(Unsent::Because)?;
+) -> Result<(Session, SemaphorePermit<'a>), Unsent> {
+    let reached = reach(runner, job).await.map_err(Unsent::Because)?;
     // The semaphore is never closed; waiting for it ends with the command's time in the queue.
     let left = job.expires.0.saturating_sub(Timestamp::now().0);
     let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
-    let turn = timeout(left, runner.turns.acquire()).await;
-    let turn = turn.ok().and_then(Result::ok);
+    let Ok(Ok(turn)) = timeout(left, runner.turns.acquire()).await else {
+        return Err(Unsent::Because(EXPIRED.to_owned()));
+    };
+    // A device may not have waited for so long.
+    let (connection, session) = if reached.1.is_closed() {
+        reach(runner, job).await.map_err(Unsent::Because)?
+    } else {
+        reached
+    };
     // From here on it is never begun again, whatever becomes of us.
     let marked = runner
         .store

@@ -47,7 +47,7 @@ struct Queue {
     waiting: VecDeque<Snapshot>,
     /// Bytes of `waiting`.
     bytes: usize,
-    /// The most that `bytes` may be while more than one frame waits.
+    /// The most that `bytes` may be beyond the largest frame that waits.
     limit: usize,
     /// The snapshot pushed last: an event that reaches the socket on two topics comes twice in a
     /// row.
@@ -165,7 +165,18 @@ impl Queue {
     }
 
     fn fits(&self, snapshot: &Snapshot) -> bool {
-        self.waiting.is_empty() || self.bytes + snapshot.frame.size() <= self.limit
+        let size = snapshot.frame.size();
+        self.is_within(self.bytes + size, size)
+    }
+
+    /// Whether that many bytes may wait, a frame of `size` among them. One frame, the largest, is
+    /// always admitted: it does not count.
+    fn is_within(&self, bytes: usize, size: usize) -> bool {
+        // Sizes are looked through only at the bound.
+        bytes <= self.limit || {
+            let waiting = self.waiting.iter().map(|waiting| waiting.frame.size());
+            bytes - waiting.fold(size, usize::max) <= self.limit
+        }
     }
 
     fn append(&mut self, snapshot: &Snapshot) {
@@ -178,16 +189,18 @@ impl Queue {
     fn replace(&mut self, snapshot: &Snapshot) -> bool {
         let newest = self
             .waiting
-            .iter_mut()
-            .rfind(|waiting| waiting.subject == snapshot.subject);
-        let Some(older) = newest else { return false };
-        let bytes = self.bytes - older.frame.size() + snapshot.frame.size();
-        if bytes > self.limit {
-            return false;
+            .iter()
+            .rposition(|waiting| waiting.subject == snapshot.subject);
+        let Some(newest) = newest else { return false };
+        let size = snapshot.frame.size();
+        let older = std::mem::replace(&mut self.waiting[newest], snapshot.clone());
+        let bytes = self.bytes - older.frame.size() + size;
+        if self.is_within(bytes, size) {
+            self.bytes = bytes;
+            return true;
         }
-        *older = snapshot.clone();
-        self.bytes = bytes;
-        true
+        self.waiting[newest] = older;
+        false
     }
 
     /// Keeps only the newest snapshot of each subject, and none of `incoming`.
@@ -271,8 +284,37 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_frame_leaves_others_their_room() {
+        for (first, second) in [(100, 10), (10, 100)] {
+            let (outbox, bus, tram) = (Outbox::new(10), subject(), subject());
+            assert_eq!(outbox.push(&snapshot(bus, 1, first)), Pushed::Queued);
+            assert_eq!(outbox.push(&snapshot(tram, 2, second)), Pushed::Queued);
+            let both = outbox.push(&snapshot(subject(), 3, 10));
+            assert_eq!(
+                both,
+                Pushed::Overflowed,
+                "one frame, and 10 bytes beyond it"
+            );
+        }
+    }
+
+    #[test]
+    fn beside_the_largest_frame_the_newest_state_of_another_subject_is_kept() {
+        let (outbox, log, bus) = (Outbox::new(30), subject(), subject());
+        outbox.push(&snapshot(log, 1, 100));
+        for version in 2..=9 {
+            assert_ne!(outbox.push(&snapshot(bus, version, 20)), Pushed::Overflowed);
+            assert_ne!(
+                outbox.push(&snapshot(log, version, 100)),
+                Pushed::Overflowed
+            );
+        }
+        assert_eq!(versions(&outbox), [9, 9]);
+    }
+
+    #[test]
     fn at_the_bound_a_newer_snapshot_replaces_the_older_of_its_subject() {
-        let (outbox, bus, tram) = (Outbox::new(60), subject(), subject());
+        let (outbox, bus, tram) = (Outbox::new(40), subject(), subject());
         outbox.push(&snapshot(bus, 1, 20));
         outbox.push(&snapshot(tram, 2, 20));
         outbox.push(&snapshot(bus, 3, 20));
@@ -282,7 +324,7 @@ mod tests {
 
     #[test]
     fn at_the_bound_other_subjects_give_up_their_older_snapshots_too() {
-        let (outbox, bus, tram) = (Outbox::new(60), subject(), subject());
+        let (outbox, bus, tram) = (Outbox::new(40), subject(), subject());
         for version in 1..=3 {
             outbox.push(&snapshot(bus, version, 20));
         }
@@ -292,17 +334,17 @@ mod tests {
 
     #[test]
     fn a_larger_snapshot_still_replaces_all_older_ones_of_its_subject() {
-        let (outbox, bus) = (Outbox::new(60), subject());
-        for version in 1..=3 {
-            outbox.push(&snapshot(bus, version, 20));
+        let (outbox, bus) = (Outbox::new(40), subject());
+        for (version, size) in [(1, 30), (2, 20), (3, 20)] {
+            outbox.push(&snapshot(bus, version, size));
         }
-        assert_eq!(outbox.push(&snapshot(bus, 4, 50)), Pushed::Conflated);
+        assert_eq!(outbox.push(&snapshot(bus, 4, 60)), Pushed::Conflated);
         assert_eq!(versions(&outbox), [4]);
     }
 
     #[test]
     fn closes_only_when_even_the_newest_of_each_subject_does_not_fit() {
-        let outbox = Outbox::new(60);
+        let outbox = Outbox::new(40);
         for version in 1..=3 {
             outbox.push(&snapshot(subject(), version, 20));
         }
@@ -312,7 +354,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_for_writing_is_not_conflated() {
-        let (outbox, bus) = (Outbox::new(20), subject());
+        let (outbox, bus) = (Outbox::new(10), subject());
         outbox.push(&snapshot(bus, 1, 20));
         let writing = outbox.take(usize::MAX);
         outbox.push(&snapshot(bus, 2, 20));

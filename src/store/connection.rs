@@ -53,7 +53,8 @@ pub struct ConnectionChange {
     pub credential: Option<CredentialId>,
     /// Whether commands may use it.
     pub is_enabled: Option<bool>,
-    /// Forgets the host key: the next one is remembered, whatever it is.
+    /// Forgets the host key, also where the device's other connections to the same port remember
+    /// one: the next one is remembered, whatever it is.
     pub forget_host_key: bool,
 }
 
@@ -132,6 +133,9 @@ impl Store {
     ) -> Result<Connection, StoreError> {
         let mut write = self.write().await?;
         let changed = write.update_connection(id, change).await?;
+        if change.forget_host_key {
+            write.forget_other_keys(id).await?;
+        }
         write.audit_connection("change", &changed).await?;
         write.commit().await?;
         Ok(changed)
@@ -287,6 +291,28 @@ impl Write {
         }
         let reason = "The device uses credentials of its present organization: remove its connections first.";
         Err(FieldErrors::one("organization", reason).into())
+    }
+
+    /// Forgets the keys of the device's other connections that lead to the same port: this one would
+    /// be held to them.
+    async fn forget_other_keys(&mut self, id: ConnectionId) -> Result<(), StoreError> {
+        on_write!(self, connection => {
+            sqlx::query(
+                "UPDATE connection SET host_key = NULL, modified = $2
+                 WHERE id IN (SELECT other.id FROM connection AS this
+                     JOIN credential AS its ON its.id = this.credential_id
+                     JOIN connection AS other ON other.device_id = this.device_id
+                     JOIN credential ON credential.id = other.credential_id
+                     WHERE this.id = $1 AND other.id <> $1 AND other.host_key IS NOT NULL
+                         AND credential.port = its.port)",
+            )
+            .bind(id)
+            .bind(Timestamp::now())
+            .execute(connection)
+            .await
+            .map(|_| ())?;
+        });
+        Ok(())
     }
 
     async fn audit_connection(

@@ -36,8 +36,11 @@ pub struct Login {
     pub secret: Result<LoginSecret, String>,
     /// Whether algorithms are allowed that only old servers need.
     pub old_algorithms: bool,
-    /// The host key that the device must show.
+    /// The host key that the device must show: the connection's own, or else that of another one of
+    /// the device that leads to the same port.
     pub host_key: Option<String>,
+    /// Whether it is the connection's own.
+    pub is_own_key: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -49,6 +52,7 @@ struct LoginRow {
     secret: Vec<u8>,
     old_algorithms: bool,
     host_key: Option<String>,
+    is_own_key: bool,
 }
 
 impl Write {
@@ -78,7 +82,12 @@ impl Write {
         let rows: Vec<LoginRow> = on_write!(self, connection => {
             sqlx::query_as(
                 "SELECT connection.id, credential_id, username, port, secret, old_algorithms,
-                     host_key
+                     host_key IS NOT NULL AS is_own_key, COALESCE(host_key, (
+                         SELECT other.host_key FROM connection AS other
+                         JOIN credential AS its ON its.id = other.credential_id
+                         WHERE other.device_id = connection.device_id
+                             AND its.port = credential.port AND other.host_key IS NOT NULL
+                         ORDER BY other.created, other.id LIMIT 1)) AS host_key
                  FROM connection JOIN credential ON credential.id = connection.credential_id
                  WHERE device_id = $1 AND is_enabled AND connection.id IN (
                      SELECT CASE WHEN connection_asked THEN connection_id ELSE connection.id END
@@ -106,6 +115,7 @@ impl Write {
                 secret,
                 old_algorithms: row.old_algorithms,
                 host_key: row.host_key,
+                is_own_key: row.is_own_key,
             }
         };
         Ok(rows.into_iter().map(login).collect())

@@ -13,6 +13,9 @@ use crate::event::{CommandId, CommandStatus, NodeId, Timestamp};
 /// Commands ended in one sweep; the next one goes on.
 const SWEEP: i64 = 100;
 
+/// What the output says of a command whose time to begin was over.
+pub const EXPIRED: &str = "expired: its turn did not come in time, and it was not run";
+
 /// A command that is to be ended, and what decides which line says so.
 #[derive(sqlx::FromRow)]
 struct LeftRow {
@@ -23,8 +26,8 @@ struct LeftRow {
 }
 
 impl Store {
-    /// Keeps the claims of `node` on these commands for another `lease_s` seconds. A claim that has
-    /// ended stays so.
+    /// Keeps the claims of `node` on these commands for another `lease_s` seconds from now on. One that
+    /// nobody has ended is the node's still, however long the database was away.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,7 +47,7 @@ impl Store {
         };
         let sql = format!(
             "UPDATE command SET claimed_until = {now} + $3
-             WHERE id {among} AND claimed_by = $2 AND status = 'running' AND claimed_until > {now}"
+             WHERE id {among} AND claimed_by = $2 AND status = 'running'"
         );
         let lease = lease_s.saturating_mul(1_000_000);
         let mut write = self.write().await?;
@@ -99,13 +102,20 @@ impl Store {
         Ok(given_back > 0)
     }
 
-    /// Ends what `node` ran before it was started anew. Answers how many.
+    /// Ends all that `node` ran before it was started anew. Answers how many.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn end_own(&self, node: NodeId) -> Result<usize, StoreError> {
         let own = "status = 'running' AND claimed_by = $1".to_owned();
-        self.end_all(&[own], Some(node)).await
+        let mut all = 0;
+        loop {
+            let ended = self.end_all(std::slice::from_ref(&own), Some(node)).await?;
+            all += ended;
+            if ended == 0 {
+                return Ok(all);
+            }
+        }
     }
 
     /// Ends what its node left running, and what waited too long in the queue or for a device that was
@@ -167,9 +177,7 @@ impl Store {
 impl LeftRow {
     fn reason(&self) -> &'static str {
         match (self.command.status, self.is_sent) {
-            (CommandStatus::Queued, _) if self.expires <= Timestamp::now() => {
-                "expired: its turn did not come in time, and it was not run"
-            }
+            (CommandStatus::Queued, _) if self.expires <= Timestamp::now() => EXPIRED,
             (CommandStatus::Queued, _) => "the device was deactivated: it was not run",
             (_, true) => {
                 "the server that ran this command was stopped: it may have completed on the device"

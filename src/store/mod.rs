@@ -28,6 +28,7 @@ mod key;
 mod lease;
 mod location;
 mod organization;
+mod password;
 mod queue;
 mod retention;
 mod session;
@@ -58,6 +59,7 @@ pub use import::{
 };
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
+pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use organization::{Organization, OrganizationChange};
 pub use queue::{Ending, Piece};

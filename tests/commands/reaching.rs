@@ -105,6 +105,9 @@ async fn a_changed_host_key_fails_the_command_until_an_operator_forgets_it() {
         connection["host_key"].clone()
     };
     assert_eq!(host_key().await, json!(before.host_keys()[0]));
+    // A login that was never used is held to the same key: it must not be what lets somebody in.
+    let spare = stage.credential("spare", password()).await;
+    stage.connect(&router.id, &spare).await;
     let moved = json!({"addresses": [after.address().to_string()]});
     stage.root.patch(&router.path(), &moved).await.expect(200);
     let write = format!("echo ran >>{}", stage.witness.path("ran"));

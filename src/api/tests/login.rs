@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::stage::{Client, DEVICES, LOGIN, LOGOUT, OWN_ORIGIN, PASSWORD, Stage, TOKEN};
 use crate::config::Config;
+use crate::store::NewAccount;
 
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 
@@ -286,4 +287,43 @@ async fn many_at_once_with_the_right_password_are_all_let_in() {
     let all =
         futures_util::future::join_all((0..8).map(|_| stage.nobody.post(TOKEN, right()))).await;
     assert!(all.iter().all(|answer| answer.status == 200));
+}
+
+#[tokio::test]
+async fn a_password_that_came_as_pbkdf2_keeps_working_and_its_hash_becomes_ours() {
+    let stage = Stage::set_up().await;
+    let store = &stage.app.store;
+    // Python: `hashlib.pbkdf2_hmac("sha256", b"correct horse", b"saltsaltsalt", 2000)`.
+    let foreign =
+        "$pbkdf2-sha256$i=2000,l=32$c2FsdHNhbHRzYWx0$6NjFgJ/1q4gZMhWQ+24NPTh6CMFFzAZazVn5goAdPBw";
+    let arrived = NewAccount {
+        username: "arrived".into(),
+        password_hash: Some(foreign.into()),
+        is_staff: true,
+        ..NewAccount::default()
+    };
+    store.add_user(&arrived).await.unwrap();
+    let log_in = async |password: &str| {
+        let fields = json!({"username": "arrived", "password": password});
+        stage.nobody.post(LOGIN, fields).await
+    };
+    let hash = async || {
+        let record = store.password_of("arrived").await.unwrap();
+        record.unwrap().password_hash
+    };
+    log_in("incorrect horse").await.expect(400);
+    assert_eq!(hash().await, foreign);
+    let first = log_in("correct horse").await;
+    let ours = hash().await;
+    assert!(ours.starts_with("$argon2id$"), "{ours}");
+    log_in("incorrect horse").await.expect(400);
+    log_in("correct horse").await.expect(200);
+    assert_eq!(hash().await, ours, "replaced once");
+    // It is the same password: what it opened stays open.
+    let me = stage.nobody.with("cookie", &first.cookie());
+    assert_eq!(
+        me.get(DEVICES).await.status,
+        403,
+        "known, and without rights"
+    );
 }

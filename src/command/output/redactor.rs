@@ -14,6 +14,9 @@ pub struct Redactor {
     held: String,
 }
 
+/// So many characters of a secret tell of it; fewer stand at the end of many a text by chance.
+const TELLING: usize = 4;
+
 impl fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -41,27 +44,29 @@ impl Redactor {
             return text.to_owned();
         }
         self.held.push_str(text);
-        self.take(|rest, secrets| {
-            secrets
-                .iter()
-                .any(|secret| secret.len() > rest.len() && secret.starts_with(rest))
-        })
+        self.take(begins_one)
     }
 
-    /// What is left when nothing more comes.
+    /// What is left when nothing more comes. The beginning of a secret there is one that was cut off.
     pub fn finish(&mut self) -> String {
-        self.take(|_, _| false)
+        let mut text = self.take(|rest, secrets| {
+            rest.chars().nth(TELLING - 1).is_some() && begins_one(rest, secrets)
+        });
+        if !std::mem::take(&mut self.held).is_empty() {
+            text.push_str(MASK);
+        }
+        text
     }
 
-    /// Gives out what was held, up to the first place where `may_become` a secret.
-    fn take(&mut self, may_become: impl Fn(&str, &[String]) -> bool) -> String {
+    /// Gives out what was held, up to the first place from where the rest is to be kept back.
+    fn take(&mut self, is_kept: impl Fn(&str, &[String]) -> bool) -> String {
         let held = std::mem::take(&mut self.held);
         let longest = self.secrets.first().map_or(0, String::len);
         let mut text = String::with_capacity(held.len());
         let mut rest = held.as_str();
         while let Some(first) = rest.chars().next() {
             // A longer secret may begin where a shorter one stands.
-            if rest.len() < longest && may_become(rest, &self.secrets) {
+            if rest.len() < longest && is_kept(rest, &self.secrets) {
                 break;
             }
             let secret = self.secrets.iter().find(|it| rest.starts_with(it.as_str()));
@@ -76,6 +81,13 @@ impl Redactor {
         rest.clone_into(&mut self.held);
         text
     }
+}
+
+/// Whether `rest` is the beginning of a secret, and not all of it.
+fn begins_one(rest: &str, secrets: &[String]) -> bool {
+    secrets
+        .iter()
+        .any(|secret| secret.len() > rest.len() && secret.starts_with(rest))
 }
 
 #[cfg(test)]
@@ -115,6 +127,14 @@ mod tests {
         assert_eq!(redactor.redact("ret sec"), "******** ");
         assert_eq!(redactor.finish(), "sec");
         assert_eq!(redactor.finish(), "");
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_off_is_masked_as_far_as_it_goes() {
+        assert_eq!(redacted(&["secret"], "a secre"), "a ********");
+        assert_eq!(redacted(&["secret"], "a sec"), "a sec");
+        assert_eq!(redacted(&["söcret"], "söcr"), MASK);
+        assert_eq!(redacted(&["secret", "sec"], "secr"), MASK);
     }
 
     #[test]

@@ -23,7 +23,8 @@ const ROUNDS: usize = 5;
 /// answered anything else, there is nothing left to wait for.
 const SIGNATURES: Duration = Duration::from_millis(20);
 
-/// Private keys that are opened at the same time: an encrypted one keeps a core busy, and takes memory.
+/// Private keys with a passphrase that are opened at the same time: one keeps a core busy, and takes
+/// memory. None is kept with one any more, but some may have been.
 static OPENINGS: Semaphore = Semaphore::const_new(2);
 
 /// What the opening of a private key may take, beside what [`read_private_key`] refuses at once.
@@ -38,13 +39,18 @@ pub(super) enum Proof {
 impl Proof {
     /// Reads the private key, if it is one.
     pub(super) async fn read(login: &Login) -> Result<Self, SshError> {
-        match login.secret.clone() {
-            LoginSecret::Password(password) => Ok(Self::Password(password)),
+        let key = match login.secret.clone() {
+            LoginSecret::Password(password) => return Ok(Self::Password(password)),
+            LoginSecret::PrivateKey {
+                pem,
+                passphrase: None,
+            } => read_private_key(&pem, None)?,
             LoginSecret::PrivateKey { pem, passphrase } => {
                 let read = move || read_private_key(&pem, passphrase.as_deref());
-                Ok(Self::Key(Arc::new(open(read, OPENING).await?)))
+                open(read, OPENING).await?
             }
-        }
+        };
+        Ok(Self::Key(Arc::new(key)))
     }
 }
 

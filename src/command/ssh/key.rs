@@ -1,16 +1,17 @@
 //! Private keys as operators paste them.
 
 use russh::keys::pkcs8::decode_pkcs8;
-use russh::keys::ssh_key::Kdf;
+use russh::keys::ssh_key::{Kdf, LineEnding};
 use russh::keys::{Error, HashAlg, PrivateKey, decode_secret_key};
 
+use super::login::LoginSecret;
 use super::pkcs8;
 
 /// The largest private key read, in bytes: RSA with 16384 bits takes 13 KiB.
 const LARGEST: usize = 32 * 1024;
 
 /// Rounds of bcrypt that a passphrase may cost. `ssh-keygen` makes 16 or 24 unless told otherwise.
-const MOST_ROUNDS: u32 = 1024;
+const MOST_ROUNDS: u32 = 100;
 
 /// What may be told of a private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,16 @@ pub struct PublicKeyInfo {
     pub algorithm: String,
     /// As `ssh-keygen -l` shows it: `SHA256:...`.
     pub fingerprint: String,
+}
+
+/// A private key that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedKey {
+    /// What may be told of it.
+    pub public: PublicKeyInfo,
+    /// The key without its passphrase, to be sealed: what the passphrase costs is paid once, and not
+    /// for each command.
+    pub secret: LoginSecret,
 }
 
 /// Why a private key cannot be used. No variant repeats anything of the key.
@@ -65,16 +76,28 @@ pub enum KeyError {
     Damaged(String),
 }
 
-/// Reads a private key, to tell whether it can be used. It may take a while: an encrypted one is
-/// meant to.
+/// Opens a private key. It may take a while: an encrypted one is meant to.
 ///
 /// # Errors
 /// When it cannot be used.
-pub fn check_private_key(pem: &str, passphrase: Option<&str>) -> Result<PublicKeyInfo, KeyError> {
+pub fn open_private_key(pem: &str, passphrase: Option<&str>) -> Result<OpenedKey, KeyError> {
     let key = read_private_key(pem, passphrase)?;
-    Ok(PublicKeyInfo {
-        algorithm: key.algorithm().to_string(),
-        fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+    let pem = if passphrase.is_some() {
+        let opened = key.to_openssh(LineEnding::LF);
+        let opened = opened.map_err(|error| KeyError::Damaged(error.to_string()))?;
+        opened.as_str().to_owned()
+    } else {
+        pem.to_owned()
+    };
+    Ok(OpenedKey {
+        public: PublicKeyInfo {
+            algorithm: key.algorithm().to_string(),
+            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+        },
+        secret: LoginSecret::PrivateKey {
+            pem,
+            passphrase: None,
+        },
     })
 }
 

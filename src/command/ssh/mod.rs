@@ -22,6 +22,6 @@ mod tests;
 pub use connect::connect;
 pub use error::{Phase, SshError};
 pub use execute::{Execute, Happening, Stream};
-pub use key::{KeyError, PublicKeyInfo, check_private_key};
+pub use key::{KeyError, OpenedKey, PublicKeyInfo, open_private_key};
 pub use login::{Login, LoginSecret, Timeouts};
 pub use session::Session;

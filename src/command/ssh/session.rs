@@ -58,6 +58,12 @@ impl Session {
         &self.host_key
     }
 
+    /// Whether the device has gone meanwhile.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.link.handle.is_closed()
+    }
+
     /// Asks the device to run a command. From the moment that it was asked, whatever goes wrong is
     /// told by [`Execute::next`], also that the device refuses.
     ///

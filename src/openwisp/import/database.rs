@@ -16,7 +16,7 @@ use crate::event::Timestamp;
 /// Where an OpenWISP keeps its data. May hold a password: `Debug` does not give it away.
 #[derive(Clone)]
 pub enum Location {
-    /// `SpatiaLite`: the file.
+    /// SpatiaLite: the file.
     Sqlite(PathBuf),
     /// PostGIS: a `postgres://` URL.
     Postgres(String),

@@ -1,6 +1,6 @@
 //! Geometries: a point, or what else there is.
 //!
-//! `SpatiaLite`'s blob is described at <https://www.gaia-gis.it/gaia-sins/BLOB-Geometry.html>: a start
+//! SpatiaLite's blob is described at <https://www.gaia-gis.it/gaia-sins/BLOB-Geometry.html>: a start
 //! byte, the order of bytes, the reference system, a bounding box of four doubles, a mark, the
 //! geometry's type, its coordinates, and an end byte.
 
@@ -40,7 +40,7 @@ impl Geometry {
         }
     }
 
-    /// Reads `SpatiaLite`'s blob, written in hexadecimal.
+    /// Reads SpatiaLite's blob, written in hexadecimal.
     pub fn of_hex(text: &str) -> Self {
         // A shape may be large: of it no more is needed than what says that it is one.
         let digits = text.as_bytes();
@@ -129,7 +129,8 @@ mod tests {
         bytes.extend(number(1));
         bytes.extend([one, other].concat());
         bytes.push(END);
-        bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+        let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        digits.concat()
     }
 
     #[test]

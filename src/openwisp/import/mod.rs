@@ -9,7 +9,6 @@ mod database;
 mod geometry;
 mod login;
 mod network;
-mod password;
 mod people;
 mod places;
 

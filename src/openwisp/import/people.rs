@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::database::{Database, Row};
-use super::password::Password;
 use super::{ReadError, in_part, made_of};
 use crate::access::Permission;
 use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
+use crate::openwisp::password::phc_string;
 use crate::store::{
     Import, ImportKind, ImportedGroup, ImportedMembership, ImportedOrganization, ImportedUser,
 };
@@ -165,29 +165,16 @@ async fn read_users(
         let (id, username) = (row.text("id"), row.text("username"));
         let kind = ImportKind::Users;
         let permissions = take(&mut given, id, import, kind, username);
-        let password_hash = match Password::of(row.text("password")) {
-            Password::Hash(hash) => hash,
-            Password::None => {
-                import.remarks.push(in_part(
-                    kind,
-                    username,
-                    "has no password there, and none here",
-                ));
-                ""
-            }
-            Password::Other(algorithm) => {
-                let reason = format!(
-                    "without a password, which is hashed with {algorithm} there: set a new one"
-                );
-                import.remarks.push(in_part(kind, username, reason));
-                ""
-            }
-        };
+        let password_hash = phc_string(row.text("password"));
+        if password_hash.is_none() {
+            let reason = without_password(row.text("password"));
+            import.remarks.push(in_part(kind, username, reason));
+        }
         import.users.push(ImportedUser {
             id: UserId(row.uuid("id")?),
             username: username.to_owned(),
             email: row.text("email").to_owned(),
-            password_hash: password_hash.to_owned(),
+            password_hash: password_hash.unwrap_or_default(),
             is_active: row.flag("is_active")?,
             is_staff: row.flag("is_staff")?,
             is_superuser: row.flag("is_superuser")?,
@@ -198,6 +185,28 @@ async fn read_users(
         });
     }
     Ok(())
+}
+
+/// Why a user comes without a password. Of the hash only the name of a known algorithm is told: what
+/// is no hash may be anything.
+fn without_password(hash: &str) -> String {
+    const ALGORITHMS: [&str; 7] = [
+        "argon2",
+        "bcrypt",
+        "bcrypt_sha256",
+        "md5",
+        "pbkdf2_sha1",
+        "pbkdf2_sha256",
+        "scrypt",
+    ];
+    if hash.is_empty() || hash.starts_with('!') {
+        return "has no password there, and none here".to_owned();
+    }
+    let known = ALGORITHMS
+        .iter()
+        .find(|name| hash.split('$').next() == Some(name));
+    let algorithm = known.unwrap_or(&"something unknown");
+    format!("without the password, whose hash ({algorithm}) cannot be checked here: set a new one")
 }
 
 /// An account counts to the end of its last day: here, that of UTC.
@@ -232,4 +241,27 @@ async fn read_memberships(database: &mut Database, import: &mut Import) -> Resul
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn what_cannot_be_a_password_here_is_told_without_repeating_it() {
+        for (hash, clue) in [
+            ("", "no password there"),
+            ("!Yz8xJ2", "no password there"),
+            ("argon2$argon2id$v=19$s3cret", "(argon2)"),
+            ("pbkdf2_sha256$s3cret", "(pbkdf2_sha256)"),
+            ("s3cret", "(something unknown)"),
+            ("s3cret$s3cret", "(something unknown)"),
+        ] {
+            let reason = without_password(hash);
+            assert!(
+                reason.contains(clue) && !reason.contains("s3cret"),
+                "{reason}"
+            );
+        }
+    }
 }

@@ -34,9 +34,12 @@ async fn read_locations(database: &mut Database, import: &mut Import) -> Result<
     for row in database.rows(LOCATION, &columns).await? {
         let (id, name) = (row.uuid("id")?, row.text("name"));
         let geometry = row.optional("geometry").filter(|text| !text.is_empty());
-        let geometry = geometry.map(|text| match is_sqlite {
-            true => Geometry::of_hex(text),
-            false => Geometry::of_words(text),
+        let geometry = geometry.map(|text| {
+            if is_sqlite {
+                Geometry::of_hex(text)
+            } else {
+                Geometry::of_words(text)
+            }
         });
         match point(geometry) {
             Ok(geometry) => import.locations.push(ImportedLocation {

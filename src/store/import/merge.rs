@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    fn taken(base: Option<Value>, there: Value, here: Value) -> Option<Value> {
+    fn taken(base: Option<Value>, there: &Value, here: &Value) -> Option<Value> {
         let base = base.map(|value| fields(json!({"x": value})));
         let (there, here) = (fields(json!({"x": there})), fields(json!({"x": here})));
         let merge = Merge {
@@ -103,7 +103,7 @@ mod tests {
             (Some("a"), "b", "changed here", Some("b")),
             (Some("a"), "b", "b", None),
         ] {
-            let found = taken(base.map(Value::from), there.into(), here.into());
+            let found = taken(base.map(Value::from), &there.into(), &here.into());
             assert_eq!(found, expected.map(Value::from), "{base:?} {there} {here}");
         }
     }
@@ -111,10 +111,10 @@ mod tests {
     #[test]
     fn nothing_is_a_value_too() {
         assert_eq!(
-            taken(Some(json!("a")), Value::Null, json!("a")),
+            taken(Some(json!("a")), &Value::Null, &json!("a")),
             Some(Value::Null)
         );
-        assert_eq!(taken(Some(Value::Null), Value::Null, json!("a")), None);
+        assert_eq!(taken(Some(Value::Null), &Value::Null, &json!("a")), None);
         let (there, here) = (fields(json!({"x": null})), fields(json!({"x": "a"})));
         let merge = Merge {
             base: None,

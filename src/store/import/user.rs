@@ -18,10 +18,6 @@ use crate::event::{OrganizationId, Timestamp, UserId};
 
 /// A user there.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about a user, each a column of its own"
-)]
 pub struct ImportedUser {
     /// Identifier.
     pub id: UserId,
@@ -29,7 +25,7 @@ pub struct ImportedUser {
     pub username: String,
     /// Or empty.
     pub email: String,
-    /// As it is kept there, if it can be checked here; empty for none.
+    /// In PHC form, of an algorithm that can be checked here; empty for none.
     pub password_hash: String,
     /// An inactive user counts for nothing.
     pub is_active: bool,
@@ -263,10 +259,6 @@ impl ImportedMembership {
 }
 
 #[derive(sqlx::FromRow)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about a user, each a column of its own"
-)]
 struct UserRow {
     username: String,
     email: String,

@@ -150,6 +150,43 @@ over_both! {
         assert!(late.is_none(), "what has ended stays as it is");
     }
 
+    async fn all_that_a_node_left_is_ended_at_once(house: House) {
+        let node = NodeId::random();
+        let device = house.router().await;
+        let organization = house.store.organization(device.organization).await.unwrap();
+        for _ in 0..120 {
+            let device = house.device(&organization).await;
+            house.login(&organization, &device).await;
+            house.queue(&device).await;
+            house.claim(node).await.unwrap();
+        }
+        assert_eq!(house.store.end_own(node).await.unwrap(), 120);
+        assert_eq!(house.store.open_commands().await.unwrap(), (0, 0));
+    }
+
+    async fn a_host_key_holds_for_all_logins_of_the_device_at_that_port(house: House) {
+        let device = house.router().await;
+        let organization = house.store.organization(device.organization).await.unwrap();
+        let spare = house.login(&organization, &device).await;
+        house.queue(&device).await;
+        let keys = async || {
+            let node = NodeId::random();
+            let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+            house.store.give_back(node, job.command.id).await.unwrap();
+            let keys = job.logins.into_iter().map(|login| (login.host_key, login.is_own_key));
+            keys.collect::<Vec<_>>()
+        };
+        assert_eq!(keys().await, [(None, false), (None, false)]);
+        house.store.note_attempt(spare, Some("ssh-ed25519 AAAA"), None).await.unwrap();
+        let known = Some("ssh-ed25519 AAAA".to_owned());
+        assert_eq!(keys().await, [(known.clone(), false), (known, true)]);
+        let page = Page { number: 1, size: 1 };
+        let first = house.store.connections(Some(device.id), page).await.unwrap().rows[0].id;
+        let forget = ConnectionChange { forget_host_key: true, ..ConnectionChange::default() };
+        house.store.change_connection(first, forget).await.unwrap();
+        assert_eq!(keys().await, [(None, false), (None, false)], "forgotten by either");
+    }
+
     async fn a_lease_that_is_not_renewed_ends(house: House) {
         let device = house.router().await;
         let node = NodeId::random();
@@ -159,11 +196,29 @@ over_both! {
         house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
         assert_eq!(house.store.end_left_behind().await.unwrap(), 0);
         house.store.renew_claims(node, &[id], -1).await.unwrap();
-        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
         let sent = house.store.mark_sent(node, id, connection).await.unwrap();
-        assert!(sent.is_none(), "what has ended is not renewed: others may have ended the command");
+        assert!(sent.is_none(), "others may be about to end the command");
         assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
         assert!(house.now(&job.command).await.output.contains("was not run"));
+        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        assert_eq!(house.now(&job.command).await.status, CommandStatus::Failed);
+    }
+
+    async fn a_node_that_comes_back_from_an_outage_keeps_what_nobody_ended(house: House) {
+        let device = house.router().await;
+        let node = NodeId::random();
+        house.queue(&device).await;
+        let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
+        let (id, connection) = (job.command.id, job.logins[0].connection);
+        house.store.mark_sent(node, id, connection).await.unwrap().unwrap();
+        house.store.renew_claims(node, &[id], -1).await.unwrap();
+        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        assert_eq!(house.store.end_left_behind().await.unwrap(), 0);
+        let ending = Ending { status: CommandStatus::Success, exit_code: Some(0) };
+        let snapshot = job.command.clone().into();
+        let ended = house.store.end_command(node, &snapshot, piece(1, "all"), ending).await.unwrap();
+        assert!(ended.is_some());
+        assert_eq!(house.now(&job.command).await.output, "all");
     }
 
     async fn what_was_not_begun_is_given_back(house: House) {

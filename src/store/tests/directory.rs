@@ -119,3 +119,26 @@ over_both! {
         assert!(!owners.contains_key(&both[1]));
     }
 }
+
+over_both! {
+    async fn a_hash_is_replaced_only_while_it_is_the_one_that_was_checked(house: House) {
+        let account = user(house, NewAccount {
+            password_hash: Some("old".into()),
+            ..NewAccount::default()
+        }).await;
+        let record = async || {
+            let record = house.store.password_of(&account.username).await.unwrap();
+            record.unwrap()
+        };
+        let shown = record().await.proves;
+        house.store.replace_password_hash(shown, "another", "new").await.unwrap();
+        assert_eq!(record().await.password_hash, "old");
+        house.store.replace_password_hash(shown, "old", "new").await.unwrap();
+        assert_eq!(record().await.password_hash, "new");
+        assert_eq!(record().await.proves, shown, "the same password, so nothing ends");
+        let changed = AccountChange { password_hash: Some("set".into()), ..AccountChange::default() };
+        set(house, &account, changed).await;
+        house.store.replace_password_hash(shown, "set", "new").await.unwrap();
+        assert_eq!(record().await.password_hash, "set", "another password was set meanwhile");
+    }
+}

@@ -5,7 +5,7 @@ use pkcs8::der::Encode;
 use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Params, Pbkdf2Prf, Salt, ScryptParams};
 
-use super::super::{KeyError, check_private_key};
+use super::super::{KeyError, LoginSecret, PublicKeyInfo, open_private_key};
 use super::servers::{generate_key, run};
 
 struct Keys(tempfile::TempDir);
@@ -59,6 +59,10 @@ impl Keys {
     }
 }
 
+fn check_private_key(pem: &str, passphrase: Option<&str>) -> Result<PublicKeyInfo, KeyError> {
+    open_private_key(pem, passphrase).map(|opened| opened.public)
+}
+
 #[test]
 fn each_kind_in_each_form_is_read() {
     let keys = Keys::new();
@@ -108,8 +112,21 @@ fn a_passphrase_opens_an_encrypted_key() {
     keys.generate("c", "rsa", None);
     let pkcs1 = keys.convert("c", "PEM", "open sesame");
     for (text, name) in [(openssh, "a"), (pkcs8, "b"), (pkcs1, "c")] {
-        let info = check_private_key(&text, Some("open sesame")).unwrap();
-        assert_eq!(info.fingerprint, keys.fingerprint(name));
+        let opened = open_private_key(&text, Some("open sesame")).unwrap();
+        assert_eq!(opened.public.fingerprint, keys.fingerprint(name));
+        let LoginSecret::PrivateKey {
+            pem,
+            passphrase: None,
+        } = opened.secret
+        else {
+            panic!("its passphrase is kept");
+        };
+        let kept = check_private_key(&pem, None).unwrap();
+        assert_eq!(
+            kept.fingerprint,
+            keys.fingerprint(name),
+            "opened once and for all"
+        );
         assert_eq!(
             check_private_key(&text, None),
             Err(KeyError::PassphraseNeeded)
