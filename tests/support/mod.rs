@@ -5,12 +5,14 @@
 //!   its command line.
 //! - [`Client`]: REST as nobody, as a browser's session or with a token.
 //! - [`Socket`]: a WebSocket client; [`Raw`]: bytes on a TCP connection, for what no client sends.
+//! - [`openwisp`]: a real OpenWISP, and databases of it to import.
 //! - [`ssh`]: SSH servers, the devices that commands run on.
 //! - [`Seed`]: organizations, users, devices and locations made by the command line.
 //! - [`eventually`]: waits for a condition. Nothing here sleeps to let something happen; that
 //!   *nothing* happened is shown by a later event that does arrive.
 
 mod http;
+pub mod openwisp;
 mod postgres;
 mod raw;
 mod seed;
