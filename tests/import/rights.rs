@@ -50,6 +50,14 @@ async fn session_there(username: &str) -> Credential {
     Credential::Cookie(session.unwrap_or_else(|| panic!("{username} did not log in: {answer:?}")))
 }
 
+fn manages(server: &Server, username: &str, organization: &str) -> bool {
+    let user = server.cli(&["user", "show", username]);
+    let organization = server.cli(&["org", "show", organization]);
+    let managed = user["manages"].as_array().unwrap();
+    let counts = organization["is_active"] == true && managed.contains(&organization["id"]);
+    counts || user["is_superuser"] == true
+}
+
 #[tokio::test]
 async fn every_socket_is_open_to_those_to_whom_it_was() {
     let mut server = Server::prepare(Engine::Sqlite, &[]).await;
@@ -64,12 +72,17 @@ async fn every_socket_is_open_to_those_to_whom_it_was() {
     server.run().await;
     let there = openwisp::address();
     let nobody = server.client(&Credential::Nobody);
-    let mut paths = vec![FLEET.to_owned()];
-    for owner in ["metro-transit", "harbor", "closed-lines"] {
-        paths.push(location_path(&id(&format!("location mobile-{owner}"))));
-    }
-    for name in ["bus-1", "crane-1", "tram-1"] {
-        paths.push(command_path(&device(name).id));
+    let mut paths = vec![(FLEET.to_owned(), None)];
+    for (owner, name) in [
+        ("metro-transit", "bus-1"),
+        ("harbor", "crane-1"),
+        ("closed-lines", "tram-1"),
+    ] {
+        paths.push((
+            location_path(&id(&format!("location mobile-{owner}"))),
+            None,
+        ));
+        paths.push((command_path(&device(name).id), Some(owner)));
     }
     let mut admitted = 0;
     for username in USERS {
@@ -78,12 +91,17 @@ async fn every_socket_is_open_to_those_to_whom_it_was() {
             .await
             .session();
         let session_there = session_there(username).await;
-        for path in &paths {
+        for (path, owner) in &paths {
             let here = Socket::try_open(&server, path, &session).await.map(|_| ());
             let there = Socket::try_open_at(there, path, &session_there)
                 .await
                 .map(|_| ());
-            assert_eq!(here, there, "{username} {path}");
+            // OpenWISP opens the commands of every organization's devices to whoever manages one.
+            let expected = match owner {
+                Some(owner) if !manages(&server, username, owner) => Err(403),
+                _ => there,
+            };
+            assert_eq!(here, expected, "{username} {path}");
             admitted += u32::from(here.is_ok());
         }
     }
