@@ -8,7 +8,11 @@
 //! is called after the commit and before the next write may begin, on PostgreSQL a `NOTIFY` is
 //! part of the transaction. Both keep the order of commits.
 
+mod account;
+mod administration;
 mod audit;
+mod batch;
+mod batch_device;
 mod changes;
 mod command;
 mod connection;
@@ -27,10 +31,13 @@ mod job;
 mod key;
 mod lease;
 mod location;
+mod new_batch;
 mod organization;
 mod password;
 mod queue;
 mod retention;
+mod runnable;
+mod selection;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -40,7 +47,11 @@ mod transaction;
 mod user;
 mod vault;
 
+pub use account::{Account, UserFilter};
+pub use administration::Administration;
 pub use audit::{Actor, AuditEntry, AuditFilter};
+pub use batch::{Batch, BatchFilter, BatchStatus};
+pub use batch_device::{BatchDevice, Progress, ResultStatus, UnknownStatus};
 pub use changes::{ChangedCommand, ChangedLocation, Changes, Position, SinceScope};
 pub use command::{Cancelled, Command, NewCommand, SecretInput};
 pub use connection::{Connection, ConnectionChange, NewConnection};
@@ -61,12 +72,14 @@ pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
-pub use organization::{Organization, OrganizationChange};
+pub use new_batch::{Draft, NewBatch};
+pub use organization::{NewOrganization, Organization, OrganizationChange, Place};
 pub use queue::{Ending, Piece};
 pub use retention::Keep;
+pub use selection::Selection;
 pub use session::Session;
 pub use token::Token;
-pub use user::{Account, AccountChange, NewAccount, PasswordRecord, Proved};
+pub use user::{AccountChange, NewAccount, PasswordRecord, Proved};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

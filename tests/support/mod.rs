@@ -3,6 +3,7 @@
 //!
 //! - [`Server`]: `fleetwire serve` on a data directory (SQLite) or a fresh PostgreSQL database, and
 //!   its command line.
+//! - [`Database`]: what is in its database, past the server.
 //! - [`Client`]: REST as nobody, as a browser's session or with a token.
 //! - [`Socket`]: a WebSocket client; [`Raw`]: bytes on a TCP connection, for what no client sends.
 //! - [`openwisp`]: a real OpenWISP, and databases of it to import.
@@ -11,6 +12,7 @@
 //! - [`eventually`]: waits for a condition. Nothing here sleeps to let something happen; that
 //!   *nothing* happened is shown by a later event that does arrive.
 
+mod database;
 mod http;
 pub mod openwisp;
 mod postgres;
@@ -21,6 +23,7 @@ mod socket;
 pub mod ssh;
 mod wait;
 
+pub use database::Database;
 pub use http::{Answer, Client};
 pub use postgres::Straggler;
 pub use raw::{Head, Raw, RawFrame, frame};

@@ -27,8 +27,16 @@ pub(super) async fn read(database: &mut Database, import: &mut Import) -> Result
 }
 
 async fn read_organizations(database: &mut Database, import: &mut Import) -> Result<(), ReadError> {
-    // Its description, e-mail address and URL would be three more columns here.
-    let columns = ["id", "name", "slug", "is_active", "created"];
+    let columns = [
+        "id",
+        "name",
+        "slug",
+        "is_active",
+        "description",
+        "email",
+        "url",
+        "created",
+    ];
     for row in database
         .rows("openwisp_users_organization", &columns)
         .await?
@@ -38,6 +46,9 @@ async fn read_organizations(database: &mut Database, import: &mut Import) -> Res
             name: row.text("name").to_owned(),
             slug: row.text("slug").to_owned(),
             is_active: row.flag("is_active")?,
+            description: row.text("description").to_owned(),
+            email: row.text("email").to_owned(),
+            url: row.text("url").to_owned(),
             created: row.instant("created")?,
         });
     }
@@ -146,11 +157,12 @@ async fn read_users(
             .or_default()
             .push(group.0);
     }
-    // First and last name would be two more here.
     let mut columns = vec![
         "id",
         "username",
         "email",
+        "first_name",
+        "last_name",
         "password",
         "is_active",
         "is_staff",
@@ -174,6 +186,8 @@ async fn read_users(
             id: UserId(row.uuid("id")?),
             username: username.to_owned(),
             email: row.text("email").to_owned(),
+            first_name: row.text("first_name").to_owned(),
+            last_name: row.text("last_name").to_owned(),
             password_hash: password_hash.unwrap_or_default(),
             is_active: row.flag("is_active")?,
             is_staff: row.flag("is_staff")?,

@@ -144,7 +144,7 @@ impl Imported for ImportedCredential {
         run.write
             .insert_credential(self.id, organization, &new, self.secret.kind(), sealed)
             .await?;
-        Ok(())
+        run.note("add", self).await
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
@@ -168,7 +168,7 @@ impl Imported for ImportedCredential {
         run.write
             .update_credential(self.id, &change, sealed)
             .await?;
-        Ok(())
+        run.note("change", self).await
     }
 }
 
@@ -216,7 +216,7 @@ impl Imported for ImportedConnection {
             is_enabled: self.is_enabled,
         };
         run.write.insert_connection(self.id, new).await?;
-        Ok(())
+        run.note("add", self).await
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
@@ -226,7 +226,7 @@ impl Imported for ImportedConnection {
             forget_host_key: false,
         };
         run.write.update_connection(self.id, change).await?;
-        Ok(())
+        run.note("change", self).await
     }
 }
 

@@ -134,7 +134,7 @@ impl Imported for ImportedDevice {
         run.write
             .insert_device(self.id, organization, &self.key, &new)
             .await?;
-        Ok(())
+        run.note("add", self).await
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
@@ -155,7 +155,7 @@ impl Imported for ImportedDevice {
             run.write.part(self.id).await?;
         }
         run.write.update_device(self.id, &change).await?;
-        Ok(())
+        run.note("change", self).await
     }
 }
 
@@ -197,11 +197,13 @@ impl Imported for ImportedPlace {
     }
 
     async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
-        run.write.put_device_at(self.device, self.location).await
+        run.write.put_device_at(self.device, self.location).await?;
+        run.note("add", self).await
     }
 
     async fn alter(&self, run: &mut Run, _: &Merge<'_>) -> Result<(), StoreError> {
-        run.write.put_device_at(self.device, self.location).await
+        run.write.put_device_at(self.device, self.location).await?;
+        run.note("change", self).await
     }
 }
 

@@ -4,11 +4,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::super::StoreError;
-use super::super::group::{GIVE_GROUP, TAKE_GROUP, check, known, taken};
+use super::super::group::GroupChange;
 use super::super::transaction::on_write;
 use super::ImportKind;
 use super::merge::{Fields, Merge, fields};
 use super::run::{Imported, Run};
+use crate::access::Permission;
 use crate::event::{GroupId, Timestamp};
 
 /// A group there.
@@ -73,38 +74,24 @@ impl Imported for ImportedGroup {
     }
 
     async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
-        check(&self.name)?;
-        let made = on_write!(run.write, connection => {
-            sqlx::query("INSERT INTO groups (id, name) VALUES ($1, $2)")
-                .bind(self.id)
-                .bind(&self.name)
-                .execute(connection)
-                .await
-                .map(|_| ())
-        });
-        made.map_err(taken)?;
         run.found_group(self.id.0, self.id);
-        run.write
-            .permit(GIVE_GROUP, self.id.0, &known(&self.permissions))
-            .await
+        let permissions = known(&self.permissions);
+        run.write.add_group(self.id, &self.name, &permissions).await
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
         let id = run.group_here(self.id.0);
-        if let Some(name) = merge.take::<String>("name") {
-            check(&name)?;
-            let altered = on_write!(run.write, connection => {
-                sqlx::query("UPDATE groups SET name = $2 WHERE id = $1")
-                    .bind(id)
-                    .bind(name)
-                    .execute(connection)
-                    .await
-                    .map(|_| ())
-            });
-            altered.map_err(taken)?;
-        }
-        let (added, removed) = merge.difference::<String>("permissions");
-        run.write.permit(GIVE_GROUP, id.0, &known(&added)).await?;
-        run.write.permit(TAKE_GROUP, id.0, &known(&removed)).await
+        let (given, taken) = merge.difference::<String>("permissions");
+        let change = GroupChange {
+            name: merge.take("name"),
+            add_permissions: known(&given),
+            remove_permissions: known(&taken),
+        };
+        run.write.change_group(id, &change).await
     }
+}
+
+/// The permissions of these names.
+pub(super) fn known(names: &[String]) -> Vec<Permission> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
 }

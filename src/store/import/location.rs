@@ -105,7 +105,7 @@ impl Imported for ImportedLocation {
         run.write.existing_organization(new.organization).await?;
         let row = run.write.insert_location(self.id, &new).await?;
         run.write.moved_if_located(&row);
-        Ok(())
+        run.note("add", self).await
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
@@ -123,7 +123,7 @@ impl Imported for ImportedLocation {
             run.write.clear_location(self.id).await?;
         }
         run.write.alter_location(self.id, &change).await?;
-        Ok(())
+        run.note("change", self).await
     }
 }
 

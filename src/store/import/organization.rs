@@ -3,15 +3,13 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::organization::{check, taken};
+use super::super::StoreError;
+use super::super::organization::{NewOrganization, Organization, OrganizationChange};
 use super::super::transaction::on_write;
-use super::super::{FieldErrors, StoreError};
 use super::ImportKind;
 use super::merge::{Fields, Merge, fields};
 use super::run::{Imported, Run};
 use crate::event::{OrganizationId, Timestamp};
-
-const SLUG: usize = 200;
 
 /// A tenant there.
 #[derive(Clone, Debug)]
@@ -24,6 +22,12 @@ pub struct ImportedOrganization {
     pub slug: String,
     /// An inactive one counts for nothing.
     pub is_active: bool,
+    /// Free text.
+    pub description: String,
+    /// Or empty.
+    pub email: String,
+    /// Or empty.
+    pub url: String,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -49,67 +53,50 @@ impl Imported for ImportedOrganization {
     }
 
     fn there(&self) -> Fields {
-        shown(&self.name, &self.slug, self.is_active)
+        fields(json!({
+            "name": self.name,
+            "slug": self.slug,
+            "is_active": self.is_active,
+            "description": self.description,
+            "email": self.email,
+            "url": self.url,
+        }))
     }
 
     async fn here(&self, run: &mut Run) -> Result<Option<Fields>, StoreError> {
-        let found: Option<(String, String, bool)> = on_write!(run.write, connection => {
-            sqlx::query_as("SELECT name, slug, is_active FROM organization WHERE id = $1")
+        let found: Option<Organization> = on_write!(run.write, connection => {
+            sqlx::query_as("SELECT * FROM organization WHERE id = $1")
                 .bind(self.id)
                 .fetch_optional(connection)
                 .await?
         });
-        Ok(found.map(|(name, slug, is_active)| shown(&name, &slug, is_active)))
+        // Its own fields, by the same names.
+        Ok(found.map(|row| fields(json!(row))))
     }
 
     async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
-        check(&self.name)?;
-        check_slug(&self.slug)?;
-        let made = on_write!(run.write, connection => {
-            sqlx::query(
-                "INSERT INTO organization (id, name, slug, is_active, created, modified)
-                 VALUES ($1, $2, $3, $4, $5, $5)",
-            )
-            .bind(self.id)
-            .bind(&self.name)
-            .bind(&self.slug)
-            .bind(self.is_active)
-            .bind(Timestamp::now())
-            .execute(connection)
-            .await
-            .map(|_| ())
-        });
-        made.map_err(taken)
+        let new = NewOrganization {
+            name: self.name.clone(),
+            slug: Some(self.slug.clone()),
+            is_active: Some(self.is_active),
+            description: self.description.clone(),
+            email: self.email.clone(),
+            url: self.url.clone(),
+        };
+        run.write.add_organization(self.id, &new).await?;
+        Ok(())
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
-        let (name, slug) = (merge.take::<String>("name"), merge.take::<String>("slug"));
-        check(name.as_deref().unwrap_or(&self.name))?;
-        check_slug(slug.as_deref().unwrap_or(&self.slug))?;
-        let altered = on_write!(run.write, connection => {
-            sqlx::query(
-                "UPDATE organization SET name = COALESCE($2, name), slug = COALESCE($3, slug),
-                     is_active = COALESCE($4, is_active), modified = $5 WHERE id = $1",
-            )
-            .bind(self.id)
-            .bind(name)
-            .bind(slug)
-            .bind(merge.take::<bool>("is_active"))
-            .bind(Timestamp::now())
-            .execute(connection)
-            .await
-            .map(|_| ())
-        });
-        altered.map_err(taken)
+        let change = OrganizationChange {
+            name: merge.take("name"),
+            slug: merge.take("slug"),
+            is_active: merge.take("is_active"),
+            description: merge.take("description"),
+            email: merge.take("email"),
+            url: merge.take("url"),
+        };
+        run.write.change_organization(self.id, &change).await?;
+        Ok(())
     }
-}
-
-fn shown(name: &str, slug: &str, is_active: bool) -> Fields {
-    fields(json!({"name": name, "slug": slug, "is_active": is_active}))
-}
-
-fn check_slug(slug: &str) -> Result<(), FieldErrors> {
-    let mut errors = FieldErrors::default();
-    errors.check_name("slug", slug, SLUG);
-    errors.into_result()
 }

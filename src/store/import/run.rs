@@ -59,7 +59,7 @@ pub(super) struct Run {
 
 impl Run {
     pub async fn begin(store: &Store, import: &Import, apply: bool) -> Result<Self, StoreError> {
-        let mut write = store.write().await?;
+        let mut write = store.write_people().await?;
         let remembered = write.remembered(import.source).await?;
         let mut run = Self {
             write,
@@ -148,7 +148,6 @@ impl Run {
                 if let Some(table) = T::TABLE {
                     self.write.date(table, row.id(), row.created()).await?;
                 }
-                self.note("add", T::KIND, row.id(), row.name()).await?;
                 Outcome::New
             }
             Some(here) => {
@@ -159,7 +158,6 @@ impl Run {
                 };
                 if merge.is_needed() {
                     row.alter(self, &merge).await?;
-                    self.note("change", T::KIND, row.id(), row.name()).await?;
                     Outcome::Changed
                 } else {
                     Outcome::Unchanged
@@ -190,7 +188,7 @@ impl Run {
             match name {
                 Some(name) if kind.is_relation() => {
                     self.write.unrelate(kind, &fields).await?;
-                    self.note("delete", kind, id, &name).await?;
+                    self.write.audit("delete", kind.model(), id, &name).await?;
                     self.counts.entry(kind).or_default().removed += 1;
                 }
                 Some(name) => {
@@ -226,18 +224,10 @@ impl Run {
         self.groups.insert(there, here);
     }
 
-    async fn note(
-        &mut self,
-        action: &str,
-        kind: ImportKind,
-        id: Uuid,
-        name: &str,
-    ) -> Result<(), StoreError> {
-        let id = match kind {
-            ImportKind::Groups => self.group_here(id).0,
-            _ => id,
-        };
-        self.write.audit(action, kind.model(), id, name).await
+    /// Notes in the audit log what was done with a thing, where what did it does not.
+    pub async fn note<T: Imported>(&mut self, action: &str, row: &T) -> Result<(), StoreError> {
+        let model = T::KIND.model();
+        self.write.audit(action, model, row.id(), row.name()).await
     }
 
     fn leave_out(&mut self, kind: ImportKind, id: Uuid, name: &str, reason: String) {

@@ -4,17 +4,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::StoreError;
-use super::super::group::known;
 use super::super::transaction::{Write, on_write};
-use super::super::user::{
-    AccountChange, GIVE_USER, JOIN_AS_MANAGER, JOIN_AS_MEMBER, JOIN_GROUP, LEAVE_GROUP, TAKE_USER,
-    check, taken,
-};
+use super::super::user::{AccountChange, JOIN_AS_MANAGER, JOIN_AS_MEMBER, NewAccount};
 use super::ImportKind;
+use super::group::known;
 use super::memory::digest;
 use super::merge::{Fields, Merge, fields};
 use super::run::{Imported, Run};
-use crate::event::{OrganizationId, Timestamp, UserId};
+use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 
 /// A user there.
 #[derive(Clone, Debug)]
@@ -23,8 +20,12 @@ pub struct ImportedUser {
     pub id: UserId,
     /// The name used to log in.
     pub username: String,
-    /// Or empty.
+    /// Or empty; nobody else's.
     pub email: String,
+    /// Or empty.
+    pub first_name: String,
+    /// Or empty.
+    pub last_name: String,
     /// In PHC form, of an algorithm that can be checked here; empty for none.
     pub password_hash: String,
     /// An inactive user counts for nothing.
@@ -78,11 +79,12 @@ impl Imported for ImportedUser {
         Vec::new()
     }
 
-    // What is a fact of the account's own (a name, a description) has its line here and in `UserRow`.
     fn there(&self) -> Fields {
         fields(json!({
             "username": self.username,
             "email": self.email,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
             // The hash is salted: its digest gives nothing away.
             "password": digest(self.password_hash.as_bytes()),
             "is_active": self.is_active,
@@ -119,6 +121,8 @@ impl Imported for ImportedUser {
         Ok(Some(fields(json!({
             "username": row.username,
             "email": row.email,
+            "first_name": row.first_name,
+            "last_name": row.last_name,
             "password": digest(row.password_hash.as_bytes()),
             "is_active": row.is_active,
             "is_staff": row.is_staff,
@@ -130,62 +134,44 @@ impl Imported for ImportedUser {
     }
 
     async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
-        check(Some(&self.username), Some(&self.email))?;
-        let write = &mut run.write;
-        let made = on_write!(write, connection => {
-            sqlx::query(
-                "INSERT INTO users (id, username, email, password_hash, password_version, is_active,
-                     is_staff, is_superuser, expires, created, modified)
-                 VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $9)",
-            )
-            .bind(self.id)
-            .bind(&self.username)
-            .bind(&self.email)
-            .bind(&self.password_hash)
-            .bind(self.is_active)
-            .bind(self.is_staff)
-            .bind(self.is_superuser)
-            .bind(self.expires)
-            .bind(Timestamp::now())
-            .execute(connection)
-            .await
-            .map(|_| ())
-        });
-        made.map_err(taken)?;
-        write
-            .permit(GIVE_USER, self.id.0, &known(&self.permissions))
-            .await?;
-        write
-            .relate(JOIN_GROUP, self.id, self.groups.iter().copied())
-            .await
+        let new = NewAccount {
+            username: self.username.clone(),
+            email: self.email.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            password_hash: Some(self.password_hash.clone()),
+            is_active: Some(self.is_active),
+            is_staff: self.is_staff,
+            is_superuser: self.is_superuser,
+            expires: self.expires,
+            permissions: known(&self.permissions),
+            groups: self.groups.iter().copied().map(GroupId).collect(),
+            ..NewAccount::default()
+        };
+        run.write.add_user(self.id, &new).await
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
         let new_password = merge.take::<Value>("password").is_some();
+        let (given, taken) = merge.difference::<String>("permissions");
+        let (joined, left) = merge.difference("groups");
         let change = AccountChange {
             username: merge.take("username"),
             email: merge.take("email"),
+            first_name: merge.take("first_name"),
+            last_name: merge.take("last_name"),
             password_hash: new_password.then(|| self.password_hash.clone()),
             is_active: merge.take("is_active"),
             is_staff: merge.take("is_staff"),
             is_superuser: merge.take("is_superuser"),
             expires: merge.take("expires"),
+            add_permissions: known(&given),
+            remove_permissions: known(&taken),
+            add_groups: joined,
+            remove_groups: left,
             ..AccountChange::default()
         };
-        check(change.username.as_deref(), change.email.as_deref())?;
-        let write = &mut run.write;
-        write.update_user(self.id, &change).await?;
-        if new_password {
-            write.end_logins(self.id).await?;
-        }
-        let (given, taken) = merge.difference::<String>("permissions");
-        write.permit(GIVE_USER, self.id.0, &known(&given)).await?;
-        write.permit(TAKE_USER, self.id.0, &known(&taken)).await?;
-        let (joined, left) = merge.difference::<Uuid>("groups");
-        write
-            .relate(JOIN_GROUP, self.id, joined.into_iter())
-            .await?;
-        write.relate(LEAVE_GROUP, self.id, left.into_iter()).await
+        run.write.change_user(self.id, &change).await
     }
 }
 
@@ -238,11 +224,13 @@ impl Imported for ImportedMembership {
     }
 
     async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
-        self.join(&mut run.write).await
+        self.join(&mut run.write).await?;
+        run.note("add", self).await
     }
 
     async fn alter(&self, run: &mut Run, _: &Merge<'_>) -> Result<(), StoreError> {
-        self.join(&mut run.write).await
+        self.join(&mut run.write).await?;
+        run.note("change", self).await
     }
 }
 
@@ -253,8 +241,7 @@ impl ImportedMembership {
         } else {
             JOIN_AS_MEMBER
         };
-        let organization = std::iter::once(self.organization.0);
-        write.relate(sql, self.user, organization).await
+        write.relate(sql, self.user, &[self.organization.0]).await
     }
 }
 
@@ -262,6 +249,8 @@ impl ImportedMembership {
 struct UserRow {
     username: String,
     email: String,
+    first_name: String,
+    last_name: String,
     password_hash: String,
     is_active: bool,
     is_staff: bool,
