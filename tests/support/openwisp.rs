@@ -53,6 +53,7 @@ impl Database {
         let output = python()
             .args(["-m", "django", "shell", "--command", &script])
             .env("OPENWISP_DATABASE", &self.url)
+            .env("OPENWISP_PREFIX", &self.url)
             .output()
             .expect("Python starts");
         let errors = String::from_utf8_lossy(&output.stderr);

@@ -1,7 +1,6 @@
 //! SSH login data that is imported, and which devices use it.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::super::connection::{Connection, ConnectionChange, NewConnection};
 use super::super::credential::{CredentialChange, LoginSecret, NewCredential, plain};
@@ -10,7 +9,7 @@ use super::super::{FieldErrors, StoreError};
 use super::ImportKind;
 use super::memory::{SECRET, digest};
 use super::merge::{Fields, Merge, fields};
-use super::run::{Imported, Run};
+use super::run::{Head, Imported, Run};
 use crate::event::{ConnectionId, CredentialId, DeviceId, OrganizationId, Timestamp};
 
 /// SSH login data there.
@@ -72,22 +71,14 @@ impl ImportedCredential {
 
 impl Imported for ImportedCredential {
     const KIND: ImportKind = ImportKind::Credentials;
-    const TABLE: Option<&'static str> = Some("credential");
 
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        vec![(ImportKind::Organizations, self.organization.0)]
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id.0,
+            name: &self.name,
+            made: Some(("credential", self.created)),
+            needs: vec![(ImportKind::Organizations, self.organization.0)],
+        }
     }
 
     fn there(&self) -> Fields {
@@ -174,25 +165,17 @@ impl Imported for ImportedCredential {
 
 impl Imported for ImportedConnection {
     const KIND: ImportKind = ImportKind::Connections;
-    const TABLE: Option<&'static str> = Some("connection");
 
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        vec![
-            (ImportKind::Devices, self.device.0),
-            (ImportKind::Credentials, self.credential.0),
-        ]
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id.0,
+            name: &self.name,
+            made: Some(("connection", self.created)),
+            needs: vec![
+                (ImportKind::Devices, self.device.0),
+                (ImportKind::Credentials, self.credential.0),
+            ],
+        }
     }
 
     fn there(&self) -> Fields {

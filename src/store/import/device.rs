@@ -8,7 +8,7 @@ use super::super::transaction::{Write, on_write};
 use super::super::{FieldErrors, StoreError};
 use super::ImportKind;
 use super::merge::{Fields, Merge, fields};
-use super::run::{Imported, Run};
+use super::run::{Head, Imported, Run};
 use crate::event::{DeviceId, LocationId, OrganizationId, Timestamp};
 
 /// A device there.
@@ -80,22 +80,14 @@ impl ImportedDevice {
 
 impl Imported for ImportedDevice {
     const KIND: ImportKind = ImportKind::Devices;
-    const TABLE: Option<&'static str> = Some("device");
 
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        vec![(ImportKind::Organizations, self.organization.0)]
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id.0,
+            name: &self.name,
+            made: Some(("device", self.created)),
+            needs: vec![(ImportKind::Organizations, self.organization.0)],
+        }
     }
 
     fn there(&self) -> Fields {
@@ -161,25 +153,17 @@ impl Imported for ImportedDevice {
 
 impl Imported for ImportedPlace {
     const KIND: ImportKind = ImportKind::DeviceLocations;
-    const TABLE: Option<&'static str> = None;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn created(&self) -> Timestamp {
-        Timestamp(0)
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        vec![
-            (ImportKind::Devices, self.device.0),
-            (ImportKind::Locations, self.location.0),
-        ]
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id,
+            name: &self.name,
+            made: None,
+            needs: vec![
+                (ImportKind::Devices, self.device.0),
+                (ImportKind::Locations, self.location.0),
+            ],
+        }
     }
 
     fn there(&self) -> Fields {

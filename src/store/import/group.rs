@@ -1,16 +1,15 @@
 //! Groups that are imported. One of the same name here is taken for the same.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::super::StoreError;
 use super::super::group::GroupChange;
 use super::super::transaction::on_write;
 use super::ImportKind;
 use super::merge::{Fields, Merge, fields};
-use super::run::{Imported, Run};
+use super::run::{Head, Imported, Run};
 use crate::access::Permission;
-use crate::event::{GroupId, Timestamp};
+use crate::event::GroupId;
 
 /// A group there.
 #[derive(Clone, Debug)]
@@ -25,22 +24,14 @@ pub struct ImportedGroup {
 
 impl Imported for ImportedGroup {
     const KIND: ImportKind = ImportKind::Groups;
-    const TABLE: Option<&'static str> = None;
 
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn created(&self) -> Timestamp {
-        Timestamp(0)
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        Vec::new()
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id.0,
+            name: &self.name,
+            made: None,
+            needs: Vec::new(),
+        }
     }
 
     fn there(&self) -> Fields {

@@ -1,14 +1,13 @@
 //! Locations that are imported.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::super::location::{LocationChange, NewLocation, check_geometry};
 use super::super::transaction::{Write, on_write};
 use super::super::{FieldErrors, StoreError};
 use super::ImportKind;
 use super::merge::{Fields, Merge, fields};
-use super::run::{Imported, Run};
+use super::run::{Head, Imported, Run};
 use crate::event::{LocationId, LocationType, OrganizationId, Point, Timestamp};
 
 /// A location there.
@@ -48,22 +47,14 @@ impl ImportedLocation {
 
 impl Imported for ImportedLocation {
     const KIND: ImportKind = ImportKind::Locations;
-    const TABLE: Option<&'static str> = Some("location");
 
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        vec![(ImportKind::Organizations, self.organization.0)]
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id.0,
+            name: &self.name,
+            made: Some(("location", self.created)),
+            needs: vec![(ImportKind::Organizations, self.organization.0)],
+        }
     }
 
     fn there(&self) -> Fields {

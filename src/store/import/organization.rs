@@ -1,14 +1,13 @@
 //! Tenants that are imported.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::super::StoreError;
 use super::super::organization::{NewOrganization, Organization, OrganizationChange};
 use super::super::transaction::on_write;
 use super::ImportKind;
 use super::merge::{Fields, Merge, fields};
-use super::run::{Imported, Run};
+use super::run::{Head, Imported, Run};
 use crate::event::{OrganizationId, Timestamp};
 
 /// A tenant there.
@@ -34,22 +33,14 @@ pub struct ImportedOrganization {
 
 impl Imported for ImportedOrganization {
     const KIND: ImportKind = ImportKind::Organizations;
-    const TABLE: Option<&'static str> = Some("organization");
 
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        Vec::new()
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id.0,
+            name: &self.name,
+            made: Some(("organization", self.created)),
+            needs: Vec::new(),
+        }
     }
 
     fn there(&self) -> Fields {

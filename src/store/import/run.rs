@@ -12,18 +12,21 @@ use super::merge::{Fields, Merge};
 use super::{Import, ImportCount, ImportKind, ImportRemark, ImportReport, Matter};
 use crate::event::{GroupId, Timestamp};
 
+/// What tells a thing from others, and what it depends on.
+pub(super) struct Head<'a> {
+    pub id: Uuid,
+    pub name: &'a str,
+    /// The table and time of what is listed by when it was made.
+    pub made: Option<(&'static str, Timestamp)>,
+    /// What it cannot be without.
+    pub needs: Vec<(ImportKind, Uuid)>,
+}
+
 /// A thing that is brought in.
 pub(super) trait Imported {
     const KIND: ImportKind;
-    /// Where its row is, if it has an id and a time of its own.
-    const TABLE: Option<&'static str>;
 
-    fn id(&self) -> Uuid;
-    fn name(&self) -> &str;
-    /// When it was made there.
-    fn created(&self) -> Timestamp;
-    /// What it cannot be without.
-    fn needs(&self) -> Vec<(ImportKind, Uuid)>;
+    fn head(&self) -> Head<'_>;
     /// As it is there.
     fn there(&self) -> Fields;
     /// What is secret of it.
@@ -88,7 +91,7 @@ impl Run {
     /// Brings the things of one kind in. One that another one stands in the way of is tried again
     /// behind the others: that one may have given way.
     pub async fn bring<T: Imported>(&mut self, rows: &[T]) -> Result<(), StoreError> {
-        self.seen.extend(rows.iter().map(T::id));
+        self.seen.extend(rows.iter().map(|row| row.head().id));
         let mut refused = Vec::new();
         for row in rows {
             if self.try_one(row).await?.is_some() {
@@ -97,7 +100,8 @@ impl Run {
         }
         for row in refused {
             if let Some(reason) = self.try_one(row).await? {
-                self.leave_out(T::KIND, row.id(), row.name(), reason);
+                let Head { id, name, .. } = row.head();
+                self.leave_out(T::KIND, id, name, reason);
             }
         }
         self.follow_the_gone(T::KIND).await
@@ -105,10 +109,8 @@ impl Run {
 
     /// Brings one thing in, or answers with the reason why not.
     async fn try_one<T: Imported>(&mut self, row: &T) -> Result<Option<String>, StoreError> {
-        let missing = row
-            .needs()
-            .into_iter()
-            .find(|need| self.left_out.contains(need));
+        let mut needs = row.head().needs.into_iter();
+        let missing = needs.find(|need| self.left_out.contains(need));
         if let Some((kind, _)) = missing {
             return Ok(Some(format!(
                 "it belongs to one of the {kind} that are left out"
@@ -136,17 +138,15 @@ impl Run {
     }
 
     async fn one<T: Imported>(&mut self, row: &T) -> Result<Outcome, StoreError> {
+        let Head { id, made, .. } = row.head();
         let (there, here) = (row.there(), row.here(self).await?);
-        let base = self
-            .remembered
-            .get(&row.id())
-            .map(|known| known.fields.clone());
+        let base = self.remembered.get(&id).map(|known| known.fields.clone());
         let is_known = base.as_ref() == Some(&there);
         let outcome = match here {
             None => {
                 row.make(self).await?;
-                if let Some(table) = T::TABLE {
-                    self.write.date(table, row.id(), row.created()).await?;
+                if let Some((table, created)) = made {
+                    self.write.date(table, id, created).await?;
                 }
                 Outcome::New
             }
@@ -167,7 +167,7 @@ impl Run {
         if self.apply && !is_known {
             let (source, secret) = (self.source, row.secret());
             self.write
-                .remember(source, row.id(), T::KIND.model(), &there, secret.as_deref())
+                .remember(source, id, T::KIND.model(), &there, secret.as_deref())
                 .await?;
         }
         Ok(outcome)
@@ -226,8 +226,8 @@ impl Run {
 
     /// Notes in the audit log what was done with a thing, where what did it does not.
     pub async fn note<T: Imported>(&mut self, action: &str, row: &T) -> Result<(), StoreError> {
-        let model = T::KIND.model();
-        self.write.audit(action, model, row.id(), row.name()).await
+        let Head { id, name, .. } = row.head();
+        self.write.audit(action, T::KIND.model(), id, name).await
     }
 
     fn leave_out(&mut self, kind: ImportKind, id: Uuid, name: &str, reason: String) {

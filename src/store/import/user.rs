@@ -10,7 +10,7 @@ use super::ImportKind;
 use super::group::known;
 use super::memory::digest;
 use super::merge::{Fields, Merge, fields};
-use super::run::{Imported, Run};
+use super::run::{Head, Imported, Run};
 use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 
 /// A user there.
@@ -61,22 +61,14 @@ pub struct ImportedMembership {
 
 impl Imported for ImportedUser {
     const KIND: ImportKind = ImportKind::Users;
-    const TABLE: Option<&'static str> = Some("users");
 
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn name(&self) -> &str {
-        &self.username
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        Vec::new()
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id.0,
+            name: &self.username,
+            made: Some(("users", self.created)),
+            needs: Vec::new(),
+        }
     }
 
     fn there(&self) -> Fields {
@@ -177,25 +169,17 @@ impl Imported for ImportedUser {
 
 impl Imported for ImportedMembership {
     const KIND: ImportKind = ImportKind::Memberships;
-    const TABLE: Option<&'static str> = None;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.username
-    }
-
-    fn created(&self) -> Timestamp {
-        Timestamp(0)
-    }
-
-    fn needs(&self) -> Vec<(ImportKind, Uuid)> {
-        vec![
-            (ImportKind::Users, self.user.0),
-            (ImportKind::Organizations, self.organization.0),
-        ]
+    fn head(&self) -> Head<'_> {
+        Head {
+            id: self.id,
+            name: &self.username,
+            made: None,
+            needs: vec![
+                (ImportKind::Users, self.user.0),
+                (ImportKind::Organizations, self.organization.0),
+            ],
+        }
     }
 
     fn there(&self) -> Fields {

@@ -3,6 +3,7 @@
 OPENWISP_DATABASE   sqlite:///FILE (SpatiaLite) or postgres://USER@HOST/NAME (PostGIS), where HOST may be
                     the directory of a socket, percent-encoded
 OPENWISP_REDIS      the path of Redis' socket
+OPENWISP_PREFIX     what cached keys begin with: two databases with the same ids must not share them
 OPENWISP_SESSIONS   cache (default), db or cached_db
 OPENWISP_LAYER      core (default) or pubsub
 """
@@ -126,6 +127,7 @@ def cache(number):
     return {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": f"unix://{redis}?db={number}",
+        "KEY_PREFIX": os.environ.get("OPENWISP_PREFIX", ""),
         "OPTIONS": {"CLIENT_CLASS": "django_redis.client.DefaultClient"},
     }
 
