@@ -216,7 +216,7 @@ async fn what_cannot_be_taken_is_named_with_the_reason() {
         ("locations", "square", "left_out", "not a point"),
         ("users", "passwordless", "in_part", "no password"),
         ("users", "old-hash", "in_part", "pbkdf2_sha1"),
-        ("groups", "Dispatch", "in_part", "1 permissions"),
+        ("groups", "Dispatch", "in_part", "only OpenWISP has (1)"),
     ] {
         let told = reason(&report, matter, kind, name);
         assert!(told.contains(clue), "{kind} {name}: {told}");

@@ -115,6 +115,63 @@ async fn what_was_changed_here_stays_and_what_was_removed_comes_back() {
 }
 
 #[tokio::test]
+async fn a_name_may_go_from_one_to_another_in_whatever_order() {
+    let database = Database::copy(Kind::SpatiaLite).await;
+    let server = Server::prepare(Engine::Sqlite, &[]).await;
+    import(&server, &database);
+    database.alter(
+        "Device = load_model('config', 'Device')\n\
+         for name, new in [('bus-5', 'bus-55'), ('bus-4', 'bus-5'), ('bus-6', 'bus-66'), \
+                           ('bus-7', 'bus-6')]:\n    \
+             Device.objects.filter(name=name).update(name=new)",
+    );
+    let report = import(&server, &database);
+    assert_eq!(
+        done(&report),
+        [("devices".to_owned(), "changed", 4)],
+        "{report}"
+    );
+    for (was, is) in [
+        ("bus-5", "bus-55"),
+        ("bus-4", "bus-5"),
+        ("bus-6", "bus-66"),
+        ("bus-7", "bus-6"),
+    ] {
+        assert_eq!(
+            server.cli(&["device", "show", is])["id"],
+            json!(device(was).id)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_device_goes_to_another_organization_with_its_place() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let database = Database::copy(Kind::SpatiaLite).await;
+        let server = Server::prepare(engine, &[]).await;
+        import(&server, &database);
+        database.alter(
+            "harbor = load_model('openwisp_users', 'Organization').objects.get(name='Harbor')\n\
+             load_model('connection', 'DeviceConnection').objects.get(device__name='bus-1').delete()\n\
+             load_model('config', 'Device').objects.filter(name='bus-1').update(organization=harbor)\n\
+             load_model('geo', 'Location').objects.filter(name='mobile-metro-transit').update(\n    \
+                 organization=harbor)",
+        );
+        let report = import(&server, &database);
+        assert_eq!(count(&report, "devices", "changed"), 1, "{report}");
+        let harbor = json!(id("organization Harbor"));
+        assert_eq!(
+            server.cli(&["device", "show", "bus-1"])["organization"],
+            harbor
+        );
+        let location = server.cli(&["location", "show", "mobile-metro-transit"]);
+        assert_eq!(location["organization"], harbor, "{engine:?}");
+        assert_eq!(count(&report, "device locations", "new"), 1, "{report}");
+        assert_eq!(done(&import(&server, &database)), []);
+    }
+}
+
+#[tokio::test]
 async fn a_password_is_brought_again_only_when_it_has_changed_there() {
     let database = Database::copy(Kind::SpatiaLite).await;
     let mut server = Server::prepare(Engine::Sqlite, &[]).await;

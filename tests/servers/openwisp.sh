@@ -15,7 +15,7 @@
 #
 # If the first is set already, all of it is taken as it is. The Python that has it is made by the Makefile
 # (target/openwisp/venv); settings and seed are in tests/openwisp/. A migrated and seeded database is kept in
-# target/openwisp/ for each state of those: making them takes half a minute, a run with them begins after four seconds.
+# target/openwisp/ for one state of those: to make them takes half a minute, to use them four seconds.
 set -euo pipefail
 
 if (($# == 0)); then
@@ -114,6 +114,8 @@ if [[ ! -f $sqlite ]]; then
     cp "$directory/new.db" "$sqlite.$$"
     mv "$sqlite.$$" "$sqlite"
 fi
+# Another run may throw the template away.
+cp "$sqlite" "$directory/seeded.db"
 cp "$sqlite" "$directory/live.db"
 
 # Of its own for each run, on a server that may be used by several.
@@ -144,7 +146,7 @@ address=$(sed --quiet "s/.*$listening//p" "$directory/daphne.log" | head -n 1)
 
 export FLEETWIRE_TEST_OPENWISP_URL=http://$address
 export FLEETWIRE_TEST_OPENWISP_LIVE=$directory/live.db
-export FLEETWIRE_TEST_OPENWISP_SQLITE=$sqlite
+export FLEETWIRE_TEST_OPENWISP_SQLITE=$directory/seeded.db
 export FLEETWIRE_TEST_OPENWISP_POSTGRES=$postgres
 export FLEETWIRE_TEST_OPENWISP_PYTHON=$python
 export FLEETWIRE_TEST_OPENWISP_REDIS=$OPENWISP_REDIS

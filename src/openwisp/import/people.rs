@@ -109,7 +109,7 @@ fn take(
 ) -> Vec<String> {
     let (known, others) = given.remove(owner).unwrap_or_default();
     if others > 0 {
-        let reason = format!("without {others} permissions for what only OpenWISP has");
+        let reason = format!("without its permissions for what only OpenWISP has ({others})");
         import.remarks.push(in_part(kind, name, reason));
     }
     known

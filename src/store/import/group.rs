@@ -65,9 +65,12 @@ impl Imported for ImportedGroup {
     }
 
     async fn make(&self, run: &mut Run) -> Result<(), StoreError> {
-        run.found_group(self.id.0, self.id);
         let permissions = known(&self.permissions);
-        run.write.add_group(self.id, &self.name, &permissions).await
+        run.write
+            .add_group(self.id, &self.name, &permissions)
+            .await?;
+        run.found_group(self.id.0, self.id);
+        Ok(())
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
