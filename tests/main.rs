@@ -17,6 +17,7 @@ mod conformance;
 mod demo;
 mod documents;
 mod durability;
+mod import;
 mod rest;
 mod support;
 mod wire;
