@@ -7,6 +7,7 @@ mod directory;
 mod locations;
 mod rows;
 mod tail;
+mod turns;
 
 use std::sync::{Arc, Mutex};
 
