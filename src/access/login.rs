@@ -97,6 +97,14 @@ impl Logins {
         }
     }
 
+    /// What is kept of a new password.
+    ///
+    /// # Errors
+    /// When too many wait for theirs already.
+    pub async fn hash(&self, password: String) -> Result<String, LoginError> {
+        Ok(self.passwords.hash(password).await?)
+    }
+
     async fn check(&self, username: &str, password: String) -> Result<Option<Proved>, LoginError> {
         let Some(record) = self.store.password_of(username).await? else {
             self.passwords.verify(password, None).await?;

@@ -3,15 +3,17 @@
 //! [`policy`] is pure: it decides over a [`User`], a [`Feed`](policy::Feed) and an organization,
 //! and is asked at the handshake, at each lease renewal and by REST. Everything it needs to know
 //! comes through the [`Directory`], the seam behind which the users live. [`Leases`] keep asking
-//! for as long as a socket is open.
+//! for as long as a socket is open. [`administration`] is the policy of who may give and take rights.
 //!
 //! [`request`] reads who asks out of a request's headers; [`login`] is where passwords are checked.
 
+pub mod administration;
 mod directory;
 mod lease;
 pub mod login;
 pub mod password;
 mod permission;
+mod person;
 pub mod policy;
 pub mod request;
 mod throttle;
@@ -20,4 +22,5 @@ mod user;
 pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};
 pub use lease::{Granted, Grounds, Leaseholder, Leases};
 pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission};
+pub use person::{Person, Profile};
 pub use user::User;

@@ -135,6 +135,23 @@ impl PermissionSet {
         }
         self.0 & enough != 0
     }
+
+    /// The permissions that were given, without those that they imply.
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::all().filter(move |permission| self.0 & permission.bit() != 0)
+    }
+
+    /// Those of this set that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those of one of the two.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 impl FromIterator<Permission> for PermissionSet {

@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::access::DirectoryError;
+use crate::access::administration::Refusal;
 use crate::access::login::LoginError;
 use crate::store::{CoordinatesError, FieldErrors, StoreError};
 use crate::telemetry::Throttled;
@@ -117,11 +118,14 @@ impl ApiError {
 
     /// 400: errors below a field that holds an object of its own.
     pub(crate) fn within(field: &str, errors: &FieldErrors) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid",
-            &json!({ field: errors.0 }),
-        )
+        Self::beside(&FieldErrors::default(), field, errors)
+    }
+
+    /// 400: errors of fields, and beside them those below one that holds an object of its own.
+    pub(crate) fn beside(others: &FieldErrors, field: &str, errors: &FieldErrors) -> Self {
+        let mut body = json!(others.0);
+        body[field] = json!(errors.0);
+        Self::new(StatusCode::BAD_REQUEST, "invalid", &body)
     }
 
     /// 409: it is too late for that.
@@ -209,6 +213,12 @@ impl From<&StoreError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::detail(StatusCode::FORBIDDEN, "refused", refusal.to_string())
     }
 }
 

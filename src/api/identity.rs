@@ -14,7 +14,7 @@ use super::error::ApiError;
 use crate::access::request::{self, Client};
 use crate::access::{Action, Credential, Model, Proof, User, policy};
 use crate::app::App;
-use crate::store::{Actor, Scope};
+use crate::store::{Actor, Administration, Scope, StoreError};
 
 /// The user who sends this request, by token or by session cookie.
 pub struct Requester {
@@ -41,6 +41,17 @@ impl Requester {
             Scope::All
         } else {
             Scope::Organizations(self.user.manages.clone())
+        }
+    }
+
+    /// Begins to write to people and their rights, with those that the user has by then.
+    ///
+    /// # Errors
+    /// 401 when the user counts for nothing any more.
+    pub async fn administer(&self, app: &App) -> Result<Administration, ApiError> {
+        match app.store.by(self.actor()).administer(self.user.id).await {
+            Err(StoreError::NotFound(_)) => Err(ApiError::not_authenticated()),
+            begun => Ok(begun?),
         }
     }
 

@@ -15,21 +15,27 @@ mod error;
 mod field;
 mod geojson;
 mod geometry;
+mod group;
 mod identity;
 mod leftover;
 mod location;
 mod login;
+mod me;
+mod organization;
 mod page;
+mod password;
 #[cfg(test)]
 mod tests;
 mod token;
+mod user;
+mod user_body;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::response::Response;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, get, post, put};
 use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use tower::util::MapResponseLayer;
@@ -54,12 +60,20 @@ use device_location::{
 };
 pub use error::ApiError;
 use geojson::list_locations_as_geojson;
+use group::{create_group, delete_group, get_group, list_groups, patch_group, update_group};
 use location::{
     create_location, delete_location, get_location, list_location_devices, list_locations,
     patch_location, update_location,
 };
 use login::{log_in, log_out};
+use me::{get_me, patch_me};
+use organization::{
+    create_organization, delete_organization, get_organization, list_organizations,
+    patch_organization, update_organization,
+};
+use password::set_user_password;
 use token::obtain_token;
+use user::{create_user, delete_user, get_user, list_users, patch_user, update_user};
 
 use crate::app::App;
 
@@ -70,6 +84,8 @@ const COLLECTION: &str = "GET, POST, HEAD, OPTIONS";
 const DETAIL: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
 const REPORT: &str = "GET, PUT, PATCH, HEAD, OPTIONS";
 const ACTION: &str = "POST, OPTIONS";
+const OWN: &str = "GET, PATCH, HEAD, OPTIONS";
+const WRITE_ONLY: &str = "PUT, PATCH, OPTIONS";
 
 /// A path, the methods that `Allow` names for it, and who answers them.
 type Resource = (&'static str, &'static str, Methods);
@@ -79,6 +95,57 @@ fn accounts() -> [Resource; 3] {
         ("/api/v1/users/token", ACTION, post(obtain_token)),
         ("/accounts/login", ACTION, post(log_in)),
         ("/accounts/logout", ACTION, post(log_out)),
+    ]
+}
+
+/// Who may, and what.
+fn people() -> [Resource; 8] {
+    [
+        ("/api/v1/users/me", OWN, get(get_me).patch(patch_me)),
+        (
+            "/api/v1/users/user",
+            COLLECTION,
+            get(list_users).post(create_user),
+        ),
+        (
+            "/api/v1/users/user/{id}",
+            DETAIL,
+            get(get_user)
+                .put(update_user)
+                .patch(patch_user)
+                .delete(delete_user),
+        ),
+        (
+            "/api/v1/users/user/{id}/password",
+            WRITE_ONLY,
+            put(set_user_password).patch(set_user_password),
+        ),
+        (
+            "/api/v1/users/group",
+            COLLECTION,
+            get(list_groups).post(create_group),
+        ),
+        (
+            "/api/v1/users/group/{id}",
+            DETAIL,
+            get(get_group)
+                .put(update_group)
+                .patch(patch_group)
+                .delete(delete_group),
+        ),
+        (
+            "/api/v1/users/organization",
+            COLLECTION,
+            get(list_organizations).post(create_organization),
+        ),
+        (
+            "/api/v1/users/organization/{id}",
+            DETAIL,
+            get(get_organization)
+                .put(update_organization)
+                .patch(patch_organization)
+                .delete(delete_organization),
+        ),
     ]
 }
 
@@ -211,6 +278,7 @@ pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new();
     let resources = accounts()
         .into_iter()
+        .chain(people())
         .chain(devices())
         .chain(logins_and_commands())
         .chain(locations());

@@ -1,17 +1,31 @@
 //! `fleetwire org`: the tenants.
 
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::Value;
 
 use super::context::Context;
 use super::find;
 use super::output::Output;
-use crate::store::{Organization, OrganizationChange, Store};
+use crate::store::{NewOrganization, Organization, OrganizationChange, Store};
 
 const EXAMPLES: &str = "\
 Examples:
   fleetwire org set \"Metro Transit\" --name \"Metro Lines\"
   fleetwire org set metro-transit --inactive      nobody manages it any more; its sockets close";
+
+/// What `add` and `set` both take.
+#[derive(Args, Debug)]
+pub(crate) struct About {
+    /// What it is, in free text
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// E-mail address
+    #[arg(long, value_name = "E")]
+    email: Option<String>,
+    /// Its page
+    #[arg(long)]
+    url: Option<String>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -19,6 +33,8 @@ pub(crate) enum Command {
     Add {
         /// Its name; a slug for filters is made of it
         name: String,
+        #[command(flatten)]
+        about: About,
     },
     /// List all organizations
     List,
@@ -29,18 +45,22 @@ pub(crate) enum Command {
     },
     /// Change an organization
     #[command(after_help = EXAMPLES)]
-    #[command(group(ArgGroup::new("change").required(true).multiple(true)))]
+    #[command(group(ArgGroup::new("change").required(true).multiple(true).args([
+        "name", "active", "inactive", "description", "email", "url",
+    ])))]
     Set {
         /// Id, slug or name
         org: String,
-        /// A new name
-        #[arg(long, group = "change")]
+        #[command(flatten)]
+        about: About,
+        /// A new name; a new slug is made of it
+        #[arg(long)]
         name: Option<String>,
         /// It counts again
-        #[arg(long, group = "change", conflicts_with = "inactive")]
+        #[arg(long, conflicts_with = "inactive")]
         active: bool,
         /// It counts for nothing: who manages it manages nothing, its devices are not heard
-        #[arg(long, group = "change")]
+        #[arg(long)]
         inactive: bool,
     },
     /// Remove an organization with all its devices and locations
@@ -54,8 +74,14 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
     let store = context.open_store().await?;
     let output = context.output;
     match command {
-        Command::Add { name } => {
-            let added = store.add_organization(name).await?;
+        Command::Add { name, about } => {
+            let new = NewOrganization {
+                description: about.description.clone().unwrap_or_default(),
+                email: about.email.clone().unwrap_or_default(),
+                url: about.url.clone().unwrap_or_default(),
+                ..name.into()
+            };
+            let added = store.add_organization(new).await?;
             output.object(&serde_json::to_value(added)?)
         }
         Command::List => {
@@ -72,6 +98,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
         }
         Command::Set {
             org,
+            about,
             name,
             active,
             inactive,
@@ -79,6 +106,10 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
             let Organization { id, .. } = find::organization(&store, org).await?;
             let change = OrganizationChange {
                 name: name.clone(),
+                slug: name.as_deref().map(Organization::slug_of),
+                description: about.description.clone(),
+                email: about.email.clone(),
+                url: about.url.clone(),
                 is_active: super::parse::switch(*active, *inactive),
             };
             let changed = store.change_organization(id, &change).await?;

@@ -66,6 +66,12 @@ struct Rights {
     /// E-mail address
     #[arg(long, value_name = "E")]
     email: Option<String>,
+    /// First name
+    #[arg(long, value_name = "NAME")]
+    first_name: Option<String>,
+    /// Last name
+    #[arg(long, value_name = "NAME")]
+    last_name: Option<String>,
     /// May everything, everywhere
     #[arg(long)]
     superuser: bool,
@@ -104,7 +110,7 @@ pub(crate) struct Add {
 #[derive(Args, Debug)]
 #[command(override_usage = "fleetwire user set <USER> <CHANGE>...")]
 #[command(group(ArgGroup::new("change").required(true).multiple(true).args([
-    "password_stdin", "email", "superuser", "staff", "permissions", "groups", "manages", "member",
+    "password_stdin", "email", "first_name", "last_name", "superuser", "staff", "permissions", "groups", "manages", "member",
     "expires", "username", "active", "inactive", "no_superuser", "no_staff", "remove_permissions",
     "remove_groups", "remove_manages", "remove_member",
 ])))]
@@ -175,6 +181,9 @@ async fn make(store: &Store, add: &Add) -> anyhow::Result<Account> {
     let new = NewAccount {
         username: add.name.clone(),
         email: rights.email.clone().unwrap_or_default(),
+        first_name: rights.first_name.clone().unwrap_or_default(),
+        last_name: rights.last_name.clone().unwrap_or_default(),
+        is_active: None,
         is_staff: rights.staff,
         is_superuser: rights.superuser,
         expires: rights.expires.and_then(Expiry::instant),
@@ -193,6 +202,8 @@ async fn change(store: &Store, set: &Set) -> anyhow::Result<Account> {
     let change = AccountChange {
         username: set.username.clone(),
         email: rights.email.clone(),
+        first_name: rights.first_name.clone(),
+        last_name: rights.last_name.clone(),
         is_active: parse::switch(set.active, set.inactive),
         is_staff: parse::switch(rights.staff, set.no_staff),
         is_superuser: parse::switch(rights.superuser, set.no_superuser),
@@ -233,6 +244,8 @@ fn shown(account: &Account) -> Value {
         "id": account.id,
         "username": account.username,
         "email": account.email,
+        "first_name": account.first_name,
+        "last_name": account.last_name,
         "is_active": account.is_active,
         "is_staff": account.is_staff,
         "is_superuser": account.is_superuser,

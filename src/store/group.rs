@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::db::on_pool;
-use super::transaction::on_write;
-use super::{FieldErrors, Store, StoreError};
+use super::transaction::{Write, on_write};
+use super::{FieldErrors, Page, Paged, Store, StoreError};
 use crate::access::Permission;
 use crate::event::GroupId;
 
@@ -48,22 +48,25 @@ impl Store {
         name: &str,
         permissions: &[Permission],
     ) -> Result<Group, StoreError> {
-        check(name)?;
-        let id = GroupId::random();
-        let mut write = self.write().await?;
-        let added = on_write!(write, connection => {
-            sqlx::query("INSERT INTO groups (id, name) VALUES ($1, $2)")
-                .bind(id)
-                .bind(name)
-                .execute(connection)
-                .await
-                .map(|_| ())
-        });
-        added.map_err(taken)?;
-        write.permit(GIVE_GROUP, id.0, permissions).await?;
-        write.audit("add", "Group", id.0, name).await?;
+        let mut write = self.write_people().await?;
+        let id = write.add_group(name, permissions).await?;
         write.commit().await?;
         self.group(id).await
+    }
+
+    /// One group.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn group(&self, id: GroupId) -> Result<Group, StoreError> {
+        let found: Option<GroupRow> = on_pool!(self, pool => {
+            sqlx::query_as("SELECT id, name FROM groups WHERE id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await?
+        });
+        let mut groups = self.with_permissions(found.into_iter().collect()).await?;
+        groups.pop().ok_or(StoreError::NotFound("Group"))
     }
 
     /// By id or name.
@@ -78,8 +81,8 @@ impl Store {
                 .fetch_all(pool)
                 .await?
         });
-        let row = StoreError::only("group", id_or_name, found)?;
-        self.with_permissions(row).await
+        let GroupRow { id, .. } = StoreError::only("group", id_or_name, found)?;
+        self.group(id).await
     }
 
     /// All, by name.
@@ -90,11 +93,26 @@ impl Store {
         let rows: Vec<GroupRow> = on_pool!(self, pool => {
             sqlx::query_as("SELECT id, name FROM groups ORDER BY name").fetch_all(pool).await?
         });
-        let mut groups = Vec::new();
-        for row in rows {
-            groups.push(self.with_permissions(row).await?);
-        }
-        Ok(groups)
+        self.with_permissions(rows).await
+    }
+
+    /// A page of all groups, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn group_page(&self, page: Page) -> Result<Paged<Group>, StoreError> {
+        let (count, rows) = on_pool!(self, pool => (
+            sqlx::query_scalar("SELECT count(*) FROM groups").fetch_one(pool).await?,
+            sqlx::query_as("SELECT id, name FROM groups ORDER BY name LIMIT $1 OFFSET $2")
+                .bind(i64::from(page.size))
+                .bind(page.offset())
+                .fetch_all(pool)
+                .await?,
+        ));
+        Ok(Paged {
+            count,
+            rows: self.with_permissions(rows).await?,
+        })
     }
 
     /// Alters a group.
@@ -106,11 +124,76 @@ impl Store {
         id: GroupId,
         change: &GroupChange,
     ) -> Result<Group, StoreError> {
+        let mut write = self.write_people().await?;
+        write.change_group(id, change).await?;
+        write.commit().await?;
+        self.group(id).await
+    }
+
+    /// Removes a group; its users lose what it gave.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn remove_group(&self, id: GroupId) -> Result<(), StoreError> {
+        let mut write = self.write_people().await?;
+        write.remove_group(id).await?;
+        write.commit().await
+    }
+
+    /// What the groups give, in one query however many they are.
+    async fn with_permissions(&self, rows: Vec<GroupRow>) -> Result<Vec<Group>, StoreError> {
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
+        let select = "SELECT group_id, permission FROM group_permission WHERE group_id";
+        let given: Vec<(GroupId, String)> = self.for_ids(select, None, &ids).await?;
+        let groups = rows.into_iter().map(|row| {
+            let of_group = given.iter().filter(|(group, _)| *group == row.id);
+            // A name that this version does not know gives nothing.
+            let mut permissions: Vec<Permission> =
+                of_group.filter_map(|(_, name)| name.parse().ok()).collect();
+            permissions.sort_by_key(ToString::to_string);
+            Group {
+                id: row.id,
+                name: row.name,
+                permissions,
+            }
+        });
+        Ok(groups.collect())
+    }
+}
+
+impl Write {
+    /// Makes a group.
+    pub(super) async fn add_group(
+        &mut self,
+        name: &str,
+        permissions: &[Permission],
+    ) -> Result<GroupId, StoreError> {
+        check(name)?;
+        let id = GroupId::random();
+        let added = on_write!(self, connection => {
+            sqlx::query("INSERT INTO groups (id, name) VALUES ($1, $2)")
+                .bind(id)
+                .bind(name)
+                .execute(connection)
+                .await
+                .map(|_| ())
+        });
+        added.map_err(taken)?;
+        self.permit(GIVE_GROUP, id.0, permissions).await?;
+        self.audit("add", "Group", id.0, name).await?;
+        Ok(id)
+    }
+
+    /// Alters a group.
+    pub(super) async fn change_group(
+        &mut self,
+        id: GroupId,
+        change: &GroupChange,
+    ) -> Result<(), StoreError> {
         if let Some(name) = &change.name {
             check(name)?;
         }
-        let mut write = self.write().await?;
-        let changed = on_write!(write, connection => {
+        let changed = on_write!(self, connection => {
             sqlx::query("UPDATE groups SET name = COALESCE($2, name) WHERE id = $1")
                 .bind(id)
                 .bind(&change.name)
@@ -121,61 +204,25 @@ impl Store {
         if changed.map_err(taken)? == 0 {
             return Err(StoreError::NotFound("Group"));
         }
-        write
-            .permit(GIVE_GROUP, id.0, &change.add_permissions)
+        self.permit(GIVE_GROUP, id.0, &change.add_permissions)
             .await?;
-        write
-            .permit(TAKE_GROUP, id.0, &change.remove_permissions)
+        self.permit(TAKE_GROUP, id.0, &change.remove_permissions)
             .await?;
-        let name = write.name_of("SELECT name FROM groups WHERE id = $1", id.0);
+        let name = self.name_of("SELECT name FROM groups WHERE id = $1", id.0);
         let name = name.await?;
-        write.audit("change", "Group", id.0, &name).await?;
-        write.commit().await?;
-        self.group(id).await
+        self.audit("change", "Group", id.0, &name).await
     }
 
     /// Removes a group; its users lose what it gave.
-    ///
-    /// # Errors
-    /// When it does not exist.
-    pub async fn remove_group(&self, id: GroupId) -> Result<(), StoreError> {
-        self.remove(
-            "Group",
-            "DELETE FROM groups WHERE id = $1 RETURNING name",
-            id.0,
-        )
-        .await
-    }
-
-    async fn group(&self, id: GroupId) -> Result<Group, StoreError> {
-        self.find_group(&id.to_string()).await
-    }
-
-    async fn with_permissions(&self, row: GroupRow) -> Result<Group, StoreError> {
-        let names: Vec<String> = on_pool!(self, pool => {
-            sqlx::query_scalar(
-                "SELECT permission FROM group_permission WHERE group_id = $1 ORDER BY permission",
-            )
-            .bind(row.id)
-            .fetch_all(pool)
-            .await?
-        });
-        Ok(Group {
-            id: row.id,
-            name: row.name,
-            permissions: known(&names),
-        })
+    pub(super) async fn remove_group(&mut self, id: GroupId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM groups WHERE id = $1 RETURNING name";
+        self.remove("Group", sql, id.0).await
     }
 }
 
 const GIVE_GROUP: &str =
     "INSERT INTO group_permission (group_id, permission) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const TAKE_GROUP: &str = "DELETE FROM group_permission WHERE group_id = $1 AND permission = $2";
-
-/// The permissions behind stored names. A name that this version does not know gives nothing.
-pub(super) fn known(names: &[String]) -> Vec<Permission> {
-    names.iter().filter_map(|name| name.parse().ok()).collect()
-}
 
 fn check(name: &str) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
@@ -184,6 +231,6 @@ fn check(name: &str) -> Result<(), FieldErrors> {
 }
 
 fn taken(error: sqlx::Error) -> StoreError {
-    let reason = "A group with this name exists already.";
+    let reason = "group with this name already exists.";
     StoreError::from(error).unique(&[("name", "name", reason)])
 }

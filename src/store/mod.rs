@@ -8,6 +8,8 @@
 //! is called after the commit and before the next write may begin, on PostgreSQL a `NOTIFY` is
 //! part of the transaction. Both keep the order of commits.
 
+mod account;
+mod administration;
 mod audit;
 mod changes;
 mod command;
@@ -39,6 +41,8 @@ mod transaction;
 mod user;
 mod vault;
 
+pub use account::{Account, UserFilter};
+pub use administration::Administration;
 pub use audit::{Actor, AuditEntry, AuditFilter};
 pub use changes::{ChangedCommand, ChangedLocation, Changes, Position, SinceScope};
 pub use command::{Cancelled, Command, NewCommand, SecretInput};
@@ -55,12 +59,12 @@ pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
-pub use organization::{Organization, OrganizationChange};
+pub use organization::{NewOrganization, Organization, OrganizationChange, Place};
 pub use queue::{Ending, Piece};
 pub use retention::Keep;
 pub use session::Session;
 pub use token::Token;
-pub use user::{Account, AccountChange, NewAccount, PasswordRecord, Proved};
+pub use user::{AccountChange, NewAccount, PasswordRecord, Proved};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -2,12 +2,13 @@
 
 use uuid::Uuid;
 
-use super::db::on_pool;
-use super::transaction::on_write;
-use super::{FieldErrors, Store, StoreError};
-use crate::event::{OrganizationId, Timestamp};
+use super::db::{fetch_page, on_pool};
+use super::transaction::{Write, on_write};
+use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
+use crate::event::{OrganizationId, Timestamp, UserId};
 
 const NAME: usize = 50;
+const DESCRIPTION: usize = 10_000;
 
 /// A tenant's row.
 #[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
@@ -20,10 +21,61 @@ pub struct Organization {
     pub slug: String,
     /// An inactive one counts for nothing.
     pub is_active: bool,
+    /// Free text.
+    pub description: String,
+    /// Or empty.
+    pub email: String,
+    /// Or empty.
+    pub url: String,
     /// When it was made.
     pub created: Timestamp,
     /// When it was altered last.
     pub modified: Timestamp,
+}
+
+/// A user's place in an organization that counts.
+#[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
+pub struct Place {
+    /// The organization's identifier.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// Its slug.
+    pub slug: String,
+    /// Whether the user manages it.
+    pub is_manager: bool,
+}
+
+/// An organization to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewOrganization {
+    /// Unique name.
+    pub name: String,
+    /// Unique; `None` makes one of the name.
+    pub slug: Option<String>,
+    /// Whether it counts; `None` for yes.
+    pub is_active: Option<bool>,
+    /// Free text.
+    pub description: String,
+    /// Or empty.
+    pub email: String,
+    /// Or empty.
+    pub url: String,
+}
+
+impl From<&str> for NewOrganization {
+    fn from(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&String> for NewOrganization {
+    fn from(name: &String) -> Self {
+        name.as_str().into()
+    }
 }
 
 /// What is to be altered; `None` leaves a field as it is.
@@ -31,33 +83,30 @@ pub struct Organization {
 pub struct OrganizationChange {
     /// Unique name.
     pub name: Option<String>,
+    /// Unique.
+    pub slug: Option<String>,
     /// Whether it counts.
     pub is_active: Option<bool>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Or empty.
+    pub email: Option<String>,
+    /// Or empty.
+    pub url: Option<String>,
 }
 
 impl Store {
-    /// Makes an organization.
+    /// Makes an organization; a name alone will do.
     ///
     /// # Errors
-    /// When the name is not acceptable or taken.
-    pub async fn add_organization(&self, name: &str) -> Result<Organization, StoreError> {
-        check(name)?;
-        let now = Timestamp::now();
-        let mut write = self.write().await?;
-        let added: Result<Organization, _> = on_write!(write, connection => {
-            sqlx::query_as(
-                "INSERT INTO organization (id, name, slug, is_active, created, modified)
-                 VALUES ($1, $2, $3, TRUE, $4, $4) RETURNING *",
-            )
-            .bind(OrganizationId::random())
-            .bind(name)
-            .bind(slug(name))
-            .bind(now)
-            .fetch_one(connection)
-            .await
-        });
-        let added = added.map_err(taken)?;
-        write.audit("add", "Organization", added.id.0, name).await?;
+    /// When a field is not acceptable, or the name or slug is taken.
+    pub async fn add_organization(
+        &self,
+        new: impl Into<NewOrganization>,
+    ) -> Result<Organization, StoreError> {
+        let new = new.into();
+        let mut write = self.write_people().await?;
+        let added = write.add_organization(&new).await?;
         write.commit().await?;
         Ok(added)
     }
@@ -101,39 +150,52 @@ impl Store {
         }))
     }
 
+    /// The active organizations that a user belongs to, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn places_of(&self, user: UserId) -> Result<Vec<Place>, StoreError> {
+        Ok(on_pool!(self, pool => {
+            sqlx::query_as(
+                "SELECT id, name, slug, manages AS is_manager FROM organization
+                 JOIN organization_user ON organization_id = id
+                 WHERE user_id = $1 AND is_active ORDER BY name",
+            )
+            .bind(user)
+            .fetch_all(pool)
+            .await?
+        }))
+    }
+
+    /// A page of the organizations in scope, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn organization_page(
+        &self,
+        scope: &Scope,
+        page: Page,
+    ) -> Result<Paged<Organization>, StoreError> {
+        let from = format!(
+            "FROM organization WHERE {}",
+            scope.condition(self.db(), "id")
+        );
+        let count = format!("SELECT count(*) {from}");
+        let select = format!("SELECT * {from} ORDER BY created DESC, id LIMIT $2 OFFSET $3");
+        Ok(fetch_page!(self, scope, page, count, select,))
+    }
+
     /// Alters an organization.
     ///
     /// # Errors
-    /// When it does not exist, or the name is not acceptable or taken.
+    /// As [`Store::add_organization`], or when it does not exist.
     pub async fn change_organization(
         &self,
         id: OrganizationId,
         change: &OrganizationChange,
     ) -> Result<Organization, StoreError> {
-        if let Some(name) = &change.name {
-            check(name)?;
-        }
-        let mut write = self.write().await?;
-        let changed: Result<Option<Organization>, _> = on_write!(write, connection => {
-            sqlx::query_as(
-                "UPDATE organization SET name = COALESCE($2, name), slug = COALESCE($3, slug),
-                     is_active = COALESCE($4, is_active), modified = $5
-                 WHERE id = $1 RETURNING *",
-            )
-            .bind(id)
-            .bind(&change.name)
-            .bind(change.name.as_deref().map(slug))
-            .bind(change.is_active)
-            .bind(Timestamp::now())
-            .fetch_optional(connection)
-            .await
-        });
-        let changed = changed
-            .map_err(taken)?
-            .ok_or(StoreError::NotFound("Organization"))?;
-        write
-            .audit("change", "Organization", id.0, &changed.name)
-            .await?;
+        let mut write = self.write_people().await?;
+        let changed = write.change_organization(id, change).await?;
         write.commit().await?;
         Ok(changed)
     }
@@ -143,12 +205,9 @@ impl Store {
     /// # Errors
     /// When it does not exist.
     pub async fn remove_organization(&self, id: OrganizationId) -> Result<(), StoreError> {
-        self.remove(
-            "Organization",
-            "DELETE FROM organization WHERE id = $1 RETURNING name",
-            id.0,
-        )
-        .await
+        let mut write = self.write_people().await?;
+        write.remove_organization(id).await?;
+        write.commit().await
     }
 
     /// Deletes the row that `sql` names by its id; `sql` returns what it was called.
@@ -159,47 +218,177 @@ impl Store {
         id: Uuid,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let removed: Option<String> = on_write!(write, connection => {
-            sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
-        });
-        let name = removed.ok_or(StoreError::NotFound(model))?;
-        write.audit("delete", model, id, &name).await?;
+        write.remove(model, sql, id).await?;
         write.commit().await
     }
 }
 
-fn check(name: &str) -> Result<(), FieldErrors> {
-    let mut errors = FieldErrors::default();
-    errors.check_name("name", name, NAME);
-    errors.into_result()
+impl Write {
+    /// Makes an organization.
+    pub(super) async fn add_organization(
+        &mut self,
+        new: &NewOrganization,
+    ) -> Result<Organization, StoreError> {
+        let change = OrganizationChange {
+            name: Some(new.name.clone()),
+            slug: new.slug.clone(),
+            is_active: new.is_active,
+            description: Some(new.description.clone()),
+            email: Some(new.email.clone()),
+            url: Some(new.url.clone()),
+        };
+        change.check()?;
+        let added: Result<Organization, _> = on_write!(self, connection => {
+            sqlx::query_as(
+                "INSERT INTO organization (id, name, slug, is_active, description, email, url,
+                     created, modified)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING *",
+            )
+            .bind(OrganizationId::random())
+            .bind(&new.name)
+            .bind(new.slug.clone().unwrap_or_else(|| Organization::slug_of(&new.name)))
+            .bind(new.is_active.unwrap_or(true))
+            .bind(&new.description)
+            .bind(&new.email)
+            .bind(&new.url)
+            .bind(Timestamp::now())
+            .fetch_one(connection)
+            .await
+        });
+        let added = added.map_err(|error| taken(error, new.slug.is_some()))?;
+        self.audit("add", "Organization", added.id.0, &new.name)
+            .await?;
+        Ok(added)
+    }
+
+    /// Alters an organization.
+    pub(super) async fn change_organization(
+        &mut self,
+        id: OrganizationId,
+        change: &OrganizationChange,
+    ) -> Result<Organization, StoreError> {
+        change.check()?;
+        let changed: Result<Option<Organization>, _> = on_write!(self, connection => {
+            sqlx::query_as(
+                "UPDATE organization SET name = COALESCE($2, name), slug = COALESCE($3, slug),
+                     is_active = COALESCE($4, is_active), modified = $5,
+                     description = COALESCE($6, description), email = COALESCE($7, email),
+                     url = COALESCE($8, url)
+                 WHERE id = $1 RETURNING *",
+            )
+            .bind(id)
+            .bind(&change.name)
+            .bind(&change.slug)
+            .bind(change.is_active)
+            .bind(Timestamp::now())
+            .bind(&change.description)
+            .bind(&change.email)
+            .bind(&change.url)
+            .fetch_optional(connection)
+            .await
+        });
+        let changed = changed
+            .map_err(|error| taken(error, change.slug.is_some()))?
+            .ok_or(StoreError::NotFound("Organization"))?;
+        self.audit("change", "Organization", id.0, &changed.name)
+            .await?;
+        Ok(changed)
+    }
+
+    /// Removes an organization with all that belongs to it.
+    pub(super) async fn remove_organization(
+        &mut self,
+        id: OrganizationId,
+    ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM organization WHERE id = $1 RETURNING name";
+        self.remove("Organization", sql, id.0).await
+    }
+
+    /// Deletes the row that `sql` names by its id; `sql` returns what it was called.
+    pub(super) async fn remove(
+        &mut self,
+        model: &'static str,
+        sql: &'static str,
+        id: Uuid,
+    ) -> Result<(), StoreError> {
+        let removed: Option<String> = on_write!(self, connection => {
+            sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
+        });
+        let name = removed.ok_or(StoreError::NotFound(model))?;
+        self.audit("delete", model, id, &name).await
+    }
 }
 
-fn taken(error: sqlx::Error) -> StoreError {
-    let reason = "An organization with this name exists already.";
-    StoreError::from(error).unique(&[("name", "name", reason), ("slug", "name", reason)])
+impl OrganizationChange {
+    /// Whether the values can be right, whichever organization they are for.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn check(&self) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        if let Some(name) = &self.name {
+            errors.check_name("name", name, NAME);
+        }
+        if let Some(slug) = &self.slug {
+            errors.check_name("slug", slug, NAME);
+            let is_allowed = |letter: char| letter.is_alphanumeric() || "-_".contains(letter);
+            if !slug.chars().all(is_allowed) {
+                let reason = "Enter a valid \"slug\" consisting of letters, numbers, underscores or \
+                     hyphens.";
+                errors.add("slug", reason);
+            }
+        }
+        errors.check_text(
+            "description",
+            self.description.as_deref().unwrap_or_default(),
+            DESCRIPTION,
+        );
+        errors.check_email("email", self.email.as_deref().unwrap_or_default());
+        errors.check_url("url", self.url.as_deref().unwrap_or_default());
+        errors.into_result()
+    }
 }
 
-/// Letters and digits in lower case, hyphens between: as Django's `slugify`, but keeping letters
-/// beyond ASCII.
-fn slug(name: &str) -> String {
-    let words: Vec<String> = name
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    if words.is_empty() {
-        name.to_owned()
+/// A slug that was not asked for was made of the name: then that is what has to be another.
+fn taken(error: sqlx::Error, is_slug_given: bool) -> StoreError {
+    let name = "An organization with this name exists already.";
+    let slug = if is_slug_given {
+        (
+            "slug",
+            "slug",
+            "organization with this slug already exists.",
+        )
     } else {
-        words.join("-")
+        ("slug", "name", name)
+    };
+    StoreError::from(error).unique(&[("name", "name", name), slug])
+}
+
+impl Organization {
+    /// The slug that a name makes: letters and digits in lower case, hyphens between; as Django's
+    /// `slugify`, but keeping letters beyond ASCII.
+    #[must_use]
+    pub fn slug_of(name: &str) -> String {
+        let words: Vec<String> = name
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        if words.is_empty() {
+            name.to_owned()
+        } else {
+            words.join("-")
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::slug;
+    use super::*;
 
     #[test]
     fn a_slug_is_lower_case_words() {
+        let slug = Organization::slug_of;
         assert_eq!(slug("Metro  Transit (Nord)"), "metro-transit-nord");
         assert_eq!(slug("Vía Ñandú"), "vía-ñandú");
         assert_eq!(slug("…"), "…");

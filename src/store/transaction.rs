@@ -8,6 +8,9 @@ use super::hints::{CHANNEL, WORK, payload};
 use super::{Actor, Store, StoreError};
 use crate::event::Event;
 
+/// PostgreSQL's lock for those who write to what rights come from: "people" in ASCII.
+const PEOPLE: i64 = 0x7065_6f70_6c65;
+
 /// A transaction on one of the engines.
 pub enum Transaction {
     Sqlite {
@@ -66,6 +69,20 @@ impl Store {
             events: Vec::new(),
             is_work: false,
         })
+    }
+
+    /// Begins to write to what rights come from: users, groups, organizations and who belongs to
+    /// what. There is one such writer at a time on PostgreSQL too, so that what was read to decide by
+    /// is still so at the commit, whichever rows it was.
+    pub(super) async fn write_people(&self) -> Result<Write, StoreError> {
+        let mut write = self.write().await?;
+        if let Transaction::Postgres(transaction) = &mut write.transaction {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(PEOPLE)
+                .execute(&mut **transaction)
+                .await?;
+        }
+        Ok(write)
     }
 }
 

@@ -1,64 +1,31 @@
-//! Users as they are kept: accounts, passwords, permissions, memberships.
+//! Users as they are written: accounts, passwords, permissions, memberships.
 
 use uuid::Uuid;
 
 use super::db::on_pool;
-use super::group::known;
 use super::transaction::{Write, on_write};
-use super::{FieldErrors, Store, StoreError};
-use crate::access::Permission;
+use super::{Account, FieldErrors, Scope, Store, StoreError};
+use crate::access::{Permission, Person};
 use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 
 const USERNAME: usize = 150;
-const EMAIL: usize = 254;
-
-/// A user's row with all that hangs on it, active or not: for administration. What the policy
-/// sees is [`crate::access::User`].
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about a user, each a column of its own"
-)]
-pub struct Account {
-    /// Identifier.
-    pub id: UserId,
-    /// The name used to log in.
-    pub username: String,
-    /// Or empty.
-    pub email: String,
-    /// An inactive user counts for nothing.
-    pub is_active: bool,
-    /// May use what is for staff.
-    pub is_staff: bool,
-    /// May everything.
-    pub is_superuser: bool,
-    /// When the account ends by itself.
-    pub expires: Option<Timestamp>,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it was altered last.
-    pub modified: Timestamp,
-    /// Given directly.
-    pub permissions: Vec<Permission>,
-    /// Groups, with their names.
-    pub groups: Vec<(GroupId, String)>,
-    /// Organizations that the user manages.
-    pub manages: Vec<OrganizationId>,
-    /// Organizations of which the user is a plain member.
-    pub member_of: Vec<OrganizationId>,
-    /// Whether the user can log in with a password.
-    pub has_password: bool,
-}
+const NAME: usize = 150;
 
 /// A user to be made.
 #[derive(Clone, Debug, Default)]
 pub struct NewAccount {
     /// The name used to log in.
     pub username: String,
-    /// Or empty.
+    /// Or empty; nobody else's.
     pub email: String,
+    /// Or empty.
+    pub first_name: String,
+    /// Or empty.
+    pub last_name: String,
     /// Argon2id in PHC form; `None` for a user who cannot log in with a password.
     pub password_hash: Option<String>,
+    /// Whether the user counts; `None` for yes.
+    pub is_active: Option<bool>,
     /// May use what is for staff.
     pub is_staff: bool,
     /// May everything.
@@ -80,8 +47,12 @@ pub struct NewAccount {
 pub struct AccountChange {
     /// The name used to log in.
     pub username: Option<String>,
-    /// Or empty.
+    /// Or empty; nobody else's.
     pub email: Option<String>,
+    /// Or empty.
+    pub first_name: Option<String>,
+    /// Or empty.
+    pub last_name: Option<String>,
     /// A new password: counts `password_version` up, which ends every session of the user.
     pub password_hash: Option<String>,
     /// Whether the user counts.
@@ -128,92 +99,17 @@ pub struct PasswordRecord {
     pub password_hash: String,
 }
 
-#[derive(sqlx::FromRow)]
-struct UserRow {
-    id: UserId,
-    username: String,
-    email: String,
-    password_hash: String,
-    is_active: bool,
-    is_staff: bool,
-    is_superuser: bool,
-    expires: Option<Timestamp>,
-    created: Timestamp,
-    modified: Timestamp,
-}
-
 impl Store {
     /// Makes a user.
     ///
     /// # Errors
-    /// When a field is not acceptable, the name is taken, or a group or organization is not there.
+    /// When a field is not acceptable, the name or the e-mail address is taken, or a group or
+    /// organization is not there.
     pub async fn add_user(&self, new: &NewAccount) -> Result<Account, StoreError> {
-        check(Some(&new.username), Some(&new.email))?;
-        let id = UserId::random();
-        let mut write = self.write().await?;
-        let added = on_write!(write, connection => {
-            sqlx::query(
-                "INSERT INTO users (id, username, email, password_hash, password_version, is_active,
-                     is_staff, is_superuser, expires, created, modified)
-                 VALUES ($1, $2, $3, $4, 1, TRUE, $5, $6, $7, $8, $8)",
-            )
-            .bind(id)
-            .bind(&new.username)
-            .bind(&new.email)
-            .bind(new.password_hash.as_deref().unwrap_or_default())
-            .bind(new.is_staff)
-            .bind(new.is_superuser)
-            .bind(new.expires)
-            .bind(Timestamp::now())
-            .execute(connection)
-            .await
-            .map(|_| ())
-        });
-        added.map_err(taken)?;
-        write.permit(GIVE_USER, id.0, &new.permissions).await?;
-        write
-            .relate(JOIN_GROUP, id, new.groups.iter().map(|group| group.0))
-            .await?;
-        write
-            .relate(JOIN_AS_MEMBER, id, new.member_of.iter().map(|org| org.0))
-            .await?;
-        write
-            .relate(JOIN_AS_MANAGER, id, new.manages.iter().map(|org| org.0))
-            .await?;
-        write.audit("add", "User", id.0, &new.username).await?;
+        let mut write = self.write_people().await?;
+        let id = write.add_user(new).await?;
         write.commit().await?;
-        self.find_user(&id.to_string()).await
-    }
-
-    /// By id or user name.
-    ///
-    /// # Errors
-    /// When none fits.
-    pub async fn find_user(&self, id_or_name: &str) -> Result<Account, StoreError> {
-        let found: Vec<UserRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM users WHERE id = $1 OR username = $2")
-                .bind(Uuid::parse_str(id_or_name).ok())
-                .bind(id_or_name)
-                .fetch_all(pool)
-                .await?
-        });
-        let row = StoreError::only("user", id_or_name, found)?;
-        self.account(row).await
-    }
-
-    /// All, by name.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn users(&self) -> Result<Vec<Account>, StoreError> {
-        let rows: Vec<UserRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM users ORDER BY username").fetch_all(pool).await?
-        });
-        let mut accounts = Vec::new();
-        for row in rows {
-            accounts.push(self.account(row).await?);
-        }
-        Ok(accounts)
+        self.user(id, &Scope::All).await
     }
 
     /// Alters a user.
@@ -225,67 +121,10 @@ impl Store {
         id: UserId,
         change: &AccountChange,
     ) -> Result<Account, StoreError> {
-        check(change.username.as_deref(), change.email.as_deref())?;
-        let mut write = self.write().await?;
-        if write.update_user(id, change).await? == 0 {
-            return Err(StoreError::NotFound("User"));
-        }
-        if change.password_hash.is_some() {
-            write.end_logins(id).await?;
-        }
-        write
-            .permit(GIVE_USER, id.0, &change.add_permissions)
-            .await?;
-        write
-            .permit(TAKE_USER, id.0, &change.remove_permissions)
-            .await?;
-        write
-            .relate(
-                JOIN_GROUP,
-                id,
-                change.add_groups.iter().map(|group| group.0),
-            )
-            .await?;
-        write
-            .relate(
-                LEAVE_GROUP,
-                id,
-                change.remove_groups.iter().map(|group| group.0),
-            )
-            .await?;
-        write
-            .relate(
-                LEAVE_AS_MANAGER,
-                id,
-                change.remove_manages.iter().map(|org| org.0),
-            )
-            .await?;
-        write
-            .relate(
-                LEAVE_AS_MEMBER,
-                id,
-                change.remove_member.iter().map(|org| org.0),
-            )
-            .await?;
-        write
-            .relate(
-                JOIN_AS_MEMBER,
-                id,
-                change.add_member.iter().map(|org| org.0),
-            )
-            .await?;
-        write
-            .relate(
-                JOIN_AS_MANAGER,
-                id,
-                change.add_manages.iter().map(|org| org.0),
-            )
-            .await?;
-        let name = write.name_of("SELECT username FROM users WHERE id = $1", id.0);
-        let name = name.await?;
-        write.audit("change", "User", id.0, &name).await?;
+        let mut write = self.write_people().await?;
+        write.change_user(id, change).await?;
         write.commit().await?;
-        self.find_user(&id.to_string()).await
+        self.user(id, &Scope::All).await
     }
 
     /// Removes a user with sessions and tokens.
@@ -293,12 +132,9 @@ impl Store {
     /// # Errors
     /// When the user does not exist.
     pub async fn remove_user(&self, id: UserId) -> Result<(), StoreError> {
-        self.remove(
-            "User",
-            "DELETE FROM users WHERE id = $1 RETURNING username",
-            id.0,
-        )
-        .await
+        let mut write = self.write_people().await?;
+        write.remove_user(id).await?;
+        write.commit().await
     }
 
     /// What checks the password of `username`; `None` also for inactive and expired users.
@@ -326,64 +162,107 @@ impl Store {
             }),
         )
     }
-
-    async fn account(&self, row: UserRow) -> Result<Account, StoreError> {
-        let names: Vec<String> = on_pool!(self, pool => {
-            sqlx::query_scalar(
-                "SELECT permission FROM user_permission WHERE user_id = $1 ORDER BY permission",
-            )
-            .bind(row.id)
-            .fetch_all(pool)
-            .await?
-        });
-        let groups: Vec<(GroupId, String)> = on_pool!(self, pool => {
-            sqlx::query_as(
-                "SELECT groups.id, groups.name FROM groups
-                 JOIN group_user ON group_user.group_id = groups.id
-                 WHERE group_user.user_id = $1 ORDER BY groups.name",
-            )
-            .bind(row.id)
-            .fetch_all(pool)
-            .await?
-        });
-        let organizations: Vec<(OrganizationId, bool)> = on_pool!(self, pool => {
-            sqlx::query_as(
-                "SELECT organization_id, manages FROM organization_user WHERE user_id = $1
-                 ORDER BY organization_id",
-            )
-            .bind(row.id)
-            .fetch_all(pool)
-            .await?
-        });
-        let of = |manages| {
-            let matching = organizations
-                .iter()
-                .filter(move |(_, manager)| *manager == manages);
-            matching.map(|(id, _)| *id).collect()
-        };
-        Ok(Account {
-            permissions: known(&names),
-            groups,
-            manages: of(true),
-            member_of: of(false),
-            id: row.id,
-            username: row.username,
-            email: row.email,
-            is_active: row.is_active,
-            is_staff: row.is_staff,
-            is_superuser: row.is_superuser,
-            expires: row.expires,
-            created: row.created,
-            modified: row.modified,
-            has_password: !row.password_hash.is_empty(),
-        })
-    }
 }
 
 impl Write {
+    /// Makes a user.
+    pub(super) async fn add_user(&mut self, new: &NewAccount) -> Result<UserId, StoreError> {
+        let change = AccountChange {
+            username: Some(new.username.clone()),
+            email: Some(new.email.clone()),
+            first_name: Some(new.first_name.clone()),
+            last_name: Some(new.last_name.clone()),
+            add_permissions: new.permissions.clone(),
+            add_groups: new.groups.clone(),
+            add_manages: new.manages.clone(),
+            add_member: new.member_of.clone(),
+            ..AccountChange::default()
+        };
+        change.check()?;
+        let id = UserId::random();
+        self.check_free(id, &change).await?;
+        on_write!(self, connection => {
+            sqlx::query(
+                "INSERT INTO users (id, username, email, first_name, last_name, password_hash,
+                     password_version, is_active, is_staff, is_superuser, expires, created, modified)
+                 VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $11)",
+            )
+            .bind(id)
+            .bind(&new.username)
+            .bind(&new.email)
+            .bind(&new.first_name)
+            .bind(&new.last_name)
+            .bind(new.password_hash.as_deref().unwrap_or_default())
+            .bind(new.is_active.unwrap_or(true))
+            .bind(new.is_staff)
+            .bind(new.is_superuser)
+            .bind(new.expires)
+            .bind(Timestamp::now())
+            .execute(connection)
+            .await
+            .map(|_| ())?;
+        });
+        self.give_and_take(id, &change).await?;
+        self.audit("add", "User", id.0, &new.username).await?;
+        Ok(id)
+    }
+
+    /// Alters a user.
+    pub(super) async fn change_user(
+        &mut self,
+        id: UserId,
+        change: &AccountChange,
+    ) -> Result<(), StoreError> {
+        change.check()?;
+        self.check_free(id, change).await?;
+        if self.update_user(id, change).await? == 0 {
+            return Err(StoreError::NotFound("User"));
+        }
+        if change.password_hash.is_some() {
+            self.end_logins(id).await?;
+        }
+        self.give_and_take(id, change).await?;
+        let name = self.name_of("SELECT username FROM users WHERE id = $1", id.0);
+        let name = name.await?;
+        self.audit("change", "User", id.0, &name).await
+    }
+
+    /// Removes a user with sessions and tokens.
+    pub(super) async fn remove_user(&mut self, id: UserId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM users WHERE id = $1 RETURNING username";
+        self.remove("User", sql, id.0).await
+    }
+
+    /// What two users cannot both have. Nobody else writes meanwhile.
+    async fn check_free(&mut self, id: UserId, change: &AccountChange) -> Result<(), StoreError> {
+        let taken: Vec<(String, String)> = on_write!(self, connection => {
+            sqlx::query_as(
+                "SELECT username, email FROM users
+                 WHERE id <> $1 AND (username = $2 OR (email = $3 AND email <> ''))",
+            )
+            .bind(id)
+            .bind(&change.username)
+            .bind(&change.email)
+            .fetch_all(connection)
+            .await?
+        });
+        let mut errors = FieldErrors::default();
+        if taken
+            .iter()
+            .any(|(name, _)| Some(name) == change.username.as_ref())
+        {
+            errors.add("username", "A user with that username already exists.");
+        }
+        let is_given = |email: &String| !email.is_empty() && Some(email) == change.email.as_ref();
+        if taken.iter().any(|(_, email)| is_given(email)) {
+            errors.add("email", "user with this email address already exists.");
+        }
+        Ok(errors.into_result()?)
+    }
+
     /// Updates the user's own row; the number of rows that were.
     async fn update_user(&mut self, id: UserId, change: &AccountChange) -> Result<u64, StoreError> {
-        let updated = on_write!(self, connection => {
+        Ok(on_write!(self, connection => {
             sqlx::query(
                 "UPDATE users SET username = COALESCE($2, username), email = COALESCE($3, email),
                      password_version =
@@ -391,7 +270,8 @@ impl Write {
                      password_hash = COALESCE($4, password_hash),
                      is_active = COALESCE($5, is_active), is_staff = COALESCE($6, is_staff),
                      is_superuser = COALESCE($7, is_superuser),
-                     expires = CASE WHEN $8 THEN $9 ELSE expires END, modified = $10
+                     expires = CASE WHEN $8 THEN $9 ELSE expires END, modified = $10,
+                     first_name = COALESCE($11, first_name), last_name = COALESCE($12, last_name)
                  WHERE id = $1",
             )
             .bind(id)
@@ -404,11 +284,37 @@ impl Write {
             .bind(change.expires.is_some())
             .bind(change.expires.flatten())
             .bind(Timestamp::now())
+            .bind(&change.first_name)
+            .bind(&change.last_name)
             .execute(connection)
-            .await
-            .map(|done| done.rows_affected())
-        });
-        updated.map_err(taken)
+            .await?
+            .rows_affected()
+        }))
+    }
+
+    /// Permissions, groups and memberships.
+    async fn give_and_take(
+        &mut self,
+        id: UserId,
+        change: &AccountChange,
+    ) -> Result<(), StoreError> {
+        self.permit(GIVE_USER, id.0, &change.add_permissions)
+            .await?;
+        self.permit(TAKE_USER, id.0, &change.remove_permissions)
+            .await?;
+        let groups = |groups: &[GroupId]| groups.iter().map(|id| id.0).collect::<Vec<_>>();
+        let places = |places: &[OrganizationId]| places.iter().map(|id| id.0).collect::<Vec<_>>();
+        for (sql, others) in [
+            (JOIN_GROUP, groups(&change.add_groups)),
+            (LEAVE_GROUP, groups(&change.remove_groups)),
+            (LEAVE_AS_MANAGER, places(&change.remove_manages)),
+            (LEAVE_AS_MEMBER, places(&change.remove_member)),
+            (JOIN_AS_MEMBER, places(&change.add_member)),
+            (JOIN_AS_MANAGER, places(&change.add_manages)),
+        ] {
+            self.relate(sql, id, &others).await?;
+        }
+        Ok(())
     }
 
     /// What the old password had opened ends with it; tokens made otherwise stay.
@@ -449,7 +355,7 @@ impl Write {
         &mut self,
         sql: &'static str,
         user: UserId,
-        others: impl Iterator<Item = Uuid>,
+        others: &[Uuid],
     ) -> Result<(), StoreError> {
         for other in others {
             on_write!(self, connection => {
@@ -477,22 +383,79 @@ const LEAVE_AS_MANAGER: &str =
 const LEAVE_AS_MEMBER: &str =
     "DELETE FROM organization_user WHERE user_id = $1 AND organization_id = $2 AND NOT manages";
 
-fn check(username: Option<&str>, email: Option<&str>) -> Result<(), FieldErrors> {
-    let mut errors = FieldErrors::default();
-    if let Some(username) = username {
-        errors.check_name("username", username, USERNAME);
-        if username.trim() != username {
-            // Who logs in has it cut off.
-            errors.add("username", "A user name has no blanks around it.");
+impl AccountChange {
+    /// What makes `after` of `before`.
+    #[must_use]
+    pub fn between(before: &Person, after: &Person) -> Self {
+        fn changed<T: PartialEq + Clone>(before: &T, after: &T) -> Option<T> {
+            (before != after).then(|| after.clone())
+        }
+        let (was, is) = (&before.profile, &after.profile);
+        let missing = |one: &Person, other: &Person| {
+            let groups = one.groups.keys().copied();
+            groups.filter(|id| !other.groups.contains_key(id)).collect()
+        };
+        // Where the place in an organization is `manages` in one and another, or none, in the other.
+        let places = |one: &Person, other: &Person, manages: bool| {
+            let places = one.memberships.iter();
+            places
+                .filter(|(id, place)| {
+                    **place == manages && other.memberships.get(id) != Some(*place)
+                })
+                .map(|(id, _)| *id)
+                .collect()
+        };
+        Self {
+            username: changed(&was.username, &is.username),
+            email: changed(&was.email, &is.email),
+            first_name: changed(&was.first_name, &is.first_name),
+            last_name: changed(&was.last_name, &is.last_name),
+            password_hash: None,
+            is_active: changed(&before.is_active, &after.is_active),
+            is_staff: changed(&before.is_staff, &after.is_staff),
+            is_superuser: changed(&before.is_superuser, &after.is_superuser),
+            expires: changed(&before.expires, &after.expires),
+            add_permissions: after
+                .permissions
+                .without(before.permissions)
+                .iter()
+                .collect(),
+            remove_permissions: before
+                .permissions
+                .without(after.permissions)
+                .iter()
+                .collect(),
+            add_groups: missing(after, before),
+            remove_groups: missing(before, after),
+            add_manages: places(after, before, true),
+            remove_manages: places(before, after, true),
+            add_member: places(after, before, false),
+            remove_member: places(before, after, false),
         }
     }
-    if let Some(email) = email {
-        errors.check_text("email", email, EMAIL);
-    }
-    errors.into_result()
-}
 
-fn taken(error: sqlx::Error) -> StoreError {
-    let reason = "A user with that username already exists.";
-    StoreError::from(error).unique(&[("username", "username", reason)])
+    /// Whether the values can be right, whichever user they are for.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn check(&self) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        if let Some(username) = &self.username {
+            errors.check_name("username", username, USERNAME);
+            if username.trim() != username {
+                // Who logs in has it cut off.
+                errors.add("username", "A user name has no blanks around it.");
+            }
+        }
+        if let Some(email) = &self.email {
+            errors.check_email("email", email);
+        }
+        for (field, name) in [
+            ("first_name", &self.first_name),
+            ("last_name", &self.last_name),
+        ] {
+            errors.check_text(field, name.as_deref().unwrap_or_default(), NAME);
+        }
+        errors.into_result()
+    }
 }

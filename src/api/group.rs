@@ -1,0 +1,151 @@
+//! Groups of users, which all tenants share.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::StatusCode;
+use serde::Serialize;
+
+use super::body::{Object, UnreadBody};
+use super::error::ApiError;
+use super::field::{Fields, Mode};
+use super::identity::{PathId, Requester};
+use super::page::{Listing, PageAnswer, ROWS};
+use super::user_body::permissions;
+use crate::access::administration::{may_change_group, may_make_group};
+use crate::access::{Action, Model, PermissionSet};
+use crate::app::App;
+use crate::event::GroupId;
+use crate::store::{FieldErrors, Group, GroupChange, StoreError};
+
+/// A group as it is answered: OpenWISP's fields, with permissions by their names.
+#[derive(Serialize)]
+struct GroupAnswer<'a> {
+    id: GroupId,
+    name: &'a str,
+    permissions: Vec<String>,
+}
+
+impl<'a> From<&'a Group> for GroupAnswer<'a> {
+    fn from(group: &'a Group) -> Self {
+        Self {
+            id: group.id,
+            name: &group.name,
+            permissions: group.permissions.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// `GET group/`.
+pub async fn list_groups(
+    State(app): State<Arc<App>>,
+    requester: Requester,
+    mut listing: Listing,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::View, Model::Group)?;
+    let page = listing.page(ROWS)?;
+    let groups = app.store.group_page(page).await?;
+    let answer: PageAnswer<GroupAnswer> = listing.answer(page, &groups)?;
+    Ok(Json(answer).into_response())
+}
+
+/// `POST group/`.
+pub async fn create_group(
+    State(app): State<Arc<App>>,
+    requester: Requester,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::Add, Model::Group)?;
+    let (name, gives) = group_body(&body.object().await?, Mode::Whole)?;
+    // Read as required, so it is there.
+    let (name, gives) = (name.unwrap_or_default(), gives.unwrap_or_default());
+    let desk = requester.administer(&app).await?;
+    may_make_group(desk.requester(), gives)?;
+    let group = desk.add_group(&name, gives).await?;
+    Ok((StatusCode::CREATED, Json(GroupAnswer::from(&group))).into_response())
+}
+
+/// `GET group/{id}/`.
+pub async fn get_group(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<GroupId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::View, Model::Group)?;
+    let group = app.store.group(id).await?;
+    Ok(Json(GroupAnswer::from(&group)).into_response())
+}
+
+/// `PUT group/{id}/`: the name must be there, the permissions may be left as they are.
+pub async fn update_group(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<GroupId>,
+    requester: Requester,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    change_group(&app, id, &requester, body, Mode::Whole).await
+}
+
+/// `PATCH group/{id}/`.
+pub async fn patch_group(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<GroupId>,
+    requester: Requester,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    change_group(&app, id, &requester, body, Mode::Partial).await
+}
+
+async fn change_group(
+    app: &App,
+    id: GroupId,
+    requester: &Requester,
+    body: UnreadBody,
+    mode: Mode,
+) -> Result<impl IntoResponse + use<>, ApiError> {
+    requester.require(Action::Change, Model::Group)?;
+    app.store.group(id).await?;
+    let (name, gives) = group_body(&body.object().await?, mode)?;
+    let mut desk = requester.administer(app).await?;
+    let before = desk.group(id).await?.ok_or(StoreError::NotFound("Group"))?;
+    let after = gives.unwrap_or(before);
+    let users = desk.people_of(id).await?;
+    may_change_group(desk.requester(), Action::Change, before, after, &users)?;
+    let change = GroupChange {
+        name,
+        add_permissions: after.without(before).iter().collect(),
+        remove_permissions: before.without(after).iter().collect(),
+    };
+    let group = desk.change_group(id, &change).await?;
+    app.leases.rights_changed();
+    Ok(Json(GroupAnswer::from(&group)).into_response())
+}
+
+/// `DELETE group/{id}/`: its users lose what it gave.
+pub async fn delete_group(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<GroupId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::Delete, Model::Group)?;
+    let mut desk = requester.administer(&app).await?;
+    let gives = desk.group(id).await?.ok_or(StoreError::NotFound("Group"))?;
+    let users = desk.people_of(id).await?;
+    may_change_group(desk.requester(), Action::Delete, gives, gives, &users)?;
+    desk.remove_group(id).await?;
+    app.leases.rights_changed();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn group_body(
+    object: &Object,
+    mode: Mode,
+) -> Result<(Option<String>, Option<PermissionSet>), FieldErrors> {
+    let mut fields = Fields::new(object, mode);
+    let name = fields.required_text("name");
+    let gives = permissions(&mut fields, "permissions");
+    fields.finish()?;
+    Ok((name, gives))
+}
