@@ -16,6 +16,7 @@ mod commands;
 mod conformance;
 mod demo;
 mod durability;
+mod guides;
 mod rest;
 mod support;
 mod wire;
