@@ -221,18 +221,20 @@ fn libraries_stay_in_the_parts_that_are_about_them() {
 }
 
 #[test]
-fn the_policy_is_pure() {
-    let text = std::fs::read_to_string(root().join("src/access/policy.rs")).unwrap();
-    let code = code(&text);
-    for word in [
-        "async ",
-        ".await",
-        "tokio::",
-        "std::fs",
-        "std::net",
-        "Directory",
-    ] {
-        assert!(!code.contains(word), "src/access/policy.rs: {word}");
+fn the_policies_are_pure() {
+    for file in ["policy", "administration"] {
+        let path = format!("src/access/{file}.rs");
+        let code = code(&std::fs::read_to_string(root().join(&path)).unwrap());
+        for word in [
+            "async ",
+            ".await",
+            "tokio::",
+            "std::fs",
+            "std::net",
+            "Directory",
+        ] {
+            assert!(!code.contains(word), "{path}: {word}");
+        }
     }
 }
 

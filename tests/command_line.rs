@@ -252,3 +252,46 @@ async fn watch_that_is_refused_says_so_and_fails() {
     assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
     assert!(stderr.contains("403"), "{stderr}");
 }
+
+#[tokio::test]
+async fn people_and_organizations_are_described() {
+    let server = data().await;
+    let about = [
+        "--description=Trams",
+        "--email=metro@example.org",
+        "--url=https://metro.example.org",
+    ];
+    let made = server.cli(&[&["org", "add", "Metro"], &about[..]].concat());
+    assert_eq!(
+        (&made["description"], &made["email"], &made["url"]),
+        (
+            &json!("Trams"),
+            &json!("metro@example.org"),
+            &json!("https://metro.example.org")
+        )
+    );
+    let changed = server.cli(&[
+        "org",
+        "set",
+        "Metro",
+        "--description=",
+        "--name=Metro Lines",
+    ]);
+    assert_eq!(
+        (&changed["description"], &changed["slug"]),
+        (&json!(""), &json!("metro-lines"))
+    );
+    let names = ["--first-name=Ada", "--last-name=Lovelace"];
+    let ada = server.cli(&[&["user", "add", "ada"], &names[..]].concat());
+    assert_eq!(
+        (&ada["first_name"], &ada["last_name"]),
+        (&json!("Ada"), &json!("Lovelace"))
+    );
+    let changed = server.cli(&["user", "set", "ada", "--last-name=King"]);
+    assert_eq!(changed["last_name"], json!("King"));
+    let (code, _, stderr) = server.try_cli(&["org", "set", "metro-lines", "--url=metro"], "");
+    assert_eq!(
+        (code, stderr.trim()),
+        (1, "fleetwire: url: Enter a valid URL.")
+    );
+}

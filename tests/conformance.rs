@@ -42,15 +42,15 @@ fn table<T: DeserializeOwned>(name: &str) -> T {
 
 /// What `{names}` in a table stand for.
 #[derive(Clone, Default)]
-struct Names(BTreeMap<String, String>);
+pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.0.insert(format!("{{{name}}}"), value.to_owned());
     }
 
     /// `text` with every `{name}` replaced.
-    fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, value)| {
             text.replace(name, value)
         })

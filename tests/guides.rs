@@ -158,7 +158,10 @@ impl Reader {
         };
         let terminal = match &mut self.browser {
             Some(browser) if name == BROWSER => &mut browser.terminal,
-            _ => self.terminals.get_mut(&name).expect("a terminal that was opened"),
+            _ => self
+                .terminals
+                .get_mut(&name)
+                .expect("a terminal that was opened"),
         };
         terminal.shows(&block.text).await;
     }

@@ -7,9 +7,11 @@ mod connections;
 mod coordinates;
 mod credentials;
 mod devices;
+mod escalation;
 mod locations;
 mod login;
 mod operation;
+mod people;
 mod proxies;
 
 use serde_json::{Value, json};
@@ -19,6 +21,10 @@ use crate::support::{Client, Credential, Engine, Seed, Server};
 const DEVICES: &str = "/api/v1/controller/device/";
 const CREDENTIALS: &str = "/api/v1/controller/credential/";
 const LOCATIONS: &str = "/api/v1/controller/location/";
+const USERS: &str = "/api/v1/users/user/";
+const GROUPS: &str = "/api/v1/users/group/";
+const ORGANIZATIONS: &str = "/api/v1/users/organization/";
+const ME: &str = "/api/v1/users/me/";
 const TOKEN: &str = "/api/v1/users/token/";
 
 /// Two tenants, an operator of the first, and clients for each kind of user.

@@ -132,6 +132,8 @@ pub fn may_change(requester: &User, before: &Person, after: &Person) -> Result<(
     };
     if *after != placed {
         may_administer(requester, before)?;
+    } else if !may_see(requester, before) {
+        return Err(Refusal::OfOthers);
     }
     may_exchange(requester, before, after)
 }

@@ -59,38 +59,6 @@ pub fn hash_blocking(password: &str) -> Result<String, PasswordError> {
         .map_err(|error| PasswordError::Hash(error.to_string()))
 }
 
-/// Characters of a new password, at least and at most.
-const SHORTEST: usize = 8;
-const LONGEST: usize = 128;
-
-/// What is wrong with a password that a user of this name is to have, in Django's sentences; nothing
-/// of the password is in them.
-#[must_use]
-pub fn weaknesses(password: &str, username: &str) -> Vec<String> {
-    let length = password.chars().count();
-    let mut found = Vec::new();
-    if length < SHORTEST {
-        found.push(format!(
-            "This password is too short. It must contain at least {SHORTEST} characters."
-        ));
-    }
-    if length > LONGEST {
-        found.push(format!(
-            "Ensure this field has no more than {LONGEST} characters."
-        ));
-    }
-    if password.chars().all(char::is_numeric) {
-        found.push("This password is entirely numeric.".to_owned());
-    }
-    if password.trim().is_empty() {
-        found.push("This field may not be blank.".to_owned());
-    }
-    if password.to_lowercase() == username.to_lowercase() {
-        found.push("The password is too similar to the username.".to_owned());
-    }
-    found
-}
-
 /// Where passwords are checked while others are served.
 #[derive(Clone)]
 pub struct Passwords {
@@ -162,6 +130,38 @@ impl Passwords {
     }
 }
 
+/// Characters of a new password, at least and at most.
+const SHORTEST: usize = 8;
+const LONGEST: usize = 128;
+
+/// What is wrong with a password that a user of this name is to have, in Django's sentences; nothing
+/// of the password is in them.
+#[must_use]
+pub fn weaknesses(password: &str, username: &str) -> Vec<String> {
+    let length = password.chars().count();
+    let mut found = Vec::new();
+    if length < SHORTEST {
+        found.push(format!(
+            "This password is too short. It must contain at least {SHORTEST} characters."
+        ));
+    }
+    if length > LONGEST {
+        found.push(format!(
+            "Ensure this field has no more than {LONGEST} characters."
+        ));
+    }
+    if password.chars().all(char::is_numeric) {
+        found.push("This password is entirely numeric.".to_owned());
+    }
+    if password.trim().is_empty() {
+        found.push("This field may not be blank.".to_owned());
+    }
+    if password.to_lowercase() == username.to_lowercase() {
+        found.push("The password is too similar to the username.".to_owned());
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use argon2::password_hash::Error;
@@ -177,25 +177,6 @@ mod tests {
         assert!(is_foreign(FOREIGN_HASH));
         assert!(!is_foreign(DUMMY_HASH));
         assert!(!is_foreign(&hash_blocking("x").unwrap()));
-    }
-
-    #[test]
-    fn a_weak_password_is_told_why() {
-        let long = "x".repeat(129);
-        for (password, count) in [
-            ("correct horse", 0),
-            ("ada.lovelace!", 0),
-            ("1234567", 2),
-            ("12345678", 1),
-            ("short", 1),
-            ("Ada Lovelace", 1),
-            ("          ", 1),
-            (&long, 1),
-            (&long[1..], 0),
-        ] {
-            let found = weaknesses(password, "ada lovelace");
-            assert_eq!(found.len(), count, "{password}: {found:?}");
-        }
     }
 
     #[tokio::test]
@@ -241,5 +222,24 @@ mod tests {
         assert!(matches!(refused, Err(PasswordError::Busy)));
         drop(all);
         assert!(!passwords.verify("x".into(), None).await.unwrap());
+    }
+
+    #[test]
+    fn a_weak_password_is_told_why() {
+        let long = "x".repeat(129);
+        for (password, count) in [
+            ("correct horse", 0),
+            ("ada.lovelace!", 0),
+            ("1234567", 2),
+            ("12345678", 1),
+            ("short", 1),
+            ("Ada Lovelace", 1),
+            ("          ", 1),
+            (&long, 1),
+            (&long[1..], 0),
+        ] {
+            let found = weaknesses(password, "ada lovelace");
+            assert_eq!(found.len(), count, "{password}: {found:?}");
+        }
     }
 }

@@ -8,10 +8,6 @@ use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 /// A user with everything that gives rights, as it is kept: active or not, in inactive organizations
 /// too. What administration compares, where [`User`](super::User) is what counts now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about a user, each a column of its own"
-)]
 pub struct Person {
     /// Who.
     pub id: UserId,

@@ -15,6 +15,10 @@ const PLACES: &str = "organization_users";
 
 /// What is to be; `None` leaves a field as it is.
 #[derive(Default)]
+#[expect(
+    clippy::option_option,
+    reason = "left out, taken away or set, as in `AccountChange`"
+)]
 pub struct UserBody {
     username: Option<String>,
     email: Option<String>,

@@ -351,8 +351,8 @@ impl Write {
             .await?;
         for (user, group, name) in joined {
             if let Some(found) = people.get_mut(&user) {
-                let gives = found.groups.entry(group).or_default();
-                *gives = gives.with(set(name.as_deref()));
+                let permissions = found.groups.entry(group).or_default();
+                *permissions = permissions.with(set(name.as_deref()));
             }
         }
         let places: Vec<(UserId, OrganizationId, bool, bool)> = self

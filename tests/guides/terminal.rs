@@ -182,7 +182,10 @@ impl Shell {
         let from = from + output.len() + end.len();
         let code = self.terminal.printed_until(from, &end).await.unwrap();
         let is_right = (code != "0") == fails;
-        assert!(is_right, "exit code {code} of\n{text}--- it printed ---\n{output}");
+        assert!(
+            is_right,
+            "exit code {code} of\n{text}--- it printed ---\n{output}"
+        );
         output
     }
 }
@@ -214,7 +217,11 @@ impl Browser {
         let outcome = eventually("the browser has run the code", async || {
             let printed = self.terminal.printed();
             let mut lines = printed.split_inclusive('\n');
-            lines.find_map(|line| line.strip_prefix(&prefix)?.strip_suffix('\n').map(str::to_owned))
+            lines.find_map(|line| {
+                line.strip_prefix(&prefix)?
+                    .strip_suffix('\n')
+                    .map(str::to_owned)
+            })
         })
         .await;
         let outcome: Value = serde_json::from_str(&outcome).unwrap();

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::stage::{CREDENTIALS, DEVICES, LOCATIONS, LOGIN, LOGOUT, Stage, TOKEN};
+use super::stage::{
+    CREDENTIALS, DEVICES, GROUPS, LOCATIONS, LOGIN, LOGOUT, ME, ORGANIZATIONS, Stage, TOKEN, USERS,
+};
 use crate::config::Config;
 
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000009";
@@ -102,6 +104,10 @@ async fn with_and_without_the_slash_at_the_end_the_answer_is_the_same() {
     for path in [
         DEVICES,
         LOCATIONS,
+        USERS,
+        GROUPS,
+        ORGANIZATIONS,
+        ME,
         &format!("{DEVICES}{device}/"),
         &format!("{DEVICES}{device}/location/"),
         &format!("{LOCATIONS}geojson/"),
@@ -171,6 +177,26 @@ async fn every_path_names_its_methods() {
         (&format!("{DEVICES}{NOBODYS}/activate/"), "POST, OPTIONS"),
         (&format!("{DEVICES}{NOBODYS}/deactivate/"), "POST, OPTIONS"),
         (CREDENTIALS, "GET, POST, HEAD, OPTIONS"),
+        (USERS, "GET, POST, HEAD, OPTIONS"),
+        (GROUPS, "GET, POST, HEAD, OPTIONS"),
+        (ORGANIZATIONS, "GET, POST, HEAD, OPTIONS"),
+        (
+            &format!("{USERS}{NOBODYS}/"),
+            "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{USERS}{NOBODYS}/password/"),
+            "PUT, PATCH, OPTIONS",
+        ),
+        (
+            &format!("{GROUPS}{NOBODYS}/"),
+            "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        ),
+        (
+            &format!("{ORGANIZATIONS}{NOBODYS}/"),
+            "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        ),
+        (ME, "GET, PATCH, HEAD, OPTIONS"),
         (
             &format!("{CREDENTIALS}{NOBODYS}/"),
             "GET, PUT, PATCH, DELETE, HEAD, OPTIONS",

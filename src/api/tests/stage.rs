@@ -26,6 +26,10 @@ pub const OWN_ORIGIN: &str = "http://ow.test";
 pub const DEVICES: &str = "/api/v1/controller/device/";
 pub const CREDENTIALS: &str = "/api/v1/controller/credential/";
 pub const LOCATIONS: &str = "/api/v1/controller/location/";
+pub const USERS: &str = "/api/v1/users/user/";
+pub const GROUPS: &str = "/api/v1/users/group/";
+pub const ORGANIZATIONS: &str = "/api/v1/users/organization/";
+pub const ME: &str = "/api/v1/users/me/";
 pub const TOKEN: &str = "/api/v1/users/token/";
 pub const LOGIN: &str = "/accounts/login/";
 pub const LOGOUT: &str = "/accounts/logout/";
@@ -57,6 +61,19 @@ pub struct Answer {
     pub text: String,
     /// Null when the text is no JSON.
     pub json: Value,
+}
+
+/// A user to be made, who belongs nowhere.
+pub fn new_user(name: &str) -> Value {
+    json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.org")})
+}
+
+/// A body with other fields, or with some more.
+pub fn with(mut body: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
 }
 
 impl Stage {
@@ -127,6 +144,23 @@ impl Stage {
             ..NewAccount::default()
         };
         self.add_user(name, new).await
+    }
+
+    /// A manager of the first organization with the rights of the group `Administrator`.
+    pub async fn administrator(&self) -> Client {
+        let group = self.app.store.find_group("Administrator").await.unwrap();
+        let new = NewAccount {
+            groups: vec![group.id],
+            manages: vec![self.own],
+            ..NewAccount::default()
+        };
+        self.add_user("administrator", new).await
+    }
+
+    /// The id of a user.
+    pub async fn id_of(&self, username: &str) -> String {
+        let account = self.app.store.find_user(username).await.unwrap();
+        account.id.to_string()
     }
 
     /// A device of the first organization: its path.

@@ -4,6 +4,7 @@ mod commands;
 mod coordinates;
 mod directory;
 mod locations;
+mod people;
 mod rows;
 mod tail;
 
