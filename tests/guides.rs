@@ -10,10 +10,10 @@
 //! | `sh unrun` | not run |
 //! | `js` | pasted into the console of a browser on the front page |
 //! | any `file=NAME` | saved in the folder |
-//! | `text` | what the block before prints: exactly, of one that stays running among other lines |
+//! | `text` | what the block before prints, all of it; of one that stays running what it prints next |
 //! | `text in=NAME` | what the terminal NAME, or the `browser`, prints |
 //!
-//! In `text`, `…` stands for anything.
+//! In `text`, `…` stands for any text, on a line of its own for any lines.
 
 mod block;
 mod terminal;
@@ -113,35 +113,36 @@ impl Reader {
         self.last = match &*block.language {
             "text" => return self.look(block).await,
             _ if block.is("unrun") => Last::Nothing,
-            "sh" => match block.value("in") {
-                Some(name) => self.run_beside(name, &text).await,
-                None => {
-                    let output = self.shell.run(&text, block.is("fails")).await;
-                    println!("{output}");
-                    Last::Printed(output)
+            language => match (block.value("file"), language) {
+                (Some(file), _) => {
+                    self.desk.write(file, &text);
+                    Last::Nothing
                 }
+                (None, "sh") => self.type_in(block, &text).await,
+                (None, "js") => self.paste(&text).await,
+                (None, other) => panic!("{other} is not run, nor says that it is unrun"),
             },
-            "js" if block.value("file").is_none() => {
-                let url = &self.url;
-                let browser = self.browser.get_or_insert_with(|| Browser::open(url));
-                browser.paste(&text).await;
-                Last::RunsIn(BROWSER.to_owned())
-            }
-            _ => {
-                let file = block.value("file");
-                let file = file.expect("a block is run, saved in a file, or says that it is unrun");
-                self.desk.write(file, &text);
-                Last::Nothing
-            }
         };
     }
 
-    async fn run_beside(&mut self, name: &str, text: &str) -> Last {
+    async fn type_in(&mut self, block: &Block, text: &str) -> Last {
+        let Some(name) = block.value("in") else {
+            let output = self.shell.run(text, block.is("fails")).await;
+            println!("{output}");
+            return Last::Printed(output);
+        };
         if let Some(mut busy) = self.terminals.remove(name) {
             busy.interrupt().await;
         }
         self.terminals.insert(name.to_owned(), self.desk.run(text));
         Last::RunsIn(name.to_owned())
+    }
+
+    async fn paste(&mut self, code: &str) -> Last {
+        let url = &self.url;
+        let browser = self.browser.get_or_insert_with(|| Browser::open(url));
+        browser.paste(code).await;
+        Last::RunsIn(BROWSER.to_owned())
     }
 
     /// Sees whether what the guide says one sees is there, or waits for it.

@@ -63,11 +63,11 @@ pub fn is_as_expected(expected: &str, output: &str) -> bool {
 }
 
 /// Where the lines that are as `expected` end, of those of `output` from `from` on; none when they
-/// have not come yet.
+/// have not all come yet, or others have.
 pub fn end_of_expected(expected: &str, output: &str, from: usize) -> Option<usize> {
     let (expected, output) = (lines(expected), lines(output));
-    (from..output.len())
-        .find_map(|start| beginning(&expected, &output[start..]).map(|length| start + length))
+    let length = beginning(&expected, output.get(from..)?)?;
+    Some(from + length)
 }
 
 fn lines(text: &str) -> Vec<&str> {
@@ -140,7 +140,9 @@ fn an_ellipsis_stands_for_anything_and_nothing_else_does() {
         );
     }
     let output = "zero\none\ntwo\none\n";
-    assert_eq!(end_of_expected("one", output, 0), Some(2));
-    assert_eq!(end_of_expected("one", output, 2), Some(4));
-    assert_eq!(end_of_expected("one", output, 4), None);
+    assert_eq!(end_of_expected("one", output, 0), None);
+    assert_eq!(end_of_expected("one", output, 1), Some(2));
+    assert_eq!(end_of_expected("…\none", output, 0), Some(2));
+    assert_eq!(end_of_expected("…\none", output, 2), Some(4));
+    assert_eq!(end_of_expected("…\none", output, 4), None);
 }

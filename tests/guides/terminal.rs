@@ -12,6 +12,9 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::block::end_of_expected;
 use crate::support::{eventually, within};
 
+/// What the test's own words begin with: nothing that a program prints.
+const END: char = '\u{1e}';
+
 /// A program that is typed into and prints. It ends, with all that it started, when it is dropped.
 pub struct Terminal {
     child: Child,
@@ -58,16 +61,23 @@ impl Terminal {
         self.printed.lock().unwrap().clone()
     }
 
+    /// What a reader sees of it.
+    fn shown(&self) -> String {
+        let printed = self.printed();
+        let lines = printed.split_inclusive('\n');
+        lines.filter(|line| !line.starts_with(END)).collect()
+    }
+
     pub async fn type_in(&mut self, text: &str) {
         let input = self.input.as_mut().unwrap();
         let typed = input.write_all(text.as_bytes()).await;
         typed.unwrap_or_else(|error| panic!("{error}: {}", self.printed()));
     }
 
-    /// Waits until lines as `expected` come, behind those that were waited for before.
+    /// Waits until lines as `expected` come, next after those that were waited for before.
     pub async fn shows(&mut self, expected: &str) {
         let from = self.seen;
-        let came = async || end_of_expected(expected, &self.printed(), from);
+        let came = async || end_of_expected(expected, &self.shown(), from);
         self.seen = eventually(expected, came).await;
     }
 
@@ -147,9 +157,6 @@ pub struct Shell {
     aside: PathBuf,
 }
 
-/// What stands between the output of a block and its exit code: nothing that a program prints.
-const END: char = '\u{1e}';
-
 impl Shell {
     pub async fn open(desk: &Desk) -> Self {
         let mut terminal = Terminal::open(&mut desk.command("sh"));
@@ -193,7 +200,7 @@ impl Shell {
 /// A browser on the front page of a server. What its pages log to the console is what it prints.
 pub struct Browser {
     pub terminal: Terminal,
-    errors: usize,
+    pasted: usize,
 }
 
 impl Browser {
@@ -204,16 +211,16 @@ impl Browser {
         let terminal = Terminal::open(node.arg(&script).arg(url));
         Self {
             terminal,
-            errors: 0,
+            pasted: 0,
         }
     }
 
     /// Pastes code into the console of the developer tools, and waits until it has run.
     pub async fn paste(&mut self, code: &str) {
-        self.errors += 1;
-        let line = json!({ "number": self.errors, "code": code });
+        self.pasted += 1;
+        let line = json!({ "number": self.pasted, "code": code });
         self.terminal.type_in(&format!("{line}\n")).await;
-        let prefix = format!("{END}{} ", self.errors);
+        let prefix = format!("{END}{} ", self.pasted);
         let outcome = eventually("the browser has run the code", async || {
             let printed = self.terminal.printed();
             let mut lines = printed.split_inclusive('\n');

@@ -1,5 +1,5 @@
 // Opens a page in Debian's Chromium, and runs in it what would be pasted into the console of its
-// developer tools. What pages log to the console is printed, a line each.
+// developer tools. What the page logs to the console is printed, a line each.
 //
 // Usage: browser.js URL
 //
@@ -23,7 +23,10 @@ const browser = await chromium.launch({
   ],
 });
 const page = await browser.newPage();
-page.on("console", (message) => console.log(message.text()));
+page.on("console", (message) => {
+  // Not what the browser itself has to say about the page.
+  if (message.type() === "log") console.log(message.text());
+});
 await page.goto(url);
 const tools = await page.context().newCDPSession(page);
 
@@ -32,8 +35,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { exceptionDetails: thrown } = await tools.send("Runtime.evaluate", {
     expression: code,
     replMode: true,
-    awaitPromise: true,
-    userGesture: true,
   });
   const outcome = thrown ? (thrown.exception?.description ?? thrown.text) : null;
   console.log(`\u001e${number} ${JSON.stringify(outcome)}`);
