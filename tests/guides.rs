@@ -102,6 +102,9 @@ impl Reader {
             println!("docs/guides/{guide}.md:{}", block.line);
             self.do_as_told(&block).await;
         }
+        if let Some(browser) = self.browser.take() {
+            browser.close().await;
+        }
     }
 
     async fn do_as_told(&mut self, block: &Block) {
@@ -139,8 +142,8 @@ impl Reader {
     }
 
     async fn paste(&mut self, code: &str) -> Last {
-        let url = &self.url;
-        let browser = self.browser.get_or_insert_with(|| Browser::open(url));
+        let (desk, url) = (&self.desk, &self.url);
+        let browser = self.browser.get_or_insert_with(|| Browser::open(desk, url));
         browser.paste(code).await;
         Last::RunsIn(BROWSER.to_owned())
     }

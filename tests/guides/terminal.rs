@@ -204,11 +204,16 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub fn open(url: &str) -> Self {
+    pub fn open(desk: &Desk, url: &str) -> Self {
         let script = crate::clients::in_repository("tests/clients/node/browser.js");
         crate::clients::in_repository("tests/clients/node/node_modules/playwright-core");
         let mut node = Command::new("node");
-        let terminal = Terminal::open(node.arg(&script).arg(url));
+        node.arg(&script).arg(url);
+        // What a browser writes down goes away with the test.
+        for place in ["TMPDIR", "HOME"] {
+            node.env(place, &desk.aside);
+        }
+        let terminal = Terminal::open(&mut node);
         Self {
             terminal,
             pasted: 0,
@@ -233,5 +238,11 @@ impl Browser {
         .await;
         let outcome: Value = serde_json::from_str(&outcome).unwrap();
         assert_eq!(outcome, Value::Null, "{code}\n{}", self.terminal.printed());
+    }
+    /// Ends it in order.
+    pub async fn close(mut self) {
+        self.terminal.input = None;
+        let ended = within("the browser closes", self.terminal.child.wait()).await;
+        assert!(ended.unwrap().success(), "{}", self.terminal.printed());
     }
 }
