@@ -166,7 +166,7 @@ pub fn needs_another_superuser(before: &Person, after: Option<&Person>) -> bool 
     let rank = |person: &Person| (person.is_superuser, person.is_active, person.expires);
     let stays =
         after.is_some_and(|after| after.is_lasting_superuser() || rank(before) == rank(after));
-    before.is_superuser && !stays
+    before.is_superuser && before.is_active && !stays
 }
 
 /// Whether `requester` may make a group that gives these permissions.

@@ -462,6 +462,8 @@ fn a_superuser_who_goes_needs_another() {
     let root = altered(&Person::blank(), |it| it.is_superuser = true);
     assert!(needs_another_superuser(&root, None));
     assert!(!needs_another_superuser(&member(), None));
+    let inactive = altered(&root, |it| it.is_active = false);
+    assert!(!needs_another_superuser(&inactive, None), "gone already");
     for (after, is_needed) in [
         (altered(&root, |it| it.is_superuser = false), true),
         (altered(&root, |it| it.is_active = false), true),

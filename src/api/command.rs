@@ -17,8 +17,8 @@ use super::identity::{PathId, PathIds, Requester};
 use super::page::{Listing, OUTPUTS, PageAnswer};
 use crate::access::{Action, Model};
 use crate::app::App;
-use crate::command::types::CommandType;
-use crate::event::{CommandId, ConnectionId, DeviceId, Timestamp, UserId};
+use crate::command::types::{CommandType, Input};
+use crate::event::{BatchId, CommandId, ConnectionId, DeviceId, Timestamp, UserId};
 use crate::store::{Cancelled, Command, Device, FieldErrors, NewCommand, SecretInput};
 
 /// A command as it is answered: OpenWISP's fields in its order, and behind them what is ours.
@@ -36,6 +36,7 @@ pub struct CommandAnswer<'a> {
     output: &'a str,
     exit_code: Option<i32>,
     created_by: Option<UserId>,
+    batch: Option<BatchId>,
 }
 
 impl<'a> From<&'a Command> for CommandAnswer<'a> {
@@ -52,6 +53,7 @@ impl<'a> From<&'a Command> for CommandAnswer<'a> {
             output: &command.output,
             exit_code: command.exit_code,
             created_by: command.created_by,
+            batch: command.batch,
         }
     }
 }
@@ -123,6 +125,26 @@ pub async fn cancel_command(
     }
 }
 
+/// Reads what is to be run: a type that `find` knows, and an input that fits it.
+pub(super) fn type_and_input<'a>(
+    fields: &mut Fields,
+    find: impl FnOnce(&str) -> Option<&'a CommandType>,
+) -> Option<(&'a CommandType, Input)> {
+    let kind = fields
+        .required("type")
+        .and_then(|value| fields.choice_of("type", value, find));
+    // Null is what a type without input takes; it has to be said.
+    let input = fields.present("input");
+    let (kind, input) = (kind?, input?);
+    match kind.check(input) {
+        Ok(input) => Some((kind, input)),
+        Err(errors) => {
+            fields.refuse_too(Err(errors));
+            None
+        }
+    }
+}
+
 /// Reads a command; `find` knows the types that the device's organization may use.
 fn new_command<'a>(
     object: &Object,
@@ -131,19 +153,8 @@ fn new_command<'a>(
     queue_s: u64,
 ) -> Result<NewCommand, FieldErrors> {
     let mut fields = Fields::new(object, Mode::Whole);
-    let kind = fields
-        .required("type")
-        .and_then(|value| fields.choice_of("type", value, find));
+    let checked = type_and_input(&mut fields, find);
     let connection = fields.optional_id("connection");
-    // Null is what a type without input takes; it has to be said.
-    let input = fields.present("input");
-    let mut checked = None;
-    if let (Some(kind), Some(input)) = (kind, input) {
-        match kind.check(input) {
-            Ok(input) => checked = Some((kind, input)),
-            Err(errors) => fields.refuse_too(Err(errors)),
-        }
-    }
     fields.finish()?;
     // What is not there has been told above.
     let (kind, input) = checked.ok_or_else(FieldErrors::default)?;

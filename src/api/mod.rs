@@ -4,8 +4,10 @@
 //! A handler asks in this order: who is it ([`identity::Requester`], 401), may it do that at all
 //! (403), does the thing exist for this user (404), and only then what the body says (400).
 
+mod batch;
 mod body;
 mod command;
+mod command_type;
 mod connection;
 mod coordinates;
 mod credential;
@@ -40,8 +42,10 @@ use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use tower::util::MapResponseLayer;
 
+use batch::{cancel_batch, create_batch, get_batch, list_batch_devices, list_batches};
 pub use command::CommandAnswer;
 use command::{cancel_command, create_command, get_command, list_commands};
+use command_type::list_command_types;
 use connection::{
     create_connection, delete_connection, get_connection, list_connections, patch_connection,
     update_connection,
@@ -198,7 +202,7 @@ fn devices() -> [Resource; 7] {
 }
 
 /// What commands are run with, and the commands.
-fn logins_and_commands() -> [Resource; 7] {
+fn logins_and_commands() -> [Resource; 8] {
     [
         (
             "/api/v1/controller/credential",
@@ -241,6 +245,37 @@ fn logins_and_commands() -> [Resource; 7] {
             ACTION,
             post(cancel_command),
         ),
+        (
+            "/api/v1/controller/device/{id}/command-type",
+            READ_ONLY,
+            get(list_command_types),
+        ),
+    ]
+}
+
+/// One command on many devices.
+fn batches() -> [Resource; 4] {
+    [
+        (
+            "/api/v1/controller/batch-command",
+            COLLECTION,
+            get(list_batches).post(create_batch),
+        ),
+        (
+            "/api/v1/controller/batch-command/{id}",
+            READ_ONLY,
+            get(get_batch),
+        ),
+        (
+            "/api/v1/controller/batch-command/{id}/device",
+            READ_ONLY,
+            get(list_batch_devices),
+        ),
+        (
+            "/api/v1/controller/batch-command/{id}/cancel",
+            ACTION,
+            post(cancel_batch),
+        ),
     ]
 }
 
@@ -281,6 +316,7 @@ pub fn routes() -> Router<Arc<App>> {
         .chain(people())
         .chain(devices())
         .chain(logins_and_commands())
+        .chain(batches())
         .chain(locations());
     for (path, allow, methods) in resources {
         let methods = resource(allow, methods);

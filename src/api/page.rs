@@ -96,23 +96,41 @@ impl Listing {
 
     /// `?organization_slug=`.
     pub fn organization_slug(&mut self) -> Option<String> {
-        let slug = self.filter::<String>("organization_slug", |_| String::new())?;
-        if slug.contains('\0') {
-            self.errors
-                .add("organization_slug", "Null characters are not allowed.");
+        self.text("organization_slug")
+    }
+
+    /// A text, whatever it is.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let text = self.value(name)?.to_owned();
+        if text.contains('\0') {
+            self.errors.add(name, "Null characters are not allowed.");
             return None;
         }
-        Some(slug)
+        Some(text)
     }
 
     /// `?is_mobile=`.
     pub fn is_mobile(&mut self) -> Option<bool> {
-        let text = self.value("is_mobile")?.to_ascii_lowercase();
+        self.boolean("is_mobile")
+    }
+
+    /// `?dry_run=`, which is no filter.
+    ///
+    /// # Errors
+    /// 400 when it is neither true nor false.
+    pub fn dry_run(&mut self) -> Result<bool, ApiError> {
+        let is_dry = self.boolean("dry_run").unwrap_or(false);
+        std::mem::take(&mut self.errors).into_result()?;
+        Ok(is_dry)
+    }
+
+    fn boolean(&mut self, name: &str) -> Option<bool> {
+        let text = self.value(name)?.to_ascii_lowercase();
         match text.as_str() {
             "true" | "1" => Some(true),
             "false" | "0" => Some(false),
             _ => {
-                self.errors.add("is_mobile", "Must be a valid boolean.");
+                self.errors.add(name, "Must be a valid boolean.");
                 None
             }
         }
@@ -120,7 +138,12 @@ impl Listing {
 
     /// `?type=`.
     pub fn location_type(&mut self) -> Option<LocationType> {
-        self.filter("type", |text| {
+        self.choice("type")
+    }
+
+    /// One of the words that `T` knows.
+    pub fn choice<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        self.filter(name, |text| {
             format!("Select a valid choice. {text} is not one of the available choices.")
         })
     }

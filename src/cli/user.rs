@@ -110,9 +110,9 @@ pub(crate) struct Add {
 #[derive(Args, Debug)]
 #[command(override_usage = "fleetwire user set <USER> <CHANGE>...")]
 #[command(group(ArgGroup::new("change").required(true).multiple(true).args([
-    "password_stdin", "email", "first_name", "last_name", "superuser", "staff", "permissions", "groups", "manages", "member",
-    "expires", "username", "active", "inactive", "no_superuser", "no_staff", "remove_permissions",
-    "remove_groups", "remove_manages", "remove_member",
+    "password_stdin", "email", "first_name", "last_name", "superuser", "staff", "permissions",
+    "groups", "manages", "member", "expires", "username", "active", "inactive", "no_superuser",
+    "no_staff", "remove_permissions", "remove_groups", "remove_manages", "remove_member",
 ])))]
 pub(crate) struct Set {
     /// Id or name

@@ -15,6 +15,7 @@ pub mod ssh;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub mod types;
 
 pub use node::Node;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::reach::reach;
@@ -10,6 +9,7 @@ use super::report::{NotOurs, Report};
 use super::runner::Runner;
 use super::ssh::{Execute, Happening, Session};
 use super::stop::{Stop, Why};
+use super::turns::{Turn, Waiter};
 use super::types::Execution;
 use crate::event::{CommandStatus, Timestamp};
 use crate::store::{EXPIRED, Job};
@@ -84,16 +84,21 @@ fn execution(runner: &Runner, job: &Job) -> Result<Execution, String> {
 
 /// Reaches the device, waits for a turn there, and marks the command as sent: what is next is to
 /// hand it over. Given up on the way, the command is not run.
-async fn make_ready<'a>(
-    runner: &'a Runner,
+async fn make_ready(
+    runner: &Runner,
     job: &Job,
     report: &mut Report<'_>,
-) -> Result<(Session, SemaphorePermit<'a>), Unsent> {
+) -> Result<(Session, Turn), Unsent> {
     let reached = reach(runner, job).await.map_err(Unsent::Because)?;
-    // The semaphore is never closed; waiting for it ends with the command's time in the queue.
+    // Waiting for it ends with the command's time in the queue.
     let left = job.expires.0.saturating_sub(Timestamp::now().0);
     let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
-    let Ok(Ok(turn)) = timeout(left, runner.turns.acquire()).await else {
+    let waiter = Waiter {
+        organization: job.organization,
+        rank: job.rank,
+        created: job.command.created,
+    };
+    let Ok(turn) = timeout(left, runner.turns.take(waiter)).await else {
         return Err(Unsent::Because(EXPIRED.to_owned()));
     };
     // A device may not have waited for so long.

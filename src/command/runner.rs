@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::node::Node;
 use super::run::run;
 use super::stop::{StopSwitch, Why};
+use super::turns::Turns;
 use super::types::CommandTypes;
 use crate::config::CommandsConfig;
 use crate::event::CommandId;
@@ -47,7 +48,7 @@ pub struct Runner {
     pub(super) config: CommandsConfig,
     pub(super) node: Node,
     /// Turns to run on a device that was reached.
-    pub(super) turns: Semaphore,
+    pub(super) turns: Turns,
     running: Mutex<HashMap<CommandId, StopSwitch>>,
     is_draining: watch::Sender<bool>,
     /// Held while commands are claimed.
@@ -66,7 +67,7 @@ impl Runner {
         node: Node,
     ) -> Self {
         Self {
-            turns: Semaphore::new(config.parallel),
+            turns: Turns::new(config.parallel),
             store,
             ingest,
             types,
@@ -153,10 +154,18 @@ impl Runner {
                 }
             }
         }
-        while !*self.is_draining.borrow() && under_way.len() < self.config.parallel * REACHING {
-            let Some(job) = self.store.claim_command(self.node.id, LEASE_S).await? else {
-                break;
+        let room = self.config.parallel * REACHING;
+        while !*self.is_draining.borrow() {
+            let claimed = if under_way.len() < room {
+                self.store.claim_command(self.node.id, LEASE_S).await?
+            } else if under_way.len() < 2 * room {
+                // What fills the room is no reason for others to wait in front of it.
+                let store = &self.store;
+                store.claim_first_command(self.node.id, LEASE_S).await?
+            } else {
+                None
             };
+            let Some(job) = claimed else { break };
             self.begin(job, under_way);
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! its default and is what `fleetwire config default` prints.
 
 mod audit;
+mod batch;
 mod check;
 mod commands;
 mod database;
@@ -20,6 +21,7 @@ mod server;
 mod socket;
 
 pub use audit::AuditConfig;
+pub use batch::BatchConfig;
 pub use commands::{
     BUILT_IN_TYPES, CommandDefinition, CommandTemplate, CommandsConfig, InputSchema,
     InputSchemaError, TemplatePart,
@@ -61,6 +63,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// Commands on devices.
     pub commands: CommandsConfig,
+    /// One command on many devices.
+    pub batch: BatchConfig,
     /// The log of who did what.
     pub audit: AuditConfig,
     /// The listener for Prometheus.
@@ -80,6 +84,7 @@ impl Config {
         self.lease.check(&mut problems);
         self.ingest.check(&mut problems);
         self.commands.check(&mut problems);
+        self.batch.check(&mut problems);
         self.audit.check(&mut problems);
         self.metrics.check(&mut problems);
         self.log.check(&mut problems);

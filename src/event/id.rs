@@ -63,6 +63,8 @@ ids! {
     ConnectionId,
     /// One execution on one device.
     CommandId,
+    /// One command on many devices.
+    BatchId,
     /// A running program that claims commands.
     NodeId,
     /// A line of the audit log.

@@ -4,13 +4,14 @@
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
+use super::batch_device::Outcome;
 use super::changes::until;
 use super::db::{Db, fetch_page, on_pool};
 use super::transaction::{Write, on_write};
-use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
+use super::{Page, Paged, Scope, Store, StoreError};
 use crate::event::{
-    CommandId, CommandStatus, CommandUpdated, ConnectionId, Cursor, DeviceId, Event, Timestamp,
-    UserId,
+    BatchId, CommandId, CommandStatus, CommandUpdated, ConnectionId, Cursor, DeviceId, Event,
+    Timestamp, UserId,
 };
 
 /// A replay of a device's commands brings at most so many, the newest.
@@ -39,6 +40,8 @@ pub struct Command {
     pub exit_code: Option<i32>,
     /// Who asked for it, where that was a user who is still there.
     pub created_by: Option<UserId>,
+    /// What it is a part of, if it was not asked for by itself.
+    pub batch: Option<BatchId>,
     /// When it was asked for.
     pub created: Timestamp,
     /// When it was updated last.
@@ -98,6 +101,7 @@ pub(super) struct CommandRow {
     pub status: CommandStatus,
     pub exit_code: Option<i32>,
     pub created_by: Option<UserId>,
+    pub batch_id: Option<BatchId>,
     pub created: Timestamp,
     pub modified: Timestamp,
     pub version: i64,
@@ -117,6 +121,7 @@ impl From<CommandRow> for Command {
             status: row.status,
             exit_code: row.exit_code,
             created_by: row.created_by,
+            batch: row.batch_id,
             created: row.created,
             modified: row.modified,
             version: row.version,
@@ -142,6 +147,11 @@ impl From<Command> for CommandUpdated {
     }
 }
 
+/// Seconds in the database's unit of time.
+pub(super) fn microseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1_000_000)).unwrap_or(i64::MAX / 2)
+}
+
 /// The columns of a [`CommandRow`], the pieces of its output joined.
 pub(super) fn columns(db_is_sqlite: bool) -> String {
     let joined = if db_is_sqlite {
@@ -151,8 +161,8 @@ pub(super) fn columns(db_is_sqlite: bool) -> String {
     };
     format!(
         "command.id, command.device_id, command.connection_id, command.type, command.label,
-         command.input, command.status, command.exit_code, command.created_by, command.created,
-         command.modified, command.version, COALESCE((SELECT {joined} FROM command_output
+         command.input, command.status, command.exit_code, command.created_by,
+         command.batch_id, command.created, command.modified, command.version, COALESCE((SELECT {joined} FROM command_output
              WHERE command_output.command_id = command.id), '') AS output"
     )
 }
@@ -167,6 +177,7 @@ impl Store {
         let id = CommandId::random();
         let mut write = self.write().await?;
         let device = write.check_runnable(new.device, new.connection).await?;
+        write.hurry(new.device).await?;
         let sealed = match &new.secret_input {
             Some(SecretInput(plain)) => {
                 let plain = plain.to_string();
@@ -175,16 +186,16 @@ impl Store {
             None => None,
         };
         let now = Timestamp::now();
-        let queue_us = i64::try_from(new.queue_s.saturating_mul(1_000_000)).unwrap_or(i64::MAX / 2);
+        let queue_us = microseconds(new.queue_s);
         let clock = self.now();
         let created_by = write.actor().user();
         on_write!(write, connection => {
             sqlx::query(AssertSqlSafe(format!(
                 "INSERT INTO command (id, device_id, connection_id, connection_asked, type, label,
                      input, secret_input, status, created_by, created, modified, expires, is_sent,
-                     version, change)
+                     version, change, organization_id)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10, {clock} + $11,
-                     FALSE, 1, 0)"
+                     FALSE, 1, 0, $12)"
             )))
             .bind(id)
             .bind(new.device)
@@ -197,11 +208,12 @@ impl Store {
             .bind(created_by)
             .bind(now)
             .bind(queue_us)
+            .bind(device.organization)
             .execute(connection)
             .await
             .map(|_| ())?;
         });
-        let name = format!("{} on {device}", new.label);
+        let name = format!("{} on {}", new.label, device.name);
         write.audit("run", "Command", id.0, &name).await?;
         write.is_work();
         write.commit().await?;
@@ -216,6 +228,7 @@ impl Store {
             status: CommandStatus::Queued,
             exit_code: None,
             created_by,
+            batch: None,
             created: now,
             modified: now,
             version: 1,
@@ -367,53 +380,6 @@ impl Store {
 }
 
 impl Write {
-    /// Whether a command can be put into the queue of the device; answers the device's name.
-    async fn check_runnable(
-        &mut self,
-        device: DeviceId,
-        wanted: Option<ConnectionId>,
-    ) -> Result<String, StoreError> {
-        // Kept so until the commit: it is not deactivated, and loses no connection meanwhile.
-        let lock = self.row_lock();
-        let sql = format!("SELECT name, is_active FROM device WHERE id = $1 {lock}");
-        let found: Option<(String, bool)> = on_write!(self, connection => {
-            sqlx::query_as(AssertSqlSafe(sql)).bind(device).fetch_optional(connection).await?
-        });
-        let (name, is_active) = found.ok_or(StoreError::NotFound("Device"))?;
-        if !is_active {
-            return Err(FieldErrors::one("device", "Device is deactivated.").into());
-        }
-        let of_active: bool = on_write!(self, connection => {
-            sqlx::query_scalar(
-                "SELECT organization.is_active FROM device
-                 JOIN organization ON organization.id = device.organization_id
-                 WHERE device.id = $1",
-            )
-            .bind(device)
-            .fetch_one(connection)
-            .await?
-        });
-        if !of_active {
-            let reason = "The organization of the device is not active.";
-            return Err(FieldErrors::one("device", reason).into());
-        }
-        let sql = format!("SELECT id FROM connection WHERE device_id = $1 AND is_enabled {lock}");
-        let connections: Vec<ConnectionId> = on_write!(self, connection => {
-            sqlx::query_scalar(AssertSqlSafe(sql)).bind(device).fetch_all(connection).await?
-        });
-        if connections.is_empty() {
-            let reason = "Device has no credentials assigned.";
-            return Err(FieldErrors::one("device", reason).into());
-        }
-        match wanted.filter(|wanted| !connections.contains(wanted)) {
-            Some(wanted) => {
-                let reason = format!("Invalid pk \"{wanted}\" - object does not exist.");
-                Err(FieldErrors::one("connection", reason).into())
-            }
-            None => Ok(name),
-        }
-    }
-
     /// A command, whose row stays as it is until the commit.
     pub(super) async fn lock_command(
         &mut self,
@@ -462,6 +428,7 @@ impl Write {
             .map(|_| ())?;
         });
         self.append_output(ended.id, &piece).await?;
+        self.note_result(&Outcome::of(&ended)).await?;
         self.tell(Event::CommandUpdated(ended.clone().into()));
         Ok(ended)
     }

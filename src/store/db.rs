@@ -5,12 +5,18 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{
+    PgArgumentBuffer, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgTypeInfo,
 };
-use sqlx::{ConnectOptions, Connection};
+use sqlx::sqlite::{
+    SqliteArgumentsBuffer, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous, SqliteTypeInfo,
+};
+use sqlx::{ConnectOptions, Connection, Postgres, Sqlite};
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::{Engine, StoreError};
 
@@ -217,8 +223,44 @@ pub const SQLITE_AMONG: &str = "IN (SELECT unhex(value) FROM json_each($1))";
 /// What follows a column that is to be one of the ids in `$1`, an array.
 pub const POSTGRES_AMONG: &str = "= ANY($1)";
 
+/// What follows a column that is to be one of the ids in an [`IdList`], the parameter of this name.
+pub fn among(db: &Db, parameter: &str) -> String {
+    let text = match db {
+        Db::Sqlite { .. } => SQLITE_AMONG,
+        Db::Postgres { .. } => POSTGRES_AMONG,
+    };
+    text.replace("$1", parameter)
+}
+
+/// A list of ids as either engine takes it in one parameter.
+pub struct IdList(pub Vec<Uuid>);
+
+impl sqlx::Type<Sqlite> for IdList {
+    fn type_info() -> SqliteTypeInfo {
+        <String as sqlx::Type<Sqlite>>::type_info()
+    }
+}
+
+impl sqlx::Encode<'_, Sqlite> for IdList {
+    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        sqlx::Encode::<Sqlite>::encode(ids(&self.0), buffer)
+    }
+}
+
+impl sqlx::Type<Postgres> for IdList {
+    fn type_info() -> PgTypeInfo {
+        <Vec<Uuid> as sqlx::Type<Postgres>>::type_info()
+    }
+}
+
+impl sqlx::Encode<'_, Postgres> for IdList {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        sqlx::Encode::<Postgres>::encode_by_ref(&self.0, buffer)
+    }
+}
+
 /// Ids as SQLite takes a list of them in one parameter: a JSON array of hexadecimal texts.
-pub fn ids(ids: &[uuid::Uuid]) -> String {
+pub fn ids(ids: &[Uuid]) -> String {
     let texts: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
     serde_json::Value::from(texts).to_string()
 }

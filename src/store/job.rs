@@ -6,13 +6,17 @@ use super::StoreError;
 use super::command::{Command, SecretInput};
 use super::credential::LoginSecret;
 use super::transaction::{Write, on_write};
-use crate::event::{ConnectionId, DeviceId, Timestamp};
+use crate::event::{ConnectionId, DeviceId, OrganizationId, Timestamp};
 
 /// A claimed command, with all that is needed to run it.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The command as it stands now.
     pub command: Command,
+    /// Whose turn it takes.
+    pub organization: Option<OrganizationId>,
+    /// Among those of the organization 0 goes before 1.
+    pub rank: i32,
     /// Its whole input, secrets in the clear.
     pub input: SecretInput,
     /// Where the device may be reached, in the order to try.

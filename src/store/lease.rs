@@ -3,7 +3,8 @@
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::command::CommandRow;
+use super::batch_device::Outcome;
+use super::command::{Command, CommandRow};
 use super::db::{self, Db, on_pool};
 use super::queue::OFF;
 use super::transaction::{Write, on_write};
@@ -82,24 +83,30 @@ impl Store {
     pub async fn give_back(&self, node: NodeId, id: CommandId) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
         let change = write.change().await?;
-        let given_back = on_write!(write, connection => {
-            sqlx::query(
-                "UPDATE command SET status = 'queued', claimed_by = NULL, claimed_until = NULL,
-                     version = version + 1, change = $3, modified = $4
-                 WHERE id = $1 AND claimed_by = $2 AND status = 'running' AND NOT is_sent
-                     AND cancelled_by IS NULL",
-            )
-            .bind(id)
-            .bind(node)
-            .bind(change)
-            .bind(Timestamp::now())
-            .execute(connection)
-            .await?
-            .rows_affected()
+        let columns = self.command_columns();
+        let sql = format!(
+            "UPDATE command SET status = 'queued', claimed_by = NULL, claimed_until = NULL,
+                 version = version + 1, change = $3, modified = $4
+             WHERE id = $1 AND claimed_by = $2 AND status = 'running' AND NOT is_sent
+                 AND cancelled_by IS NULL
+             RETURNING {columns}"
+        );
+        let given_back: Option<CommandRow> = on_write!(write, connection => {
+            sqlx::query_as(AssertSqlSafe(sql))
+                .bind(id)
+                .bind(node)
+                .bind(change)
+                .bind(Timestamp::now())
+                .fetch_optional(connection)
+                .await?
         });
+        let Some(command) = given_back.map(Command::from) else {
+            return Ok(false);
+        };
+        write.note_result(&Outcome::of(&command)).await?;
         write.is_work();
         write.commit().await?;
-        Ok(given_back > 0)
+        Ok(true)
     }
 
     /// Ends all that `node` ran before it was started anew. Answers how many.

@@ -315,6 +315,7 @@ impl Write {
             sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
         });
         let name = removed.ok_or(StoreError::NotFound(model))?;
+        self.end_results_of_removed().await?;
         self.audit("delete", model, id, &name).await
     }
 }

@@ -1,21 +1,27 @@
 //! The queue of commands, as a runner sees it: the row is the job.
 //!
-//! A node claims the oldest queued command of a device on which none runs, until an instant of the
-//! database's clock that it keeps moving on. Just before the command goes to the device it is marked
+//! A node claims a queued command of a device on which none runs, until an instant of the database's
+//! clock that it keeps moving on. Turns are fair: the organization with the fewest running commands
+//! comes first, and within it a single command before those of batches, then the oldest. Just before the command goes to the device it is marked
 //! as sent; what its node leaves behind is ended by others (see [`lease`](super::lease)) and never
 //! run again.
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
+use super::batch_device::Outcome;
 use super::command::{Command, CommandRow, SecretInput};
 use super::db::{Db, on_pool};
 use super::job::Job;
 use super::transaction::{Write, on_write};
 use super::{Store, StoreError};
 use crate::event::{
-    CommandId, CommandStatus, CommandUpdated, ConnectionId, Event, NodeId, Timestamp,
+    BatchId, CommandId, CommandStatus, CommandUpdated, ConnectionId, Event, NodeId, OrganizationId,
+    Timestamp,
 };
+
+/// Commands that other nodes may claim before this one gives up until it is told to look again.
+const ATTEMPTS: u32 = 8;
 
 /// A part of a command's output.
 #[derive(Clone, Copy, Debug)]
@@ -47,15 +53,53 @@ impl Store {
         node: NodeId,
         lease_s: i64,
     ) -> Result<Option<Job>, StoreError> {
-        // Asked first without the right to write, which others want as well.
-        if self.next_in_queue().await?.is_none() {
-            return Ok(None);
+        self.claim_next(node, lease_s, i64::MAX).await
+    }
+
+    /// The same, only of organizations that no command runs for, in all nodes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_first_command(
+        &self,
+        node: NodeId,
+        lease_s: i64,
+    ) -> Result<Option<Job>, StoreError> {
+        self.claim_next(node, lease_s, 0).await
+    }
+
+    async fn claim_next(
+        &self,
+        node: NodeId,
+        lease_s: i64,
+        busiest: i64,
+    ) -> Result<Option<Job>, StoreError> {
+        for _ in 0..ATTEMPTS {
+            // Asked without the right to write, which others want as well.
+            let Some(id) = self.next_in_queue(busiest).await? else {
+                return Ok(None);
+            };
+            if let Some(job) = self.claim(id, node, lease_s).await? {
+                return Ok(Some(job));
+            }
         }
+        Ok(None)
+    }
+
+    /// Claims this command; `None` when it is not to be had.
+    async fn claim(
+        &self,
+        id: CommandId,
+        node: NodeId,
+        lease_s: i64,
+    ) -> Result<Option<Job>, StoreError> {
         let mut write = self.write().await?;
-        let Some(claimed) = write.claim(node, lease_s).await? else {
+        let Some(claimed) = write.claim(id, node, lease_s).await? else {
             return Ok(None);
         };
+        let (organization, rank) = (claimed.organization_id, claimed.rank);
         let (command, sealed) = (Command::from(claimed.command), claimed.secret_input);
+        write.note_result(&Outcome::of(&command)).await?;
         let updated = CommandUpdated::from(command.clone());
         write.tell(Event::CommandUpdated(updated));
         let addresses = write.addresses(command.device).await?;
@@ -77,6 +121,8 @@ impl Store {
         };
         Ok(Some(Job {
             command,
+            organization,
+            rank,
             input,
             addresses,
             logins,
@@ -84,11 +130,11 @@ impl Store {
         }))
     }
 
-    async fn next_in_queue(&self) -> Result<Option<CommandId>, StoreError> {
+    /// What is to be claimed next, of organizations that at most `busiest` commands run for.
+    async fn next_in_queue(&self, busiest: i64) -> Result<Option<CommandId>, StoreError> {
         let sql = next(self.now());
         Ok(on_pool!(self, pool => {
-            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(pool)
-                .await?
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(busiest).fetch_optional(pool).await?
         }))
     }
 
@@ -112,8 +158,9 @@ impl Store {
                  version = version + 1, change = $4, modified = $5
              WHERE id = $1 AND claimed_by = $2 AND status = 'running' AND NOT is_sent
                  AND cancelled_by IS NULL AND claimed_until > {now} AND expires > {now}
-                 AND NOT {OFF}",
-            now = self.now()
+                 AND {on}",
+            now = self.now(),
+            on = on("command")
         );
         let marked = on_write!(write, database => {
             sqlx::query(AssertSqlSafe(sql))
@@ -176,14 +223,15 @@ impl Store {
         let change = write.change().await?;
         let modified = Timestamp::now();
         let status = ending.map_or(CommandStatus::Running, |ending| ending.status);
-        let version: Option<i64> = on_write!(write, connection => {
-            sqlx::query_scalar(
+        let saved: Option<(i64, Option<BatchId>)> = on_write!(write, connection => {
+            sqlx::query_as(
                 "UPDATE command SET status = $3, exit_code = $4,
                      secret_input = CASE WHEN $5 THEN NULL ELSE secret_input END,
                      claimed_by = CASE WHEN $5 THEN NULL ELSE claimed_by END,
                      claimed_until = CASE WHEN $5 THEN NULL ELSE claimed_until END,
                      version = version + 1, change = $6, modified = $7
-                 WHERE id = $1 AND claimed_by = $2 AND status = 'running' RETURNING version",
+                 WHERE id = $1 AND claimed_by = $2 AND status = 'running'
+                 RETURNING version, batch_id",
             )
             .bind(snapshot.id)
             .bind(node)
@@ -195,10 +243,19 @@ impl Store {
             .fetch_optional(connection)
             .await?
         });
-        let Some(version) = version else {
+        let Some((version, batch)) = saved else {
             return Ok(None);
         };
         write.save_piece(snapshot.id, piece).await?;
+        let outcome = Outcome {
+            batch,
+            device: snapshot.device,
+            status,
+            exit_code: ending.and_then(|ending| ending.exit_code),
+            output: &snapshot.output,
+            modified,
+        };
+        write.note_result(&outcome).await?;
         write.tell(Event::CommandUpdated(CommandUpdated {
             status,
             modified,
@@ -261,18 +318,45 @@ pub(super) const OFF: &str = "device_id IN (SELECT device.id FROM device
      JOIN organization ON organization.id = device.organization_id
      WHERE NOT device.is_active OR NOT organization.is_active)";
 
-/// The oldest queued command that is first in its device's queue, while none runs on it.
-fn next(now: &str) -> String {
+/// The opposite for one row of `command`, which is asked of few: it is not worth a list.
+fn on(command: &str) -> String {
     format!(
-        "SELECT id FROM command AS waiting
-         WHERE status = 'queued' AND expires > {now} AND NOT {OFF}
-             AND NOT EXISTS (SELECT 1 FROM command AS other
-                 WHERE other.device_id = waiting.device_id AND other.status = 'running')
-             AND id = (SELECT first.id FROM command AS first
-                 WHERE first.device_id = waiting.device_id
-                     AND first.status IN ('queued', 'running')
-                 ORDER BY first.created, first.id LIMIT 1)
-         ORDER BY created, id LIMIT 1"
+        "EXISTS (SELECT 1 FROM device JOIN organization ON organization.id = device.organization_id
+             WHERE device.id = {command}.device_id AND device.is_active AND organization.is_active)"
+    )
+}
+
+/// That a row of `command` is first in the queue of its device, while none runs there.
+fn is_first(command: &str, now: &str) -> String {
+    format!(
+        "{command}.status = 'queued' AND {command}.expires > {now}
+         AND NOT EXISTS (SELECT 1 FROM command AS other
+             WHERE other.device_id = {command}.device_id AND other.status = 'running')
+         AND {command}.id = (SELECT first.id FROM command AS first
+             WHERE first.device_id = {command}.device_id AND first.status IN ('queued', 'running')
+             ORDER BY first.created, first.id LIMIT 1)
+         AND {on}",
+        on = on(command)
+    )
+}
+
+/// The command that comes next. `$1` is how many may run for its organization. What comes first in an
+/// organization is found once for each, however long the queue.
+fn next(now: &str) -> String {
+    let is_first = is_first("waiting", now);
+    format!(
+        "WITH turn AS MATERIALIZED (
+             SELECT (SELECT waiting.id FROM command AS waiting
+                     WHERE waiting.organization_id = organization.id AND {is_first}
+                     ORDER BY waiting.rank, waiting.created, waiting.id LIMIT 1) AS id,
+                 (SELECT count(*) FROM command AS busy
+                     WHERE busy.organization_id = organization.id
+                         AND busy.status = 'running') AS running
+             FROM organization
+             WHERE EXISTS (SELECT 1 FROM command AS waits WHERE waits.status = 'queued'))
+         SELECT turn.id FROM turn WHERE turn.id IS NOT NULL AND turn.running <= $1
+         ORDER BY turn.running, (SELECT command.created FROM command WHERE command.id = turn.id),
+             turn.id LIMIT 1"
     )
 }
 
@@ -296,32 +380,23 @@ impl Write {
         Ok(())
     }
 
-    /// Takes the next command from the queue, with its sealed input if it has one.
+    /// Takes a command from the queue if it is still first there, with its sealed input if it has
+    /// one.
     async fn claim(
         &mut self,
+        id: CommandId,
         node: NodeId,
         lease_s: i64,
     ) -> Result<Option<ClaimedRow>, StoreError> {
-        let lock = match self.row_lock() {
-            "" => "",
-            // Another node is about to claim it.
-            _ => "FOR UPDATE SKIP LOCKED",
-        };
         let now = self.store().now();
-        let next = format!("{} {lock}", next(now));
-        let id: Option<CommandId> = on_write!(self, connection => {
-            sqlx::query_scalar(AssertSqlSafe(next)).fetch_optional(connection)
-                .await?
-        });
-        let Some(id) = id else {
-            return Ok(None);
-        };
+        let is_first = is_first("command", now);
         let change = self.change().await?;
         let columns = self.store().command_columns();
         let sql = format!(
             "UPDATE command SET status = 'running', claimed_by = $2, claimed_until = {now} + $3,
                  version = version + 1, change = $4, modified = $5
-             WHERE id = $1 AND status = 'queued' RETURNING secret_input, expires, {columns}"
+             WHERE id = $1 AND {is_first}
+             RETURNING secret_input, expires, organization_id, rank, {columns}"
         );
         let claimed: Result<Option<ClaimedRow>, _> = on_write!(self, connection => {
             sqlx::query_as(AssertSqlSafe(sql))
@@ -348,4 +423,6 @@ struct ClaimedRow {
     command: CommandRow,
     secret_input: Option<Vec<u8>>,
     expires: Timestamp,
+    organization_id: Option<OrganizationId>,
+    rank: i32,
 }

@@ -1,4 +1,5 @@
-//! What is kept for how long: ended commands, entries of the audit log, logins that have ended.
+//! What is kept for how long: ended commands and their batches, entries of the audit log, logins that
+//! have ended.
 
 use super::transaction::on_write;
 use super::{Store, StoreError};
@@ -9,6 +10,9 @@ const AT_ONCE: i64 = 500;
 
 /// The same of commands, each of which takes up to a megabyte of output along.
 const COMMANDS_AT_ONCE: i64 = 20;
+
+/// The same of batches, each of which takes along a row a device.
+const BATCHES_AT_ONCE: i64 = 5;
 
 const DAY_S: i64 = 24 * 60 * 60;
 
@@ -36,9 +40,14 @@ impl Store {
              (SELECT session.id FROM session JOIN users ON users.id = session.user_id
               WHERE session.expires <= $1 OR session.password_version <> users.password_version
               LIMIT $2)";
+        // Not before their last command.
+        const BATCHES: &str = "DELETE FROM batch WHERE id IN (SELECT id FROM batch
+             WHERE created < $1
+                 AND NOT EXISTS (SELECT 1 FROM command WHERE command.batch_id = batch.id) LIMIT $2)";
         let mut gone = self.clear(SESSIONS, AT_ONCE, Timestamp::now()).await?;
         for (sql, at_once, days) in [
             (COMMANDS, COMMANDS_AT_ONCE, keep.commands_days),
+            (BATCHES, BATCHES_AT_ONCE, keep.commands_days),
             (AUDIT, AT_ONCE, keep.audit_days),
         ] {
             if let Some(days) = i64::try_from(days).ok().filter(|days| *days > 0) {

@@ -276,6 +276,17 @@ impl Write {
         Ok(self.key().await?.seal(plain, owner)?)
     }
 
+    /// Encrypts the same secret for each of these rows.
+    pub(super) async fn seal_for_each(
+        &mut self,
+        plain: &[u8],
+        owners: &[Uuid],
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let key = self.key().await?;
+        let sealed = owners.iter().map(|owner| key.seal(plain, *owner));
+        Ok(sealed.collect::<Result<_, _>>()?)
+    }
+
     async fn reseal(
         &mut self,
         table: &str,

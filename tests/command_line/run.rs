@@ -253,7 +253,7 @@ async fn a_device_that_cannot_be_reached_is_told_of_here_and_there() {
         assert_eq!(whole["exit_code"], Value::Null, "{whole}");
         let fields: Vec<_> = whole.as_object().unwrap().keys().cloned().collect();
         let expected = "id input device connection created modified status type output exit_code \
-                        created_by";
+                        created_by batch";
         assert_eq!(fields.join(" "), expected, "{way:?}");
         within("a line", lines.next_line()).await.unwrap();
     }

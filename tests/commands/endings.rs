@@ -6,7 +6,7 @@ use super::stage::{Stage, outcome};
 use super::watcher::text;
 use crate::conformance::on_both_engines;
 use crate::support::Engine;
-use crate::support::ssh::{Account, Dropbear, OpenSsh, Options};
+use crate::support::ssh::{Account, OpenSsh, Options, both};
 
 on_both_engines! {
     a_command_ends_as_it_did_on_the_device,
@@ -15,10 +15,9 @@ on_both_engines! {
 }
 
 async fn a_command_ends_as_it_did_on_the_device(engine: Engine) {
-    let devices = [OpenSsh::start(&Options::default()), Dropbear::start()];
     let stage = Stage::set_up_on(engine, &[]).await;
     let home = format!("{}\n", Account::of_the_tests().home.display());
-    for (number, device) in devices.iter().enumerate() {
+    for (number, device) in both().iter().enumerate() {
         let router = stage.router(&format!("router-{number}"), device).await;
         for (line, status, exit_code, output) in [
             ("pwd", "success", json!(0), &*home),
@@ -64,55 +63,57 @@ fn assert_cut_off(command: &Value, line: &str) {
 /// The device's processes are asked to end, not only left alone.
 #[tokio::test]
 async fn a_command_that_takes_too_long_is_ended_and_keeps_what_it_printed() {
-    let device = OpenSsh::start(&Options::default());
-    let settings = [("COMMANDS__TIMEOUT_S", "1")];
-    let stage = Stage::set_up_on(Engine::Sqlite, &settings).await;
-    let router = stage.router("router", &device).await;
-    let line = format!(
+    for device in both() {
+        let settings = [("COMMANDS__TIMEOUT_S", "1")];
+        let stage = Stage::set_up_on(Engine::Sqlite, &settings).await;
+        let router = stage.router("router", &device).await;
+        let ended = stage.run(&router, &endless(&stage, "trap")).await;
+        assert_cut_off(
+            &ended,
+            "timed out after 1 s: the device may still be running it",
+        );
+        stage.witness.written("trap").await;
+        // The device is free for the next one.
+        assert_eq!(stage.run(&router, "true").await["status"], "success");
+    }
+}
+
+/// A command that prints `begun`, and ends only when it is asked to, which it writes down.
+fn endless(stage: &Stage, trap: &str) -> String {
+    format!(
         "trap 'echo ended >{}; exit 0' TERM; echo begun; {}",
-        stage.witness.path("trap"),
+        stage.witness.path(trap),
         stage.witness.wait_for("never")
-    );
-    let ended = stage.run(&router, &line).await;
-    assert_cut_off(
-        &ended,
-        "timed out after 1 s: the device may still be running it",
-    );
-    stage.witness.written("trap").await;
-    // The device is free for the next one.
-    assert_eq!(stage.run(&router, "true").await["status"], "success");
+    )
 }
 
 async fn a_running_command_that_is_cancelled_keeps_what_it_printed(engine: Engine) {
-    let device = OpenSsh::start(&Options::default());
     let stage = Stage::set_up_on(engine, &[]).await;
-    let router = stage.router("router", &device).await;
-    let mut watcher = stage.watch(&router).await;
-    let line = format!(
-        "trap 'echo ended >{}; exit 0' TERM; echo begun; {}",
-        stage.witness.path("trap"),
-        stage.witness.wait_for("never")
-    );
-    let id = stage.ask(&router, &line).await;
-    watcher.until_output(&id, "begun\n").await;
-    let asked = stage.cancel(&router, &id).await;
-    assert_eq!(
-        (&asked["id"], &asked["status"]),
-        (&json!(id), &json!("in-progress"))
-    );
-    let end = watcher.end(&id).await;
-    let ended = stage.seen(&router, &id).await;
-    assert_cut_off(
-        &ended,
-        "cancelled by root: the device may still be running it",
-    );
-    assert_eq!(end["output"], ended["output"]);
-    stage.witness.written("trap").await;
-    // An end is an end.
-    let again = format!("{}cancel/", router.command(&id));
-    stage.root.post(&again, &json!({})).await.expect(409);
-    assert_eq!(stage.seen(&router, &id).await, ended);
-    assert_eq!(stage.run(&router, "true").await["status"], "success");
+    for (number, device) in both().iter().enumerate() {
+        let router = stage.router(&format!("router-{number}"), device).await;
+        let mut watcher = stage.watch(&router).await;
+        let trap = format!("trap-{number}");
+        let id = stage.ask(&router, &endless(&stage, &trap)).await;
+        watcher.until_output(&id, "begun\n").await;
+        let asked = stage.cancel(&router, &id).await;
+        assert_eq!(
+            (&asked["id"], &asked["status"]),
+            (&json!(id), &json!("in-progress"))
+        );
+        let end = watcher.end(&id).await;
+        let ended = stage.seen(&router, &id).await;
+        assert_cut_off(
+            &ended,
+            "cancelled by root: the device may still be running it",
+        );
+        assert_eq!(end["output"], ended["output"]);
+        stage.witness.written(&trap).await;
+        // An end is an end.
+        let again = format!("{}cancel/", router.command(&id));
+        stage.root.post(&again, &json!({})).await.expect(409);
+        assert_eq!(stage.seen(&router, &id).await, ended);
+        assert_eq!(stage.run(&router, "true").await["status"], "success");
+    }
 }
 
 async fn a_queued_command_that_is_cancelled_never_runs(engine: Engine) {
@@ -159,7 +160,7 @@ async fn a_command_that_waits_too_long_expires() {
 
 #[tokio::test]
 async fn a_reboot_that_cuts_the_link_is_a_success() {
-    for device in [OpenSsh::start(&Options::default()), Dropbear::start()] {
+    for device in both() {
         let stage = Stage::set_up().await;
         let router = stage.router("router", &device).await;
         let mut watcher = stage.watch(&router).await;

@@ -8,9 +8,31 @@ use serde_json::json;
 use super::stage::{Stage, closed_address, outcome, password};
 use super::watcher::text;
 use crate::support::Engine;
-use crate::support::ssh::{Account, Dropbear, OpenSsh, Options, Server};
+use crate::support::ssh::{Account, OpenSsh, Options, Server, both};
 
 const WRONG: &str = "wr0ng-passw0rd";
+
+/// Short for a test that waits for it, long for an SSH server that has one to answer it.
+const PASSED_OVER: (&str, &str) = ("COMMANDS__CONNECT_TIMEOUT_S", "3");
+
+/// An address where connections are taken, and nothing is ever said.
+struct Silent(TcpListener);
+
+impl Silent {
+    fn listen() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    /// How many have come since it was asked last.
+    fn connections(&self) -> usize {
+        self.0.set_nonblocking(true).unwrap();
+        self.0.incoming().map_while(Result::ok).count()
+    }
+}
 
 #[tokio::test]
 async fn an_unreachable_device_fails_the_command_and_names_the_address() {
@@ -60,9 +82,26 @@ async fn the_addresses_are_tried_in_order() {
     assert_eq!(connection["failure_reason"], "");
 }
 
+/// One that takes the connection and then says nothing is as dead as a closed port.
+#[tokio::test]
+async fn an_address_that_says_nothing_gives_way_to_the_next() {
+    let silent = Silent::listen();
+    let device = OpenSsh::start(&Options::default());
+    let stage = Stage::set_up_on(Engine::Sqlite, &[PASSED_OVER]).await;
+    let alive = device.address().to_string();
+    let router = stage
+        .router_at("router", &[&silent.address(), &alive])
+        .await;
+    let line = format!("echo ran | tee -a {}", stage.witness.path("ran"));
+    let ended = stage.run(&router, &line).await;
+    assert_eq!(outcome(&ended), ("success", &json!(0), "ran\n"));
+    assert_eq!(stage.witness.read("ran"), "ran\n");
+    assert_eq!(silent.connections(), 1);
+}
+
 #[tokio::test]
 async fn a_wrong_password_fails_the_command_and_is_told_to_nobody() {
-    for device in [OpenSsh::start(&Options::default()), Dropbear::start()] {
+    for device in both() {
         let settings = [("LOG__LEVEL", "debug")];
         let stage = Stage::set_up_on(Engine::Sqlite, &settings).await;
         let params = json!({"username": Account::of_the_tests().user, "password": WRONG});
@@ -96,50 +135,53 @@ async fn a_wrong_password_fails_the_command_and_is_told_to_nobody() {
 /// command.
 #[tokio::test]
 async fn a_changed_host_key_fails_the_command_until_an_operator_forgets_it() {
-    let [before, after] = [(); 2].map(|()| OpenSsh::start(&Options::default()));
-    let stage = Stage::set_up().await;
-    let router = stage.router("router", &before).await;
-    assert_eq!(stage.run(&router, "true").await["status"], "success");
-    let host_key = async || {
-        let connection = stage.root.get(&router.connection()).await.expect(200);
-        connection["host_key"].clone()
-    };
-    assert_eq!(host_key().await, json!(before.host_keys()[0]));
-    // A login that was never used is held to the same key: it must not be what lets somebody in.
-    let spare = stage.credential("spare", password()).await;
-    stage.connect(&router.id, &spare).await;
-    let moved = json!({"addresses": [after.address().to_string()]});
-    stage.root.patch(&router.path(), &moved).await.expect(200);
-    let write = format!("echo ran >>{}", stage.witness.path("ran"));
-    let ended = stage.run(&router, &write).await;
-    let output = text(&ended, "output");
-    assert_eq!(ended["status"], "failed");
-    for word in ["the host key changed", "--forget-host-key"] {
-        assert!(output.contains(word), "{output}");
+    for ((before, after), keeps_a_log) in both().into_iter().zip(both()).zip([true, false]) {
+        let stage = Stage::set_up().await;
+        let router = stage.router("router", &before).await;
+        assert_eq!(stage.run(&router, "true").await["status"], "success");
+        let host_key = async || {
+            let connection = stage.root.get(&router.connection()).await.expect(200);
+            connection["host_key"].clone()
+        };
+        assert_eq!(host_key().await, json!(before.host_keys()[0]));
+        // A login that was never used is held to the same key: it must not be what lets somebody in.
+        let spare = stage.credential("spare", password()).await;
+        stage.connect(&router.id, &spare).await;
+        let moved = json!({"addresses": [after.address().to_string()]});
+        stage.root.patch(&router.path(), &moved).await.expect(200);
+        let write = format!("echo ran >>{}", stage.witness.path("ran"));
+        let ended = stage.run(&router, &write).await;
+        let output = text(&ended, "output");
+        assert_eq!(ended["status"], "failed");
+        for word in ["the host key changed", "--forget-host-key"] {
+            assert!(output.contains(word), "{output}");
+        }
+        assert_eq!(host_key().await, json!(before.host_keys()[0]));
+        // It got to know neither the command nor the password.
+        let was_told = |device: &Server| device.log().contains("password for");
+        if keeps_a_log {
+            assert!(was_told(&before) && !was_told(&after), "{}", after.log());
+        }
+        let forget = ["connection", "set", &router.connection, "--forget-host-key"];
+        stage.server.cli(&forget);
+        assert_eq!(stage.run(&router, &write).await["status"], "success");
+        assert_eq!(host_key().await, json!(after.host_keys()[0]));
+        assert_eq!(stage.witness.read("ran"), "ran\n");
     }
-    assert_eq!(host_key().await, json!(before.host_keys()[0]));
-    // It got to know neither the command nor the password.
-    let was_told = |device: &Server| device.log().contains("password for");
-    assert!(was_told(&before) && !was_told(&after), "{}", after.log());
-    let forget = ["connection", "set", &router.connection, "--forget-host-key"];
-    stage.server.cli(&forget);
-    assert_eq!(stage.run(&router, &write).await["status"], "success");
-    assert_eq!(host_key().await, json!(after.host_keys()[0]));
-    assert_eq!(stage.witness.read("ran"), "ran\n");
 }
 
 /// Devices that accept a connection and then say nothing cost nobody else his turn, though there are
 /// more of them than commands may run at the same time.
 #[tokio::test]
 async fn devices_that_are_dead_do_not_delay_another() {
-    let stalled = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = Silent::listen();
     let device = OpenSsh::start(&Options::default());
     let settings = [
         ("COMMANDS__PARALLEL", "2"),
         ("COMMANDS__CONNECT_TIMEOUT_S", "45"),
     ];
     let stage = Stage::set_up_on(Engine::Sqlite, &settings).await;
-    let address = stalled.local_addr().unwrap().to_string();
+    let address = silent.address();
     let credential = stage.credential("all", password()).await;
     let mut waiting = Vec::new();
     for number in 0..4 {

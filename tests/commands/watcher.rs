@@ -93,7 +93,7 @@ impl Watcher {
 }
 
 /// Holds a message against the one before it about the same command.
-fn check(before: Option<&Value>, data: &Value) {
+pub fn check(before: Option<&Value>, data: &Value) {
     assert_eq!(keys(data), KEYS);
     let status = text(data, "status");
     assert!(

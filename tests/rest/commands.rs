@@ -37,6 +37,7 @@ async fn a_command_has_openwisps_fields() {
         "output",
         "exit_code",
         "created_by",
+        "batch",
     ];
     assert_eq!(keys(&made), expected);
     assert_eq!(made["input"], json!({"command": "uptime"}));

@@ -232,7 +232,8 @@ async fn a_manager_administers_the_people_of_the_own_organization(engine: Engine
     let changed = manager.patch(&path, &change).await.expect(200);
     assert_eq!(changed["first_name"], json!("Ada"));
     assert_eq!(socket.closed().await, Some(1008));
-    let password = json!({"current_password": null, "new_password": "another horse", "confirm_password": "another horse"});
+    let new = "another horse";
+    let password = json!({"current_password": null, "new_password": new, "confirm_password": new});
     manager
         .put(&format!("{path}password/"), &password)
         .await

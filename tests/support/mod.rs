@@ -3,6 +3,7 @@
 //!
 //! - [`Server`]: `fleetwire serve` on a data directory (SQLite) or a fresh PostgreSQL database, and
 //!   its command line.
+//! - [`Database`]: what is in its database, past the server.
 //! - [`Client`]: REST as nobody, as a browser's session or with a token.
 //! - [`Socket`]: a WebSocket client; [`Raw`]: bytes on a TCP connection, for what no client sends.
 //! - [`ssh`]: SSH servers, the devices that commands run on.
@@ -10,6 +11,7 @@
 //! - [`eventually`]: waits for a condition. Nothing here sleeps to let something happen; that
 //!   *nothing* happened is shown by a later event that does arrive.
 
+mod database;
 mod http;
 mod postgres;
 mod raw;
@@ -19,6 +21,7 @@ mod socket;
 pub mod ssh;
 mod wait;
 
+pub use database::Database;
 pub use http::{Answer, Client};
 pub use postgres::Straggler;
 pub use raw::{Head, Raw, RawFrame, frame};

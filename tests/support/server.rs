@@ -112,6 +112,18 @@ impl Server {
         .await;
     }
 
+    /// The URL of its database; none for SQLite.
+    pub fn database_url(&self) -> Option<&str> {
+        let is_url = |(key, _): &&(String, String)| key == "FLEETWIRE_DATABASE__URL";
+        let found = self.settings.iter().find(is_url);
+        found.map(|(_, url)| &**url)
+    }
+
+    /// The file of its SQLite database.
+    pub fn database_file(&self) -> PathBuf {
+        self.directory.path().join("fleetwire.db")
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -116,6 +116,25 @@ pub struct Dropbear;
 
 impl Dropbear {
     pub fn start() -> Server {
+        Self::start_with(&[])
+    }
+
+    /// One that lets nobody in by password, and the owner of this public key. It looks for keys in
+    /// the account's home, which it shares with every other one.
+    pub fn start_for_key(public: &str) -> Server {
+        let keys = Account::of_the_tests().home.join(".ssh");
+        fs::create_dir_all(&keys).unwrap();
+        let mut file = fs::File::options();
+        let mut file = file
+            .append(true)
+            .create(true)
+            .open(keys.join("authorized_keys"))
+            .unwrap();
+        file.write_all(format!("{public}\n").as_bytes()).unwrap();
+        Self::start_with(&["-s"])
+    }
+
+    fn start_with(flags: &[&str]) -> Server {
         let rooms = Rooms::furnish();
         let file = rooms.path("host_ed25519");
         let (key, program) = (file.display().to_string(), "dropbearkey");
@@ -131,9 +150,25 @@ impl Dropbear {
             rooms.stand_ins().display()
         );
         let program = variable("FLEETWIRE_TEST_DROPBEAR");
-        let arguments = ["-i", "-m", "-r", &key, "-c", &forced].map(str::to_owned);
-        Server::start(rooms, vec![host_key], program, arguments.into())
+        let arguments = [&["-i", "-m", "-r", &key, "-c", &forced], flags].concat();
+        let arguments = arguments.into_iter().map(str::to_owned).collect();
+        Server::start(rooms, vec![host_key], program, arguments)
     }
+}
+
+/// One of each, which do some things differently.
+pub fn both() -> [Server; 2] {
+    [OpenSsh::start(&Options::default()), Dropbear::start()]
+}
+
+/// The same, which let nobody in by password, and the owner of this public key.
+pub fn both_for_key(public: &str) -> [Server; 2] {
+    let options = Options {
+        authorized: Some(public.to_owned()),
+        configuration: &["PasswordAuthentication no"],
+        ..Options::default()
+    };
+    [OpenSsh::start(&options), Dropbear::start_for_key(public)]
 }
 
 /// A server that runs until it is dropped. It listens on every address of IPv4, so that 127.0.0.2
@@ -242,7 +277,7 @@ impl Server {
         self.open.lock().unwrap().cut();
     }
 
-    /// What an sshd told about its connections.
+    /// What an sshd told about its connections; a Dropbear keeps no log here.
     pub fn log(&self) -> String {
         fs::read_to_string(self.rooms.path("log")).unwrap_or_default()
     }

@@ -11,7 +11,8 @@ async fn a_group_has_a_name_and_permissions_by_name() {
     let body =
         json!({"name": "Viewers", "permissions": ["geo.view_location", "config.view_device"]});
     let made = stage.root.post(GROUPS, body).await.expect(201);
-    let shape = json!({"id": "<uuid>", "name": "Viewers", "permissions": ["config.view_device", "geo.view_location"]});
+    let permissions = ["config.view_device", "geo.view_location"];
+    let shape = json!({"id": "<uuid>", "name": "Viewers", "permissions": permissions});
     assert!(fits(&made, &shape), "{made}");
     let path = format!("{GROUPS}{}/", made["id"].as_str().unwrap());
     assert_eq!(stage.root.get(&path).await.expect(200), made);

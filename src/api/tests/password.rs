@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 use super::stage::{ME, PASSWORD, Stage, TOKEN, USERS, new_user};
 use crate::config::Config;
 
+/// What is sent to set a password.
+fn passwords(current: &Value, new: &str) -> Value {
+    json!({"current_password": current, "new_password": new, "confirm_password": new})
+}
+
 /// As a real OpenWISP answered the same bodies.
 #[tokio::test]
 async fn what_is_wrong_with_a_new_password_is_told_in_openwisps_words() {
@@ -18,7 +23,7 @@ async fn what_is_wrong_with_a_new_password_is_told_in_openwisps_words() {
         "authorization",
         &format!("Bearer {}", ada["token"].as_str().unwrap()),
     );
-    let body = |current: Value| json!({"current_password": current, "new_password": new, "confirm_password": new});
+    let body = |current: Value| passwords(&current, new);
     for (who, body, told) in [
         (
             &stage.root,
@@ -38,7 +43,8 @@ async fn what_is_wrong_with_a_new_password_is_told_in_openwisps_words() {
         (
             &ada,
             body(json!("wrong")),
-            json!({"current_password": ["Your old password was entered incorrectly. Please enter it again."]}),
+            json!({"current_password":
+                ["Your old password was entered incorrectly. Please enter it again."]}),
         ),
         (
             &ada,
@@ -84,7 +90,7 @@ async fn guesses_of_the_own_password_are_counted_as_log_ins_are() {
     config.login.attempts_per_user = 2;
     let stage = Stage::set_up_with(config).await;
     let path = format!("{USERS}{}/password/", stage.id_of("operator").await);
-    let body = |current: &str| json!({"current_password": current, "new_password": "another one", "confirm_password": "another one"});
+    let body = |current: &str| passwords(&json!(current), "another one");
     for status in [400, 400, 429] {
         stage
             .operator

@@ -75,7 +75,13 @@ impl CommandTypes {
     ) -> impl Iterator<Item = &'a CommandType> {
         self.types
             .iter()
-            .filter(move |known| self.config.allows(&known.name, organization.0, slug))
+            .filter(move |known| self.allows(known, organization, slug))
+    }
+
+    /// Whether an organization may use this type.
+    #[must_use]
+    pub fn allows(&self, kind: &CommandType, organization: OrganizationId, slug: &str) -> bool {
+        self.config.allows(&kind.name, organization.0, slug)
     }
 }
 
@@ -121,6 +127,27 @@ impl CommandType {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// What the input must be, as JSON Schema; without it there is none.
+    #[must_use]
+    pub fn schema(&self) -> Option<&Value> {
+        self.schema.as_ref().map(InputSchema::json)
+    }
+
+    /// Whether it runs in a pseudo-terminal.
+    #[must_use]
+    pub fn tty(&self) -> bool {
+        matches!(self.kind, Kind::Defined { tty: true, .. })
+    }
+
+    /// How long it may run, if it has a time of its own.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Defined { timeout, .. } => timeout,
+            _ => None,
+        }
     }
 
     /// Checks an input as it was received.

@@ -88,6 +88,12 @@ impl InputSchema {
         self.json["properties"].as_object().into_iter().flatten()
     }
 
+    /// The schema itself, for clients.
+    #[must_use]
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
     /// The names of the properties that are secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &String> {
         self.properties()

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{CommandId, CommandStatus, ConnectionId, Cursor, NodeId, Timestamp};
+use crate::event::{
+    CommandId, CommandStatus, ConnectionId, CredentialId, Cursor, NodeId, Timestamp,
+};
 use crate::store::{
     Actor, Cancelled, Command, ConnectionChange, Ending, LoginSecret, NewCommand, NewConnection,
     NewCredential, Page, Piece, SecretInput, StoreError,
@@ -11,6 +13,11 @@ const LEASE_S: i64 = 30;
 
 impl House {
     async fn login(&self, organization: &Organization, device: &Device) -> ConnectionId {
+        let credential = self.credential(organization).await;
+        self.connect(device, credential).await
+    }
+
+    pub async fn credential(&self, organization: &Organization) -> CredentialId {
         let new = NewCredential {
             name: format!("login {}", Uuid::new_v4().simple()),
             organization: Some(organization.id),
@@ -19,7 +26,10 @@ impl House {
             secret: Some(LoginSecret::Password("t0psecret".into())),
             old_algorithms: false,
         };
-        let credential = self.store.add_credential(&new).await.unwrap().id;
+        self.store.add_credential(&new).await.unwrap().id
+    }
+
+    pub async fn connect(&self, device: &Device, credential: CredentialId) -> ConnectionId {
         let new = NewConnection {
             device: device.id,
             credential,
@@ -37,13 +47,13 @@ impl House {
         device
     }
 
-    fn use_a_key(&self) {
+    pub fn use_a_key(&self) {
         if self.database.is_some() {
             self.store.use_key("5e".repeat(32).parse().unwrap());
         }
     }
 
-    async fn queue(&self, device: &Device) -> Command {
+    pub async fn queue(&self, device: &Device) -> Command {
         self.store.add_command(&custom(device)).await.unwrap()
     }
 

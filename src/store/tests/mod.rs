@@ -1,10 +1,12 @@
 //! What the store promises, over both engines with the same code.
 
+mod batches;
 mod commands;
 mod coordinates;
 mod directory;
 mod locations;
 mod people;
+mod retention;
 mod rows;
 mod tail;
 

@@ -1,6 +1,6 @@
 //! Who is let in, and where.
 
-use super::servers::{generate_key, run};
+use super::servers::{both_for_key, generate_key, run};
 use super::*;
 
 /// Key exchange and authentication of one address, for its error.
@@ -57,13 +57,11 @@ async fn each_kind_of_key_lets_in() {
             },
             ..by_password()
         };
-        let server = OpenSsh::start(&Options {
-            authorized: Some(public.clone()),
-            ..Options::default()
-        });
-        let address = address_of(server.address());
-        if let Err(error) = connect(&address, &login, None, PATIENCE).await {
-            panic!("{kind}: {error}\n{}", server.log());
+        for server in both_for_key(&public) {
+            let address = address_of(server.address());
+            if let Err(error) = connect(&address, &login, None, PATIENCE).await {
+                panic!("{kind}: {error}\n{}", server.log());
+            }
         }
         let stranger = OpenSsh::start(&Options::default());
         let error = refusal(&stranger, &login, None).await;
@@ -71,34 +69,6 @@ async fn each_kind_of_key_lets_in() {
             matches!(error, SshError::AuthenticationRefused { .. }),
             "{error}"
         );
-    }
-}
-
-#[tokio::test]
-async fn an_rsa_key_lets_into_dropbear() {
-    use std::io::Write;
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("key");
-    let public = generate_key(&file, "rsa", None);
-    let keys = Account::of_the_tests().home.join(".ssh");
-    std::fs::create_dir_all(&keys).unwrap();
-    let mut authorized = std::fs::File::options()
-        .append(true)
-        .create(true)
-        .open(keys.join("authorized_keys"))
-        .unwrap();
-    writeln!(authorized, "{public}").unwrap();
-    let login = Login {
-        secret: LoginSecret::PrivateKey {
-            pem: std::fs::read_to_string(&file).unwrap(),
-            passphrase: None,
-        },
-        ..by_password()
-    };
-    let server = Dropbear::start();
-    let address = address_of(server.address());
-    if let Err(error) = connect(&address, &login, None, PATIENCE).await {
-        panic!("{error}\n{}", server.log());
     }
 }
 

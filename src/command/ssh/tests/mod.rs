@@ -8,7 +8,7 @@ mod strange;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::command::tests::servers::{self, Account, Dropbear, OpenSsh, Options, Server};
+use crate::command::tests::servers::{self, Account, OpenSsh, Options, Server, both};
 
 use super::{Execute, Happening, Login, LoginSecret, Session, SshError, Stream, Timeouts, connect};
 use crate::command::types::Execution;
@@ -95,9 +95,4 @@ async fn hear_of(execute: &mut Execute, text: &str) {
 async fn run_on(server: &Server, execution: &Execution) -> Heard {
     let mut execute = log_in(server).await.exec(execution).await.unwrap();
     hear(&mut execute).await
-}
-
-/// Both servers, which do some things differently.
-fn both() -> [Server; 2] {
-    [OpenSsh::start(&Options::default()), Dropbear::start()]
 }

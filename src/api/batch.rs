@@ -1,0 +1,287 @@
+//! Batches: one command on many devices, ours.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::body::{Object, UnreadBody, python_type};
+use super::command::type_and_input;
+use super::error::ApiError;
+use super::field::{Fields, Mode, id};
+use super::identity::{PathId, Requester};
+use super::page::{Listing, PageAnswer, ROWS};
+use crate::access::{Action, Model};
+use crate::app::App;
+use crate::command::types::CommandType;
+use crate::event::{BatchId, CommandId, DeviceId, LocationId, OrganizationId, Timestamp, UserId};
+use crate::store::{
+    Batch, BatchDevice, BatchFilter, FieldErrors, NewBatch, SecretInput, Selection, StoreError,
+};
+
+/// A batch as it is answered.
+#[derive(Serialize)]
+struct BatchAnswer<'a> {
+    id: Option<BatchId>,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    input: &'a Value,
+    label: &'a str,
+    notes: &'a str,
+    /// Left out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::option_option, reason = "left out, null or a list")]
+    devices: Option<Option<&'a BTreeSet<DeviceId>>>,
+    organization: Option<OrganizationId>,
+    location: Option<LocationId>,
+    search: Option<&'a str>,
+    status: &'static str,
+    created_by: Option<UserId>,
+    created: Option<Timestamp>,
+    modified: Option<Timestamp>,
+    total: i64,
+    queued: i64,
+    running: i64,
+    success: i64,
+    failed: i64,
+    skipped: i64,
+    /// Of a dry run: what would be done on each device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<BatchDeviceAnswer<'a>>>,
+}
+
+impl<'a> From<&'a Batch> for BatchAnswer<'a> {
+    fn from(batch: &'a Batch) -> Self {
+        let progress = &batch.progress;
+        Self {
+            id: Some(batch.id),
+            kind: &batch.kind_label,
+            input: &batch.input,
+            label: &batch.label,
+            notes: &batch.notes,
+            devices: None,
+            organization: batch.selection.organization,
+            location: batch.selection.location,
+            search: batch.selection.search.as_deref(),
+            status: batch.status().word(),
+            created_by: batch.created_by,
+            created: Some(batch.created),
+            modified: progress.modified.max(Some(batch.created)),
+            total: progress.total(),
+            queued: progress.queued,
+            running: progress.running,
+            success: progress.success,
+            failed: progress.failed,
+            skipped: progress.skipped,
+            results: None,
+        }
+    }
+}
+
+impl<'a> BatchAnswer<'a> {
+    fn whole(batch: &'a Batch) -> Self {
+        Self {
+            devices: Some(batch.selection.devices.as_ref()),
+            ..Self::from(batch)
+        }
+    }
+}
+
+/// What a batch did on a device, as it is answered.
+#[derive(Serialize)]
+struct BatchDeviceAnswer<'a> {
+    device: DeviceId,
+    device_name: &'a str,
+    organization: OrganizationId,
+    command: Option<CommandId>,
+    status: &'static str,
+    exit_code: Option<i32>,
+    last_line: &'a str,
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a BatchDevice> for BatchDeviceAnswer<'a> {
+    fn from(device: &'a BatchDevice) -> Self {
+        Self {
+            device: device.device,
+            device_name: &device.name,
+            organization: device.organization,
+            command: device.command,
+            status: device.status.word(),
+            exit_code: device.exit_code,
+            last_line: &device.last_line,
+            reason: device.reason.as_deref(),
+        }
+    }
+}
+
+fn answer(status: StatusCode, batch: &Batch) -> Response {
+    (status, Json(BatchAnswer::whole(batch))).into_response()
+}
+
+/// `GET batch-command/`.
+pub async fn list_batches(
+    State(app): State<Arc<App>>,
+    requester: Requester,
+    mut listing: Listing,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::View, Model::Command)?;
+    let filter = BatchFilter {
+        organization: listing.organization(),
+        status: listing.choice("status"),
+        kind: listing.text("type"),
+    };
+    let page = listing.page(ROWS)?;
+    let batches = app.store.batches(&requester.scope(), &filter, page).await?;
+    let answer: PageAnswer<BatchAnswer> = listing.answer(page, &batches)?;
+    Ok(Json(answer).into_response())
+}
+
+/// `POST batch-command/`: puts a command into the queue of each selected device. `?dry_run=true` only
+/// says what that would do.
+pub async fn create_batch(
+    State(app): State<Arc<App>>,
+    requester: Requester,
+    mut listing: Listing,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::Add, Model::Command)?;
+    let object = body.object().await?;
+    let is_dry = listing.dry_run()?;
+    let new = new_batch(&app, &object).await?;
+    let (store, scope) = (app.store.by(requester.actor()), requester.scope());
+    if !is_dry {
+        let batch = store.add_batch(&new, &scope).await?;
+        return Ok(answer(StatusCode::CREATED, &batch));
+    }
+    let draft = store.plan_batch(&new, &scope).await?;
+    let answer = BatchAnswer {
+        id: None,
+        created: None,
+        modified: None,
+        results: Some(draft.devices.iter().map(Into::into).collect()),
+        ..BatchAnswer::whole(&draft.batch)
+    };
+    Ok(Json(answer).into_response())
+}
+
+/// `GET batch-command/{id}/`.
+pub async fn get_batch(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<BatchId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::View, Model::Command)?;
+    let batch = app.store.batch(id, &requester.scope()).await?;
+    Ok(answer(StatusCode::OK, &batch))
+}
+
+/// `GET batch-command/{id}/device/`: what came of it on each device.
+pub async fn list_batch_devices(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<BatchId>,
+    requester: Requester,
+    mut listing: Listing,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::View, Model::Command)?;
+    let scope = requester.scope();
+    app.store.batch(id, &scope).await?;
+    let status = listing.choice("status");
+    let page = listing.page(ROWS)?;
+    let devices = app.store.batch_devices(id, &scope, status, page).await?;
+    let answer: PageAnswer<BatchDeviceAnswer> = listing.answer(page, &devices)?;
+    Ok(Json(answer).into_response())
+}
+
+/// `POST batch-command/{id}/cancel/`: asks for the end of what has not ended. Who may run one may
+/// cancel one.
+pub async fn cancel_batch(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<BatchId>,
+    requester: Requester,
+) -> Result<impl IntoResponse, ApiError> {
+    requester.require(Action::Add, Model::Command)?;
+    let (store, scope) = (app.store.by(requester.actor()), requester.scope());
+    if !store.cancel_batch(id, &scope).await? {
+        return Err(ApiError::conflict("The batch has ended already."));
+    }
+    let batch = store.batch(id, &scope).await?;
+    Ok(answer(StatusCode::ACCEPTED, &batch))
+}
+
+/// Reads a batch. A type that some organizations may not use is skipped on their devices later.
+async fn new_batch(app: &App, object: &Object) -> Result<NewBatch, ApiError> {
+    let mut fields = Fields::new(object, Mode::Whole);
+    let checked = type_and_input(&mut fields, |name| app.types.get(name));
+    let label = fields.text("label").unwrap_or_default();
+    let notes = fields.text("notes").unwrap_or_default();
+    fields.refuse_too(NewBatch::check(&label, &notes));
+    let selection = selection(&mut fields);
+    fields.finish()?;
+    // What is not there has been told above.
+    let (kind, input) = checked.ok_or_else(FieldErrors::default)?;
+    Ok(NewBatch {
+        kind: kind.name().to_owned(),
+        kind_label: kind.label().to_owned(),
+        input: input.shown,
+        secret_input: input.plain.map(SecretInput),
+        allowed: allowed(app, kind).await?,
+        label,
+        notes,
+        selection,
+        most: app.config.batch.max_devices,
+        queue_s: app.config.batch.queue_s,
+    })
+}
+
+/// Reads which devices are wanted. Null is the same as nothing.
+fn selection(fields: &mut Fields) -> Selection {
+    let selection = Selection {
+        devices: device_ids(fields),
+        organization: fields.optional_id("organization"),
+        location: fields.optional_id("location"),
+        search: fields.nullable_text("search").flatten(),
+    };
+    let mut names = ["devices", "organization", "location", "search"].into_iter();
+    let is_named = names.any(|name| fields.raw(name).is_some_and(|value| !value.is_null()));
+    // Whoever named something wrong has been told so.
+    if !(is_named && selection.is_empty()) {
+        fields.refuse_too(selection.check());
+    }
+    selection
+}
+
+fn device_ids(fields: &mut Fields) -> Option<BTreeSet<DeviceId>> {
+    const NAME: &str = "devices";
+    let value = fields.raw(NAME).filter(|value| !value.is_null())?;
+    let Value::Array(items) = value else {
+        let found = python_type(value);
+        let reason = format!("Expected a list of items but got type \"{found}\".");
+        fields.refuse(NAME, reason);
+        return None;
+    };
+    let mut devices = BTreeSet::new();
+    for item in items {
+        match id(item) {
+            Ok(device) => {
+                devices.insert(device);
+            }
+            Err(reason) => fields.refuse(NAME, reason),
+        }
+    }
+    Some(devices)
+}
+
+/// The organizations that may use a type.
+async fn allowed(app: &App, kind: &CommandType) -> Result<BTreeSet<OrganizationId>, StoreError> {
+    let organizations = app.store.organizations().await?;
+    let allowed = organizations
+        .iter()
+        .filter(|it| app.types.allows(kind, it.id, &it.slug));
+    Ok(allowed.map(|it| it.id).collect())
+}
