@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients lint bench clean-clients
+.PHONY: help demo test test-clients docs lint bench clean-clients
 
 PYTHON ?= python3
 CLIENTS := tests/clients
@@ -15,11 +15,14 @@ help: ## List these targets
 demo: ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
 	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
 
-test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL and SSH servers started for them, with the Python and Node clients
+test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL and SSH servers started for them, with the Python and Node clients and a browser
 	tests/servers/ssh.sh tests/servers/postgres.sh cargo test --no-fail-fast $(ARGS)
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
+
+docs: ## Make docs/settings.md anew, after a setting was added or described otherwise
+	FLEETWIRE_TEST_RENEW=1 cargo test --test outside reference::settings::
 
 lint: ## Check formatting, lints and (where cargo-deny is installed) the licences of the dependencies
 	cargo fmt --check

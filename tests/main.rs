@@ -17,6 +17,7 @@ mod conformance;
 mod demo;
 mod durability;
 mod guides;
+mod reference;
 mod rest;
 mod support;
 mod wire;

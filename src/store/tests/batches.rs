@@ -8,8 +8,8 @@ use crate::event::{
 };
 use crate::store::{
     Actor, AuditFilter, Batch, BatchDevice, BatchFilter, BatchStatus, DeviceChange, Ending, Keep,
-    NewBatch, OrganizationChange, Page, Piece, Progress, ResultStatus, Scope,
-    SecretInput, Selection, StoreError,
+    NewBatch, OrganizationChange, Page, Piece, Progress, ResultStatus, Scope, SecretInput,
+    Selection, StoreError,
 };
 
 const PAGE: Page = Page {
@@ -49,13 +49,21 @@ impl House {
             self.connect(&device, credential).await;
             devices.push(device);
         }
-        Fleet { organization, devices }
+        Fleet {
+            organization,
+            devices,
+        }
     }
 
     /// What custom command a batch runs on these devices.
     async fn batch_of(&self, devices: &[Device]) -> Batch {
         let named = devices.iter().map(|device| device.id).collect();
-        self.batch_by(Selection { devices: Some(named), ..Selection::default() }).await.unwrap()
+        self.batch_by(Selection {
+            devices: Some(named),
+            ..Selection::default()
+        })
+        .await
+        .unwrap()
     }
 
     async fn batch_by(&self, selection: Selection) -> Result<Batch, StoreError> {
@@ -80,7 +88,11 @@ impl House {
     }
 
     async fn results(&self, batch: BatchId) -> Vec<BatchDevice> {
-        let found = self.store.batch_devices(batch, &Scope::All, None, PAGE).await.unwrap();
+        let found = self
+            .store
+            .batch_devices(batch, &Scope::All, None, PAGE)
+            .await
+            .unwrap();
         assert_eq!(found.count, i64::try_from(found.rows.len()).unwrap());
         found.rows
     }
@@ -94,7 +106,11 @@ impl House {
     async fn claim_all(&self, most: usize) -> Vec<(OrganizationId, CommandId)> {
         let mut claimed = Vec::new();
         while claimed.len() < most
-            && let Some(job) = self.store.claim_command(NodeId::random(), 30).await.unwrap()
+            && let Some(job) = self
+                .store
+                .claim_command(NodeId::random(), 30)
+                .await
+                .unwrap()
         {
             claimed.push((job.organization.unwrap(), job.command.id));
         }
