@@ -7,7 +7,6 @@
 //! | `sh fails` | the same, but the last command must fail |
 //! | `sh in=NAME` | typed into another terminal, where it may stay running; what ran there before is ended by Ctrl-C |
 //! | `sh yours` | sets what is different for each reader; here it gets the values of the test |
-//! | `sh unrun` | not run |
 //! | `js` | pasted into the console of a browser on the front page |
 //! | any `file=NAME` | saved in the folder |
 //! | `text` | what the block before prints, all of it; of one that stays running what it prints next |
@@ -115,7 +114,6 @@ impl Reader {
         };
         self.last = match &*block.language {
             "text" => return self.look(block).await,
-            _ if block.is("unrun") => Last::Nothing,
             language => match (block.value("file"), language) {
                 (Some(file), _) => {
                     self.desk.write(file, &text);
@@ -123,7 +121,7 @@ impl Reader {
                 }
                 (None, "sh") => self.type_in(block, &text).await,
                 (None, "js") => self.paste(&text).await,
-                (None, other) => panic!("{other} is not run, nor says that it is unrun"),
+                (None, other) => panic!("nothing is known to do with {other:?}"),
             },
         };
     }
@@ -214,4 +212,19 @@ async fn giving_a_tenant_access_works_as_written() {
 #[tokio::test]
 async fn writing_a_client_works_as_written() {
     works_as_written("write-a-client", &[]).await;
+}
+
+#[test]
+fn every_guide_is_followed() {
+    let tests = include_str!("guides.rs");
+    for entry in std::fs::read_dir(in_repository("docs/guides")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let call = format!("works_as_written(\"{name}\"");
+        assert!(
+            tests.contains(&call),
+            "{} is never followed",
+            path.display()
+        );
+    }
 }

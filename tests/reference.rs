@@ -4,6 +4,7 @@
 //! written by hand, and compared with the sources or with what a real server says.
 
 mod errors;
+mod links;
 mod metrics;
 mod settings;
 

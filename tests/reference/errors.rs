@@ -137,7 +137,7 @@ fn sentence(literal: &str) -> String {
 }
 
 fn is_sentence(text: &str) -> bool {
-    let letters = text.chars().filter(|it| it.is_ascii_lowercase()).count();
+    let letters = text.chars().filter(char::is_ascii_lowercase).count();
     let is_sql = text.contains(" = ") || text.contains("SELECT");
     text.contains(' ') && letters >= 3 && !is_sql && !PARTS.contains(&text)
 }

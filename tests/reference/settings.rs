@@ -52,45 +52,33 @@ impl Comment {
 fn made(file: &str) -> String {
     let mut made = String::new();
     let (mut section, mut comment) = (String::new(), Comment::default());
-    let mut is_table_open = false;
+    // Whether the comment was used: it holds for all keys below it until another one begins.
+    let mut is_said = false;
+    let mut has_keys = false;
     for line in file.lines().chain([""]) {
         if let Some(text) = line.strip_prefix('#') {
+            if is_said {
+                (comment, is_said) = (Comment::default(), false);
+            }
             comment.push(text);
         } else if line.is_empty() {
-            // Below a section that is a table: what may stand in it, and no key.
-            if !is_table_open && !section.is_empty() {
+            if !has_keys && !section.is_empty() {
                 table_section(&mut made, &section, &comment);
             }
-            section.clear();
+            (section, comment) = (String::new(), Comment::default());
         } else if let Some(name) = line.strip_prefix('[') {
             name.trim_end_matches(']').clone_into(&mut section);
             write!(made, "\n## `[{section}]`\n").unwrap();
-            (comment, is_table_open) = (Comment::default(), false);
+            (is_said, has_keys) = (false, false);
         } else if let Some((key, default)) = line.split_once(" = ") {
-            if !is_table_open {
+            if !has_keys {
                 made += "\n| key, variable | default | unit | |\n|---|---|---|---|\n";
-                is_table_open = true;
             }
             row(&mut made, &section, key, default, &comment);
-        }
-        if line.contains(" = ") && !line.starts_with('#') {
-            comment = carried(file, line, comment);
+            (is_said, has_keys) = (true, true);
         }
     }
     made
-}
-
-/// A comment holds for all keys below it until the next one.
-fn carried(file: &str, line: &str, comment: Comment) -> Comment {
-    let mut next = file.lines().skip_while(|other| *other != line).skip(1);
-    if next
-        .next()
-        .is_some_and(|it| it.contains(" = ") && !it.starts_with('#'))
-    {
-        comment
-    } else {
-        Comment::default()
-    }
 }
 
 fn variable(section: &str, key: &str) -> String {
@@ -120,7 +108,7 @@ fn table_section(made: &mut String, section: &str, comment: &Comment) {
     write!(made, "\n{text}\n\n```toml\n{example}\n```\n\n").unwrap();
     writeln!(
         made,
-        "`{variable}` (an inline table of TOML) replaces all of it."
+        "Empty by default. `{variable}` (an inline table of TOML) replaces all that the file says."
     )
     .unwrap();
 }
