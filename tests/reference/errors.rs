@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::StatusCode;
 
 use super::{arms, assert_same, below, quoted, rows, text_of};
+use crate::support::{Credential, Server, eventually};
 
 const PAGE: &str = "errors.md";
 
@@ -51,6 +52,20 @@ fn every_code_of_rest_is_described() {
     let made = source.matches("Self::detail(").count() + source.matches("Self::new(").count() - 1;
     assert_eq!(count, made, "an error whose code this test does not see");
     assert_same(PAGE, &said(below(&page(), "Answers of REST"), 2), &is);
+}
+
+#[tokio::test]
+async fn the_log_has_the_codes() {
+    let server = Server::start_with(&[("LOG__LEVEL", "info,fleetwire=debug")]).await;
+    let client = server.client(&Credential::Nobody);
+    assert_eq!(client.get("/api/v1/users/me/").await.status, 401);
+    eventually("the code is logged", async || {
+        server
+            .log()
+            .contains("code=\"not_authenticated\"")
+            .then_some(())
+    })
+    .await;
 }
 
 #[test]
