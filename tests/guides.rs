@@ -132,7 +132,7 @@ impl Reader {
             println!("{output}");
             return Last::Printed(output);
         };
-        if let Some(mut busy) = self.terminals.remove(name) {
+        if let Some(busy) = self.terminals.remove(name) {
             busy.interrupt().await;
         }
         self.terminals.insert(name.to_owned(), self.desk.run(text));

@@ -1,10 +1,10 @@
 //! What a reader has open: terminals with a shell, and a browser.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
@@ -95,12 +95,17 @@ impl Terminal {
         .await
     }
 
-    /// Ctrl-C, and the end of what ran.
-    pub async fn interrupt(&mut self) -> ExitStatus {
+    /// Ctrl-C, and the end of all that ran.
+    pub async fn interrupt(mut self) {
+        // It may have ended already.
         let _ = kill_process_group(self.group, Signal::INT);
-        within("the end after Ctrl-C", self.child.wait())
-            .await
-            .unwrap()
+        let ended = within("the end after Ctrl-C", self.child.wait()).await;
+        ended.unwrap();
+        // The shell does not wait for what it started.
+        eventually("the end of what the shell started", async || {
+            test_kill_process_group(self.group).is_err().then_some(())
+        })
+        .await;
     }
 }
 
@@ -134,6 +139,7 @@ impl Desk {
         let mut command = Command::new(program);
         command
             .current_dir(&self.folder)
+            .env_clear()
             .envs(self.environment.iter().cloned());
         command
     }
@@ -239,6 +245,7 @@ impl Browser {
         let outcome: Value = serde_json::from_str(&outcome).unwrap();
         assert_eq!(outcome, Value::Null, "{code}\n{}", self.terminal.printed());
     }
+
     /// Ends it in order.
     pub async fn close(mut self) {
         self.terminal.input = None;

@@ -1,7 +1,7 @@
 // Opens a page in Debian's Chromium, and runs in it what would be pasted into the console of its
 // developer tools. What the page logs to the console is printed, a line each.
 //
-// Usage: browser.js URL
+// Usage: [CHROMIUM=PROGRAM] browser.js URL
 //
 // Each line of standard input is {"number", "code"}; when the code has run, a line begins with the
 // character U+001E, the number and null, or what was thrown.
