@@ -50,6 +50,8 @@ fn quoted(text: &str) -> Vec<&str> {
 fn arms(source: &str, function: &str) -> BTreeMap<String, String> {
     let (_, body) = source.split_once(&format!("fn {function}(")).unwrap();
     let body = body.split("\n    }\n").next().unwrap();
+    // Alternatives may stand on lines of their own.
+    let body = body.replace("\n            | ", " | ");
     let mut found = BTreeMap::new();
     for line in body.lines() {
         let Some((variants, value)) = line.split_once(" => ") else {

@@ -70,9 +70,16 @@ async fn the_log_has_the_codes() {
 
 #[test]
 fn every_refusal_of_a_handshake_is_described() {
-    let labels = arms(&text_of("src/socket/refusal.rs"), "label");
-    let is = labels.into_values().collect();
-    assert_same(PAGE, &said(below(&page(), "Refused handshakes"), 1), &is);
+    let source = text_of("src/socket/refusal.rs");
+    let statuses = arms(&source, "status");
+    let labels = arms(&source, "label").into_iter();
+    let is = labels.map(|(variant, label)| {
+        let name = statuses[&variant].trim_start_matches("StatusCode::");
+        format!("{label} {}", status(name))
+    });
+    let page = page();
+    let said = said(below(&page, "Refused handshakes"), 2);
+    assert_same(PAGE, &said, &is.collect());
 }
 
 #[test]
