@@ -1,9 +1,10 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients docs lint bench clean-clients
+.PHONY: help demo test test-clients fuzz-rest openapi settings lint bench clean-clients
 
 PYTHON ?= python3
+FUZZ_S ?= 600
 CLIENTS := tests/clients
 VENV := target/clients/python
 # Most of a test's time is waiting for a server to do something: more threads than cores.
@@ -15,13 +16,20 @@ help: ## List these targets
 demo: ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
 	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
 
-test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL and SSH servers started for them, with the Python and Node clients and a browser
+test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL and SSH servers started for them, with the Python and Node programs and a browser
 	tests/servers/ssh.sh tests/servers/postgres.sh cargo test --no-fail-fast $(ARGS)
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
 
-docs: ## Make docs/settings.md anew, after a setting was added or described otherwise
+fuzz-rest: $(VENV)/ready ## Let schemathesis loose on the REST API with new data, for FUZZ_S seconds (600) as each kind of user
+	FLEETWIRE_TEST_FUZZ_S=$(FUZZ_S) cargo test --test outside documents::schemathesis -- --nocapture
+
+openapi: ## Renew docs/openapi.json after a change of the REST API
+	@cargo run --quiet -- openapi >target/openapi.json
+	@mv target/openapi.json docs/openapi.json
+
+settings: ## Renew docs/settings.md after a change of src/config/fleetwire.toml
 	FLEETWIRE_TEST_RENEW=1 cargo test --test outside reference::settings::
 
 lint: ## Check formatting, lints and (where cargo-deny is installed) the licences of the dependencies

@@ -27,6 +27,8 @@ see it.</p>
 </ul>
 <h2>REST</h2>
 <ul>
+  <li><a href="/api/v1/docs/"><code>/api/v1/docs/</code></a>: all of it, described; for programs
+    <a href="/api/v1/openapi.json"><code>/api/v1/openapi.json</code></a></li>
   <li><code>POST /api/v1/users/token/</code>: a user name and password for a token</li>
   <li><a href="/api/v1/controller/device/"><code>/api/v1/controller/device/</code></a></li>
   <li><a href="/api/v1/controller/location/"><code>/api/v1/controller/location/</code></a></li>

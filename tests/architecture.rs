@@ -85,6 +85,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper", &["server", "api", "socket"]),
     ("sqlx", &["store", "event"]),
     ("clap", &["cli"]),
+    ("utoipa", &["api"]),
+    ("maud", &["api"]),
     ("anyhow", &["cli"]),
     ("tokio_tungstenite", &["cli"]),
 ];

@@ -1,6 +1,8 @@
 //! Commands from outside: asked for over REST or on the command line, run on real SSH servers, and
 //! watched over real sockets.
 
+mod batch;
+mod batch_input;
 mod crowd;
 mod endings;
 mod output;
@@ -11,7 +13,7 @@ mod rights;
 mod secrets;
 mod since;
 mod slow;
-mod stage;
+pub mod stage;
 mod terminal;
 mod types;
 mod watcher;

@@ -15,6 +15,7 @@ mod command_line;
 mod commands;
 mod conformance;
 mod demo;
+mod documents;
 mod durability;
 mod guides;
 mod reference;

@@ -1,6 +1,6 @@
 //! The pages of `docs/` that list everything: what the program has stands on them, and nothing else.
 //!
-//! `docs/settings.md` is made of `fleetwire config default`; `make docs` makes it anew. The others are
+//! `docs/settings.md` is made of `fleetwire config default`; `make settings` renews it. The others are
 //! written by hand, and compared with the sources or with what a real server says.
 
 mod errors;

@@ -9,41 +9,63 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::body::{Object, UnreadBody, python_type};
 use super::command::type_and_input;
 use super::error::ApiError;
 use super::field::{Fields, Mode, id};
 use super::identity::{PathId, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::openapi::AnyObject;
+use super::page::{Listing, PageAnswer, PageQuery, ROWS};
 use crate::access::{Action, Model};
 use crate::app::App;
 use crate::command::types::CommandType;
 use crate::event::{BatchId, CommandId, DeviceId, LocationId, OrganizationId, Timestamp, UserId};
 use crate::store::{
-    Batch, BatchDevice, BatchFilter, FieldErrors, NewBatch, SecretInput, Selection, StoreError,
+    Batch, BatchDevice, BatchFilter, BatchStatus, FieldErrors, NewBatch, ResultStatus, SecretInput,
+    Selection, StoreError,
 };
 
 /// A batch as it is answered.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Batch, description = "One command on many devices.")]
 struct BatchAnswer<'a> {
+    /// Null for a dry run.
+    #[schema(required)]
     id: Option<BatchId>,
+    /// The display name of its type, such as `Custom Command`.
     #[serde(rename = "type")]
     kind: &'a str,
+    /// Secrets are masked.
+    #[schema(value_type = Option<AnyObject>, required)]
     input: &'a Value,
     label: &'a str,
     notes: &'a str,
-    /// Left out of lists.
+    /// The devices that were named, if any were. Left out of lists.
+    #[schema(value_type = Option<Vec<DeviceId>>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[expect(clippy::option_option, reason = "left out, null or a list")]
     devices: Option<Option<&'a BTreeSet<DeviceId>>>,
+    #[schema(required)]
     organization: Option<OrganizationId>,
+    #[schema(required)]
     location: Option<LocationId>,
+    #[schema(required)]
     search: Option<&'a str>,
+    #[schema(value_type = BatchStatus)]
     status: &'static str,
+    /// Null for one whose maker is gone.
+    #[schema(required)]
     created_by: Option<UserId>,
+    /// Null for a dry run.
+    #[schema(required)]
     created: Option<Timestamp>,
+    /// Null for a dry run.
+    #[schema(required)]
     modified: Option<Timestamp>,
+    /// Devices, skipped ones included; of the organizations that the one who asks manages, as all
+    /// counts here.
     total: i64,
     queued: i64,
     running: i64,
@@ -93,16 +115,81 @@ impl<'a> BatchAnswer<'a> {
 }
 
 /// What a batch did on a device, as it is answered.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchDevice, description = "What a batch did on one device.")]
 struct BatchDeviceAnswer<'a> {
     device: DeviceId,
+    /// As it was called then.
     device_name: &'a str,
     organization: OrganizationId,
+    /// Null where it was skipped, and when the command is gone.
+    #[schema(required)]
     command: Option<CommandId>,
+    #[schema(value_type = ResultStatus)]
     status: &'static str,
+    #[schema(required)]
     exit_code: Option<i32>,
+    /// The last line of the output that says something.
     last_line: &'a str,
+    /// Why it was skipped.
+    #[schema(required)]
     reason: Option<&'a str>,
+}
+
+/// What is to be run, and on which devices: at least one of `devices`, `organization`, `location` and
+/// `search`; several narrow each other.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct BatchBody {
+    /// `custom`, `reboot`, `change_password`, or a type of the configuration.
+    #[schema(examples("custom", "reboot", "change_password"))]
+    r#type: String,
+    /// What the type takes.
+    #[schema(required)]
+    input: Option<AnyObject>,
+    #[schema(max_length = 64, nullable = false)]
+    label: Option<String>,
+    #[schema(nullable = false)]
+    notes: Option<String>,
+    /// These devices.
+    devices: Option<Vec<DeviceId>>,
+    /// Those of this organization.
+    organization: Option<OrganizationId>,
+    /// Those at this location.
+    location: Option<LocationId>,
+    /// Those with this in their name, MAC address or management address.
+    search: Option<String>,
+}
+
+/// Whether anything is to happen.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `Listing`: this says what may be there")]
+struct DryRunQuery {
+    /// Only say what would be done.
+    dry_run: Option<bool>,
+}
+
+/// What the list of batches is filtered by.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `Listing`: this says what may be there")]
+struct BatchQuery {
+    /// Only those with a device of this organization.
+    organization: Option<OrganizationId>,
+    /// Only those that stand there.
+    status: Option<BatchStatus>,
+    /// Only those of the type of this name, such as `custom`.
+    r#type: Option<String>,
+}
+
+/// What the results of a batch are filtered by.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `Listing`: this says what may be there")]
+struct ResultQuery {
+    /// Only those that stand there.
+    status: Option<ResultStatus>,
 }
 
 impl<'a> From<&'a BatchDevice> for BatchDeviceAnswer<'a> {
@@ -124,7 +211,17 @@ fn answer(status: StatusCode, batch: &Batch) -> Response {
     (status, Json(BatchAnswer::whole(batch))).into_response()
 }
 
-/// `GET batch-command/`.
+/// Lists batches.
+///
+/// Those with a device of an organization that the user manages. Ours, not OpenWISP's.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/batch-command/",
+    tag = "Batches",
+    params(PageQuery, BatchQuery),
+    responses((status = 200, body = PageAnswer<BatchAnswer>)),
+    security(("user" = ["connection.view_command"]))
+)]
 pub async fn list_batches(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -142,8 +239,22 @@ pub async fn list_batches(
     Ok(Json(answer).into_response())
 }
 
-/// `POST batch-command/`: puts a command into the queue of each selected device. `?dry_run=true` only
-/// says what that would do.
+/// Runs one command on many devices.
+///
+/// Puts it into the queue of each; those that cannot run it are skipped. `?dry_run=true` only says what
+/// that would do, in `results`. Ours, not OpenWISP's.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/batch-command/",
+    tag = "Batches",
+    request_body(content = BatchBody, example = json!({"type": "custom", "input": {"command": "uptime"}, "organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "search": "bus"})),
+    params(DryRunQuery),
+    responses(
+        (status = 201, body = BatchAnswer),
+        (status = 200, description = "What would be done.", body = BatchAnswer)
+    ),
+    security(("user" = ["connection.add_command"]))
+)]
 pub async fn create_batch(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -170,7 +281,14 @@ pub async fn create_batch(
     Ok(Json(answer).into_response())
 }
 
-/// `GET batch-command/{id}/`.
+/// Shows a batch and how far it is.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/batch-command/{id}/",
+    tag = "Batches",
+    responses((status = 200, body = BatchAnswer)),
+    security(("user" = ["connection.view_command"]))
+)]
 pub async fn get_batch(
     State(app): State<Arc<App>>,
     PathId(id): PathId<BatchId>,
@@ -181,7 +299,15 @@ pub async fn get_batch(
     Ok(answer(StatusCode::OK, &batch))
 }
 
-/// `GET batch-command/{id}/device/`: what came of it on each device.
+/// Lists what came of a batch on each device, by the device's name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/batch-command/{id}/device/",
+    tag = "Batches",
+    params(PageQuery, ResultQuery),
+    responses((status = 200, body = PageAnswer<BatchDeviceAnswer>)),
+    security(("user" = ["connection.view_command"]))
+)]
 pub async fn list_batch_devices(
     State(app): State<Arc<App>>,
     PathId(id): PathId<BatchId>,
@@ -198,8 +324,14 @@ pub async fn list_batch_devices(
     Ok(Json(answer).into_response())
 }
 
-/// `POST batch-command/{id}/cancel/`: asks for the end of what has not ended. Who may run one may
-/// cancel one.
+/// Asks for the end of all that has not ended.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/batch-command/{id}/cancel/",
+    tag = "Batches",
+    responses((status = 202, body = BatchAnswer), (status = 409)),
+    security(("user" = ["connection.add_command"]))
+)]
 pub async fn cancel_batch(
     State(app): State<Arc<App>>,
     PathId(id): PathId<BatchId>,

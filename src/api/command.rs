@@ -8,35 +8,66 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::device::device_on_the_way;
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, PathIds, Requester};
-use super::page::{Listing, OUTPUTS, PageAnswer};
+use super::openapi::AnyObject;
+use super::page::{Listing, OUTPUTS, PageAnswer, PageQuery};
 use crate::access::{Action, Model};
 use crate::app::App;
 use crate::command::types::{CommandType, Input};
-use crate::event::{BatchId, CommandId, ConnectionId, DeviceId, Timestamp, UserId};
+use crate::event::{BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, Timestamp, UserId};
 use crate::store::{Cancelled, Command, Device, FieldErrors, NewCommand, SecretInput};
 
 /// A command as it is answered: OpenWISP's fields in its order, and behind them what is ours.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Command, description = "One execution on one device.")]
 pub struct CommandAnswer<'a> {
     id: CommandId,
+    /// As it was sent, what is secret in it masked; null for a type that takes none.
+    #[schema(value_type = Option<AnyObject>, required)]
     input: &'a Value,
     device: DeviceId,
+    /// The login that is used, once that is known.
+    #[schema(required)]
     connection: Option<ConnectionId>,
     created: Timestamp,
     modified: Timestamp,
+    #[schema(value_type = CommandStatus)]
     status: &'static str,
+    /// The display name of its type, such as `Custom Command`.
     #[serde(rename = "type")]
     label: &'a str,
+    /// What the device has printed so far; of a failed command the last line says why.
     output: &'a str,
+    /// Null unless the command ran to an end of its own.
+    #[schema(required)]
     exit_code: Option<i32>,
+    /// Null for commands from the command line.
+    #[schema(required)]
     created_by: Option<UserId>,
+    /// The batch that it is a part of, if it is.
+    #[schema(required)]
     batch: Option<BatchId>,
+}
+
+/// What is to be run.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct CommandBody {
+    /// `custom`, `reboot`, `change_password`, or a type of the configuration that the device's
+    /// organization may use.
+    #[schema(examples("custom", "reboot", "change_password"))]
+    r#type: String,
+    /// What the type takes: `{"command": "…"}`, null, `{"password": "…", "confirm_password": "…"}`.
+    #[schema(required)]
+    input: Option<AnyObject>,
+    /// The one login to run with, where otherwise all that are enabled are tried in order.
+    connection: Option<ConnectionId>,
 }
 
 impl<'a> From<&'a Command> for CommandAnswer<'a> {
@@ -62,7 +93,15 @@ fn answer(status: StatusCode, command: &Command) -> Response {
     (status, Json(CommandAnswer::from(command))).into_response()
 }
 
-/// `GET device/{id}/command/`.
+/// Lists the commands of a device.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/{id}/command/",
+    tag = "Commands",
+    params(PageQuery),
+    responses((status = 200, body = PageAnswer<CommandAnswer>)),
+    security(("user" = ["connection.view_command"]))
+)]
 pub async fn list_commands(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -77,7 +116,18 @@ pub async fn list_commands(
     Ok(Json(answer).into_response())
 }
 
-/// `POST device/{id}/command/`: puts a command into the queue of the device.
+/// Runs a command on a device.
+///
+/// It waits for its turn in the queue of the device: the answer is the command, `in-progress`. The
+/// WebSocket of the device brings each change of it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/device/{id}/command/",
+    tag = "Commands",
+    request_body(content = CommandBody, example = json!({"type": "custom", "input": {"command": "uptime"}})),
+    responses((status = 201, body = CommandAnswer)),
+    security(("user" = ["connection.add_command"]))
+)]
 pub async fn create_command(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -98,7 +148,16 @@ pub async fn create_command(
     Ok(answer(StatusCode::CREATED, &command))
 }
 
-/// `GET device/{id}/command/{command_id}/`.
+/// Reads a command.
+///
+/// With its output so far.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/{id}/command/{command_id}/",
+    tag = "Commands",
+    responses((status = 200, body = CommandAnswer)),
+    security(("user" = ["connection.view_command"]))
+)]
 pub async fn get_command(
     State(app): State<Arc<App>>,
     PathIds(device, id): PathIds<DeviceId, CommandId>,
@@ -110,7 +169,17 @@ pub async fn get_command(
     Ok(answer(StatusCode::OK, &command))
 }
 
-/// Ours: asks for the command's end. Who may run one may cancel one.
+/// Asks for a command's end.
+///
+/// A command that waits is `failed` at once, one that runs is told to end and is `in-progress` until it
+/// has. Ours, not OpenWISP's.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/device/{id}/command/{command_id}/cancel/",
+    tag = "Commands",
+    responses((status = 202, body = CommandAnswer), (status = 409)),
+    security(("user" = ["connection.add_command"]))
+)]
 pub async fn cancel_command(
     State(app): State<Arc<App>>,
     PathIds(device, id): PathIds<DeviceId, CommandId>,

@@ -8,13 +8,14 @@ use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::UnreadBody;
 use super::device::device_on_the_way;
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, PathIds, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::page::{Listing, PageAnswer, PageQuery, ROWS};
 use crate::access::{Action, Model};
 use crate::app::App;
 use crate::event::{ConnectionId, CredentialId, DeviceId, Timestamp};
@@ -28,18 +29,43 @@ const UPDATE_STRATEGIES: [&str; 3] = [
 ];
 
 /// A connection as it is answered: OpenWISP's fields in its order, and behind them what is ours.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Connection, description = "A device's use of a credential.")]
 struct ConnectionAnswer<'a> {
     id: ConnectionId,
     credentials: CredentialId,
+    /// Always empty: configurations are not updated here.
     update_strategy: &'static str,
+    /// Whether commands try it.
     enabled: bool,
+    /// Whether the last attempt got in; null before the first.
+    #[schema(required)]
     is_working: Option<bool>,
+    /// Why it did not.
     failure_reason: &'a str,
+    #[schema(required)]
     last_attempt: Option<Timestamp>,
     created: Timestamp,
     modified: Timestamp,
+    /// The key that the device's SSH server showed at the first use, in OpenSSH's one line. From then on
+    /// the device must show that one.
+    #[schema(required)]
     host_key: Option<&'a str>,
+}
+
+/// What a connection is made of.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct ConnectionBody {
+    /// A credential of the device's organization.
+    credentials: CredentialId,
+    /// Whether commands try it; they do unless told otherwise.
+    #[schema(nullable = false)]
+    enabled: Option<bool>,
+    /// One of OpenWISP's; not kept.
+    update_strategy: Option<String>,
+    /// In a `PATCH`, null forgets it; nothing else changes it.
+    host_key: Option<String>,
 }
 
 impl<'a> From<&'a Connection> for ConnectionAnswer<'a> {
@@ -59,7 +85,17 @@ impl<'a> From<&'a Connection> for ConnectionAnswer<'a> {
     }
 }
 
-/// `GET device/{id}/connection/`, in the order in which they are tried.
+/// Lists the connections of a device.
+///
+/// In the order in which they are tried.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/{id}/connection/",
+    tag = "Connections",
+    params(PageQuery),
+    responses((status = 200, body = PageAnswer<ConnectionAnswer>)),
+    security(("user" = ["connection.view_deviceconnection"]))
+)]
 pub async fn list_connections(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -74,7 +110,15 @@ pub async fn list_connections(
     Ok(Json(answer).into_response())
 }
 
-/// `POST device/{id}/connection/`.
+/// Makes a connection.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/device/{id}/connection/",
+    tag = "Connections",
+    request_body(content = ConnectionBody, example = json!({"credentials": "0b9ad1a6-5a52-4b0a-8d0e-37c63dbf5f0e"})),
+    responses((status = 201, body = ConnectionAnswer)),
+    security(("user" = ["connection.add_deviceconnection"]))
+)]
 pub async fn create_connection(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -108,7 +152,14 @@ pub async fn create_connection(
         .into_response())
 }
 
-/// `GET device/{id}/connection/{connection_id}/`.
+/// Reads a connection.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/{id}/connection/{connection_id}/",
+    tag = "Connections",
+    responses((status = 200, body = ConnectionAnswer)),
+    security(("user" = ["connection.view_deviceconnection"]))
+)]
 pub async fn get_connection(
     State(app): State<Arc<App>>,
     PathIds(device, id): PathIds<DeviceId, ConnectionId>,
@@ -119,9 +170,18 @@ pub async fn get_connection(
     Ok(Json(ConnectionAnswer::from(&connection)).into_response())
 }
 
-/// `PUT device/{id}/connection/{connection_id}/`: what is required must be there, the rest may be
-/// left as it is. The host key is: a client that sends back what it read some time ago must not make
-/// the device forget the key that it showed since.
+/// Changes a connection.
+///
+/// What is required must be there, the rest may be left as it is. The host key is: a client that sends
+/// back what it read some time ago must not make the device forget the key that it showed since.
+#[utoipa::path(
+    put,
+    path = "/api/v1/controller/device/{id}/connection/{connection_id}/",
+    tag = "Connections",
+    request_body(content = ConnectionBody, example = json!({"credentials": "0b9ad1a6-5a52-4b0a-8d0e-37c63dbf5f0e"})),
+    responses((status = 200, body = ConnectionAnswer)),
+    security(("user" = ["connection.change_deviceconnection"]))
+)]
 pub async fn update_connection(
     State(app): State<Arc<App>>,
     PathIds(device, id): PathIds<DeviceId, ConnectionId>,
@@ -131,7 +191,17 @@ pub async fn update_connection(
     change_connection(&app, device, id, &requester, body, Mode::Whole).await
 }
 
-/// `PATCH device/{id}/connection/{connection_id}/`; `{"host_key": null}` forgets the host key.
+/// Changes a connection in part.
+///
+/// `{"host_key": null}` forgets the host key.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/controller/device/{id}/connection/{connection_id}/",
+    tag = "Connections",
+    request_body(content = ConnectionBody, example = json!({"host_key": null})),
+    responses((status = 200, body = ConnectionAnswer)),
+    security(("user" = ["connection.change_deviceconnection"]))
+)]
 pub async fn patch_connection(
     State(app): State<Arc<App>>,
     PathIds(device, id): PathIds<DeviceId, ConnectionId>,
@@ -166,7 +236,16 @@ async fn change_connection(
     Ok(Json(ConnectionAnswer::from(&connection)).into_response())
 }
 
-/// `DELETE device/{id}/connection/{connection_id}/`. The commands that ran with it stay.
+/// Removes a connection.
+///
+/// The commands that ran with it stay.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/controller/device/{id}/connection/{connection_id}/",
+    tag = "Connections",
+    responses((status = 204)),
+    security(("user" = ["connection.delete_deviceconnection"]))
+)]
 pub async fn delete_connection(
     State(app): State<Arc<App>>,
     PathIds(device, id): PathIds<DeviceId, ConnectionId>,

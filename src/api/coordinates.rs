@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{Method, Uri};
+use http::Uri;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody, pairs_of, python_type};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
-use super::geometry::Feature;
 use super::identity::PathId;
 use crate::app::App;
 use crate::event::{DeviceId, Point, Timestamp};
@@ -23,12 +23,53 @@ use crate::store::{Coordinates, CoordinatesError, FieldErrors, Report};
 /// later ones out.
 const MAX_AHEAD_S: i64 = 24 * 60 * 60;
 
-#[derive(Serialize)]
+/// A GeoJSON `Feature` of where the device is; as in OpenWISP without an `id`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Coordinates)]
+struct CoordinatesAnswer<'a> {
+    /// `Feature`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    geometry: Point,
+    properties: Properties<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = CoordinatesProperties)]
 struct Properties<'a> {
+    /// The location's.
     name: &'a str,
 }
 
-/// `GET device/{id}/coordinates/`.
+/// A GeoJSON `Feature`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct CoordinatesBody {
+    /// `Feature`, if it is there.
+    #[schema(pattern = "^Feature$", nullable = false)]
+    r#type: Option<String>,
+    geometry: Point,
+    properties: Option<CoordinatesPropertiesBody>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct CoordinatesPropertiesBody {
+    /// When the device was there. A report that is older than the newest one with a time changes nothing
+    /// and is answered with the present state; more than 24 hours in the future is refused.
+    time: Option<Timestamp>,
+}
+
+/// Tells a device where it is.
+///
+/// `404` before its first report.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/{id}/coordinates/",
+    tag = "Coordinates",
+    responses((status = 200, body = CoordinatesAnswer)),
+    security(("device_key" = []))
+)]
 pub async fn get_device_coordinates(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -39,26 +80,64 @@ pub async fn get_device_coordinates(
     Ok(answer(&coordinates))
 }
 
-/// `PUT` and `PATCH device/{id}/coordinates/`, answered after the commit.
+/// Reports where a device is.
+///
+/// The first report makes the device's mobile location. Answered after the commit; whoever may see
+/// the location gets it over the WebSocket.
+#[utoipa::path(
+    put,
+    path = "/api/v1/controller/device/{id}/coordinates/",
+    tag = "Coordinates",
+    request_body(content = CoordinatesBody, example = json!({"type": "Feature", "geometry": {"type": "Point", "coordinates": [12.5, 41.9]}})),
+    responses((status = 200, body = CoordinatesAnswer)),
+    security(("device_key" = []))
+)]
 pub async fn report_device_coordinates(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
-    method: Method,
     uri: Uri,
     body: UnreadBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let key = key_of(&uri)?;
-    if method == Method::PATCH {
-        // Only a PUT creates the location: there must be something to alter.
-        app.store.coordinates(device, &key).await?;
-    }
+    report(&app, device, key, body).await
+}
+
+/// Reports where a device is, if it has a location.
+///
+/// `404` before the first report by `PUT`.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/controller/device/{id}/coordinates/",
+    tag = "Coordinates",
+    request_body(content = CoordinatesBody, example = json!({"type": "Feature", "geometry": {"type": "Point", "coordinates": [12.5, 41.9]}})),
+    responses((status = 200, body = CoordinatesAnswer)),
+    security(("device_key" = []))
+)]
+pub async fn patch_device_coordinates(
+    State(app): State<Arc<App>>,
+    PathId(device): PathId<DeviceId>,
+    uri: Uri,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    let key = key_of(&uri)?;
+    // Only a PUT creates the location: there must be something to alter.
+    app.store.coordinates(device, &key).await?;
+    report(&app, device, key, body).await
+}
+
+async fn report(
+    app: &App,
+    device: DeviceId,
+    key: String,
+    body: UnreadBody,
+) -> Result<Response, ApiError> {
     let read = match body.object().await {
         Ok(object) => feature(&object, Timestamp::now()).map_err(ApiError::from),
         Err(error) => Err(error),
     };
     let (geometry, time) = match read {
         Ok(read) => read,
-        Err(error) => return Err(refusal(&app, device, &key).await.unwrap_or(error)),
+        Err(error) => return Err(refusal(app, device, &key).await.unwrap_or(error)),
     };
     let report = Report {
         device,
@@ -71,14 +150,13 @@ pub async fn report_device_coordinates(
 }
 
 fn answer(coordinates: &Coordinates) -> Response {
-    let properties = Properties {
-        name: &coordinates.name,
-    };
-    Json(Feature::<(), _>::new(
-        None,
-        Some(coordinates.geometry),
-        properties,
-    ))
+    Json(CoordinatesAnswer {
+        kind: "Feature",
+        geometry: coordinates.geometry,
+        properties: Properties {
+            name: &coordinates.name,
+        },
+    })
     .into_response()
 }
 

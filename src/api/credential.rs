@@ -10,12 +10,13 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody, python_type};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::page::{Listing, OrganizationQuery, PageAnswer, PageQuery, ROWS};
 use crate::access::{Action, Model, User};
 use crate::app::App;
 use crate::command::ssh::{KeyError, open_private_key};
@@ -32,23 +33,72 @@ static KEY_CHECKS: Semaphore = Semaphore::const_new(2);
 
 /// A credential as it is answered: OpenWISP's fields in its order, without what is secret, and
 /// behind them what is ours.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Credential, description = "A credential, without what is secret in it.")]
 struct CredentialAnswer<'a> {
     id: CredentialId,
+    /// OpenWISP's name of the one way to log in that there is.
     connector: &'static str,
     name: &'a str,
     organization: OrganizationId,
+    /// Always false.
     auto_add: bool,
     params: ParamsAnswer<'a>,
     created: Timestamp,
     modified: Timestamp,
+    /// Whether what only old SSH servers need is allowed.
     old_algorithms: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CredentialParams)]
 struct ParamsAnswer<'a> {
     username: &'a str,
     port: i32,
+}
+
+/// What a credential is made of.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct CredentialBody {
+    /// Unique in the organization.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// One that the user manages; it does not change.
+    organization: OrganizationId,
+    params: CredentialParamsBody,
+    /// Allows what only old SSH servers need (SHA-1, CBC ciphers, `ssh-rsa`).
+    #[schema(nullable = false)]
+    old_algorithms: Option<bool>,
+    /// `openwisp_controller.connection.connectors.ssh.Ssh`, if it is there.
+    #[schema(
+        pattern = r"^openwisp_controller\.connection\.connectors\.ssh\.Ssh$",
+        nullable = false
+    )]
+    connector: Option<String>,
+    /// False, if it is there.
+    #[schema(nullable = false)]
+    auto_add: Option<bool>,
+}
+
+/// Who logs in where, and with what: on `POST` either `password` or `key` is there. What is secret is kept
+/// where it is left out, null or empty. Nothing else may be there.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct CredentialParamsBody {
+    #[schema(min_length = 1, max_length = 64)]
+    username: String,
+    /// 22 unless told otherwise.
+    #[schema(minimum = 1, maximum = 65535, nullable = false)]
+    port: Option<i64>,
+    #[schema(max_length = 256, write_only)]
+    password: Option<String>,
+    /// A private key (RSA, Ed25519 or ECDSA) in OpenSSH's form or PEM.
+    #[schema(max_length = 20_000, write_only)]
+    key: Option<String>,
+    /// Of a private key that is encrypted.
+    #[schema(max_length = 256, write_only)]
+    passphrase: Option<String>,
 }
 
 impl<'a> From<&'a Credential> for CredentialAnswer<'a> {
@@ -70,7 +120,15 @@ impl<'a> From<&'a Credential> for CredentialAnswer<'a> {
     }
 }
 
-/// `GET credential/`.
+/// Lists credentials.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/credential/",
+    tag = "Credentials",
+    params(PageQuery, OrganizationQuery),
+    responses((status = 200, body = PageAnswer<CredentialAnswer>)),
+    security(("user" = ["connection.view_credentials"]))
+)]
 pub async fn list_credentials(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -88,7 +146,17 @@ pub async fn list_credentials(
     Ok(Json(answer).into_response())
 }
 
-/// `POST credential/`.
+/// Makes a credential.
+///
+/// With a password or a private key. A key that no login could use is refused at once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/credential/",
+    tag = "Credentials",
+    request_body(content = CredentialBody, example = json!({"name": "routers", "organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "params": {"username": "root", "password": "a secret"}})),
+    responses((status = 201, body = CredentialAnswer)),
+    security(("user" = ["connection.add_credentials"]))
+)]
 pub async fn create_credential(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -107,7 +175,16 @@ pub async fn create_credential(
         .into_response())
 }
 
-/// `GET credential/{id}/`.
+/// Reads a credential.
+///
+/// What is secret in it is never answered.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/credential/{id}/",
+    tag = "Credentials",
+    responses((status = 200, body = CredentialAnswer)),
+    security(("user" = ["connection.view_credentials"]))
+)]
 pub async fn get_credential(
     State(app): State<Arc<App>>,
     PathId(id): PathId<CredentialId>,
@@ -118,8 +195,18 @@ pub async fn get_credential(
     Ok(Json(CredentialAnswer::from(&credential)).into_response())
 }
 
-/// `PUT credential/{id}/`: what is required must be there, the rest may be left as it is, also the
-/// password or key.
+/// Changes a credential.
+///
+/// What is required must be there, the rest may be left as it is, also the password or key. The
+/// organization does not change.
+#[utoipa::path(
+    put,
+    path = "/api/v1/controller/credential/{id}/",
+    tag = "Credentials",
+    request_body(content = CredentialBody, example = json!({"name": "routers", "organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "params": {"username": "root", "password": "a secret"}})),
+    responses((status = 200, body = CredentialAnswer)),
+    security(("user" = ["connection.change_credentials"]))
+)]
 pub async fn update_credential(
     State(app): State<Arc<App>>,
     PathId(id): PathId<CredentialId>,
@@ -129,7 +216,17 @@ pub async fn update_credential(
     change_credential(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// `PATCH credential/{id}/`.
+/// Changes a credential in part.
+///
+/// Each of `params` may be left out, too.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/controller/credential/{id}/",
+    tag = "Credentials",
+    request_body(content = CredentialBody, example = json!({"params": {"port": 2222}})),
+    responses((status = 200, body = CredentialAnswer)),
+    security(("user" = ["connection.change_credentials"]))
+)]
 pub async fn patch_credential(
     State(app): State<Arc<App>>,
     PathId(id): PathId<CredentialId>,
@@ -163,7 +260,16 @@ async fn change_credential(
     Ok(Json(CredentialAnswer::from(&credential)).into_response())
 }
 
-/// `DELETE credential/{id}/`, and with it the connections that use it.
+/// Removes a credential.
+///
+/// The connections that use it go with it.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/controller/credential/{id}/",
+    tag = "Credentials",
+    responses((status = 204)),
+    security(("user" = ["connection.delete_credentials"]))
+)]
 pub async fn delete_credential(
     State(app): State<Arc<App>>,
     PathId(id): PathId<CredentialId>,

@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::page::{Listing, OrganizationQuery, PageAnswer, PageQuery, ROWS};
 use crate::access::{Action, Model, User};
 use crate::app::App;
 use crate::event::{DeviceId, OrganizationId, Timestamp};
@@ -20,20 +21,58 @@ use crate::store::{Device, DeviceChange, DeviceFilter, FieldErrors, NewDevice, S
 
 /// A device as it is answered: the fields of OpenWISP's that are kept, in its order, and behind
 /// them what is ours.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Device, description = "A device.")]
 pub struct DeviceAnswer<'a> {
     id: DeviceId,
     name: &'a str,
     organization: OrganizationId,
+    #[schema(required)]
     mac_address: Option<&'a str>,
+    /// What the device authenticates itself with.
     key: &'a str,
+    /// The address that it was last heard from.
+    #[schema(required)]
     last_ip: Option<&'a str>,
+    /// Where it is tried first.
+    #[schema(required)]
     management_ip: Option<&'a str>,
     notes: &'a str,
     created: Timestamp,
     modified: Timestamp,
+    /// Where it is tried after `management_ip` and before `last_ip`, in this order.
     addresses: &'a [String],
+    /// Whether commands may run on it.
     is_active: bool,
+}
+
+/// What a device is made of. Other fields of OpenWISP's (`group`, `model`, `os`, `system`, `config`) are
+/// accepted and not kept.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct DeviceBody {
+    /// Unique in the organization.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// One that the user manages.
+    organization: OrganizationId,
+    /// Unique in the organization.
+    mac_address: Option<String>,
+    /// Made when it is not given.
+    #[schema(pattern = "^[A-Za-z0-9._-]{16,64}$", nullable = false)]
+    key: Option<String>,
+    /// An IPv4 or IPv6 address.
+    last_ip: Option<String>,
+    /// An IPv4 or IPv6 address.
+    management_ip: Option<String>,
+    #[schema(max_length = 10_000, nullable = false)]
+    notes: Option<String>,
+    /// Hosts to reach the device at; one may name a port (`host:22`, `[IPv6]:22`).
+    #[schema(max_items = 16, nullable = false)]
+    addresses: Option<Vec<String>>,
+    /// Whether commands may run on it; they may unless told otherwise.
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
 }
 
 impl<'a> From<&'a Device> for DeviceAnswer<'a> {
@@ -55,7 +94,15 @@ impl<'a> From<&'a Device> for DeviceAnswer<'a> {
     }
 }
 
-/// `GET device/`.
+/// Lists devices.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/",
+    tag = "Devices",
+    params(PageQuery, OrganizationQuery),
+    responses((status = 200, body = PageAnswer<DeviceAnswer>)),
+    security(("user" = ["config.view_device"]))
+)]
 pub async fn list_devices(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -73,7 +120,15 @@ pub async fn list_devices(
     Ok(Json(answer).into_response())
 }
 
-/// `POST device/`.
+/// Makes a device.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/device/",
+    tag = "Devices",
+    request_body(content = DeviceBody, example = json!({"name": "Bus 1", "organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "mac_address": "00:11:22:33:44:55", "addresses": ["10.0.0.17"]})),
+    responses((status = 201, body = DeviceAnswer)),
+    security(("user" = ["config.add_device"]))
+)]
 pub async fn create_device(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -85,7 +140,14 @@ pub async fn create_device(
     Ok((StatusCode::CREATED, Json(DeviceAnswer::from(&device))).into_response())
 }
 
-/// `GET device/{id}/`.
+/// Reads a device.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/{id}/",
+    tag = "Devices",
+    responses((status = 200, body = DeviceAnswer)),
+    security(("user" = ["config.view_device"]))
+)]
 pub async fn get_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -96,7 +158,17 @@ pub async fn get_device(
     Ok(Json(DeviceAnswer::from(&device)).into_response())
 }
 
-/// `PUT device/{id}/`: what is required must be there, the rest may be left as it is.
+/// Changes a device.
+///
+/// What is required must be there, the rest may be left as it is.
+#[utoipa::path(
+    put,
+    path = "/api/v1/controller/device/{id}/",
+    tag = "Devices",
+    request_body(content = DeviceBody, example = json!({"name": "Bus 1", "organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "mac_address": "00:11:22:33:44:55", "addresses": ["10.0.0.17"]})),
+    responses((status = 200, body = DeviceAnswer)),
+    security(("user" = ["config.change_device"]))
+)]
 pub async fn update_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -106,7 +178,15 @@ pub async fn update_device(
     change_device(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// `PATCH device/{id}/`.
+/// Changes a device in part.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/controller/device/{id}/",
+    tag = "Devices",
+    request_body(content = DeviceBody, example = json!({"notes": "the spare router"})),
+    responses((status = 200, body = DeviceAnswer)),
+    security(("user" = ["config.change_device"]))
+)]
 pub async fn patch_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -137,7 +217,16 @@ async fn change_device(
     Ok(Json(DeviceAnswer::from(&device)).into_response())
 }
 
-/// `DELETE device/{id}/`. The location that it was at stays.
+/// Removes a device.
+///
+/// Its connections and commands go with it; the location that it was at stays.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/controller/device/{id}/",
+    tag = "Devices",
+    responses((status = 204)),
+    security(("user" = ["config.delete_device"]))
+)]
 pub async fn delete_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -151,7 +240,16 @@ pub async fn delete_device(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ours: gives the device a new key; the old one proves nothing any more.
+/// Gives a device a new key.
+///
+/// The old key proves nothing any more. Ours, not OpenWISP's.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/device/{id}/regenerate-key/",
+    tag = "Devices",
+    responses((status = 200, body = DeviceAnswer)),
+    security(("user" = ["config.change_device"]))
+)]
 pub async fn regenerate_device_key(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -167,7 +265,16 @@ pub async fn regenerate_device_key(
     Ok(Json(DeviceAnswer::from(&device)).into_response())
 }
 
-/// `POST device/{id}/activate/`: commands may run on it again.
+/// Lets commands run on a device again.
+///
+/// Ours, not OpenWISP's.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/device/{id}/activate/",
+    tag = "Devices",
+    responses((status = 200, body = DeviceAnswer)),
+    security(("user" = ["config.change_device"]))
+)]
 pub async fn activate_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,
@@ -176,7 +283,16 @@ pub async fn activate_device(
     set_active(&app, id, &requester, true).await
 }
 
-/// `POST device/{id}/deactivate/`: no command runs on it any more.
+/// Takes a device out of service.
+///
+/// No command runs on it any more. Ours, not OpenWISP's.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/device/{id}/deactivate/",
+    tag = "Devices",
+    responses((status = 200, body = DeviceAnswer)),
+    security(("user" = ["config.change_device"]))
+)]
 pub async fn deactivate_device(
     State(app): State<Arc<App>>,
     PathId(id): PathId<DeviceId>,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody, python_type};
 use super::error::ApiError;
@@ -15,23 +16,70 @@ use super::field::{Fields, Mode, id, no_such_pk};
 use super::geometry::Feature;
 use super::identity::{PathId, Requester};
 use super::location::{NO_FLOOR_PLANS, location_change, new_location};
+use super::openapi;
 use crate::access::{Action, Model};
 use crate::app::App;
-use crate::event::{DeviceId, LocationId, LocationType};
+use crate::event::{DeviceId, LocationId, LocationType, Point};
 use crate::store::{Device, FieldErrors, Location, NewLocation, StoreError};
 
 /// OpenWISP's word for "this device is at this location".
 const MODEL: &str = "DeviceLocation";
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceLocation, description = "Which location a device is at.")]
 struct DeviceLocationAnswer<'a> {
     location: Feature<LocationId, Properties<'a>>,
-    /// There are none, but clients look for the fields.
+    /// Always null: there are none, but clients look for the fields.
+    #[schema(schema_with = openapi::null)]
     floorplan: (),
+    /// Always null.
+    #[schema(schema_with = openapi::null)]
     indoor: (),
 }
 
-#[derive(Serialize)]
+/// Which location a device is to be at.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct DeviceLocationBody {
+    location: WantedLocationBody,
+}
+
+/// A location of the device's organization, or what the device's location is to be: flat, or as the
+/// Feature that is answered.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+enum WantedLocationBody {
+    Existing(LocationId),
+    Flat(NestedLocationBody),
+    Feature(NestedFeatureBody),
+}
+
+/// What a location is made of; it belongs to the organization of the device.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct NestedLocationBody {
+    #[schema(min_length = 1, max_length = 75)]
+    name: String,
+    r#type: LocationType,
+    #[schema(nullable = false)]
+    is_mobile: Option<bool>,
+    #[schema(max_length = 256, nullable = false)]
+    address: Option<String>,
+    /// A location that is not mobile needs one.
+    geometry: Option<Point>,
+}
+
+/// The same as a GeoJSON Feature.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct NestedFeatureBody {
+    geometry: Option<Point>,
+    properties: NestedLocationBody,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceLocationProperties)]
 struct Properties<'a> {
     #[serde(rename = "type")]
     kind: LocationType,
@@ -47,7 +95,7 @@ fn answer(status: StatusCode, location: &Location) -> Response {
         name: &location.name,
         address: &location.address,
     };
-    let location = Feature::new(Some(location.id), location.geometry, properties);
+    let location = Feature::new(location.id, location.geometry, properties);
     let answer = DeviceLocationAnswer {
         location,
         floorplan: (),
@@ -56,7 +104,14 @@ fn answer(status: StatusCode, location: &Location) -> Response {
     (status, Json(answer)).into_response()
 }
 
-/// `GET device/{id}/location/`.
+/// Reads at which location a device is.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/device/{id}/location/",
+    tag = "Locations",
+    responses((status = 200, body = DeviceLocationAnswer)),
+    security(("user" = ["geo.view_devicelocation"]))
+)]
 pub async fn get_device_location(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -67,7 +122,19 @@ pub async fn get_device_location(
     Ok(answer(StatusCode::OK, &location))
 }
 
-/// Puts the device at a location that exists, alters the one it is at, or makes it one.
+/// Puts a device at a location.
+///
+/// At one that exists (by its identifier), or it alters the one that the device is at, or makes one
+/// (`201`). Altering needs `geo.change_location` as well; making needs `geo.add_devicelocation` and
+/// `geo.add_location`.
+#[utoipa::path(
+    put,
+    path = "/api/v1/controller/device/{id}/location/",
+    tag = "Locations",
+    request_body(content = DeviceLocationBody, example = json!({"location": {"name": "Depot", "type": "outdoor", "is_mobile": false, "address": "Via Roma 1", "geometry": {"type": "Point", "coordinates": [12.5, 41.9]}}})),
+    responses((status = 200, body = DeviceLocationAnswer), (status = 201, body = DeviceLocationAnswer)),
+    security(("user" = ["geo.change_devicelocation"]))
+)]
 pub async fn update_device_location(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -88,7 +155,17 @@ pub async fn update_device_location(
     Ok(answer(status, &location))
 }
 
-/// `PATCH device/{id}/location/`: as PUT, but the device must be at a location already.
+/// Puts a device at another location, or alters its own in part.
+///
+/// The device must be at a location already. Altering needs `geo.change_location` as well.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/controller/device/{id}/location/",
+    tag = "Locations",
+    request_body(content = DeviceLocationBody, example = json!({"location": "93b9b41c-26b1-4807-91f7-699786c9a2d9"})),
+    responses((status = 200, body = DeviceLocationAnswer)),
+    security(("user" = ["geo.change_devicelocation"]))
+)]
 pub async fn patch_device_location(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -110,7 +187,16 @@ pub async fn patch_device_location(
     Ok(answer(StatusCode::OK, &location))
 }
 
-/// The device is at no location any more; the location stays.
+/// Takes a device away from its location.
+///
+/// The location stays.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/controller/device/{id}/location/",
+    tag = "Locations",
+    responses((status = 204)),
+    security(("user" = ["geo.delete_devicelocation"]))
+)]
 pub async fn delete_device_location(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
@@ -209,6 +295,7 @@ async fn alter(
     }
     let change = location_change(&flat(nested), None, mode).map_err(within_location)?;
     app.store
+        .by(requester.actor())
         .change_location(before.id, &change)
         .await
         .map_err(of_location)

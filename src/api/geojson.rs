@@ -6,29 +6,37 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::geometry::Feature;
 use super::identity::Requester;
 use super::location::filter_of;
-use super::page::{FEATURES, Links, Listing};
+use super::page::{FEATURES, Links, Listing, LocationQuery, OrganizationQuery, PageQuery};
 use crate::access::{Action, Model};
 use crate::app::App;
 use crate::event::{LocationId, LocationType, OrganizationId, Timestamp};
 use crate::store::{Location, LocationFilter};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LocationCollection, description = "A GeoJSON `FeatureCollection` of locations.")]
 struct Collection<'a> {
+    /// `FeatureCollection`.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// Of all pages.
     count: i64,
+    #[schema(required)]
     next: Option<String>,
+    #[schema(required)]
     previous: Option<String>,
     features: Vec<Feature<LocationId, Properties<'a>>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LocationProperties)]
 struct Properties<'a> {
+    /// How many devices are there.
     device_count: i64,
     created: Timestamp,
     modified: Timestamp,
@@ -52,11 +60,21 @@ impl<'a> From<&'a Location> for Feature<LocationId, Properties<'a>> {
             address: &location.address,
             organization: location.organization,
         };
-        Self::new(Some(location.id), location.geometry, properties)
+        Self::new(location.id, location.geometry, properties)
     }
 }
 
-/// `GET location/geojson/`.
+/// Lists locations as GeoJSON.
+///
+/// All that have a geometry, for a map. A page holds 1000.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/location/geojson/",
+    tag = "Locations",
+    params(PageQuery, OrganizationQuery, LocationQuery),
+    responses((status = 200, body = Collection)),
+    security(("user" = ["geo.view_location"]))
+)]
 pub async fn list_locations_as_geojson(
     State(app): State<Arc<App>>,
     requester: Requester,

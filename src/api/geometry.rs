@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::python_type;
 use crate::event::Point;
@@ -55,20 +56,21 @@ fn position(numbers: &[Value]) -> Result<Point, String> {
 }
 
 /// A Feature, its members in OpenWISP's order.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(description = "A GeoJSON `Feature`.")]
 pub struct Feature<I, P> {
-    /// Left out where OpenWISP has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<I>,
+    id: I,
+    /// `Feature`.
     #[serde(rename = "type")]
     kind: &'static str,
+    #[schema(required)]
     geometry: Option<Point>,
     properties: P,
 }
 
 impl<I, P> Feature<I, P> {
     /// A feature of these.
-    pub fn new(id: Option<I>, geometry: Option<Point>, properties: P) -> Self {
+    pub fn new(id: I, geometry: Option<Point>, properties: P) -> Self {
         Self {
             id,
             kind: "Feature",

@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::page::{Listing, PageAnswer, PageQuery, ROWS};
 use super::user_body::permissions;
 use crate::access::administration::{may_change_group, may_make_group};
 use crate::access::{Action, Model, PermissionSet};
@@ -21,11 +22,25 @@ use crate::event::GroupId;
 use crate::store::{FieldErrors, Group, GroupChange, StoreError};
 
 /// A group as it is answered: OpenWISP's fields, with permissions by their names.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Group, description = "A named set of permissions.")]
 struct GroupAnswer<'a> {
     id: GroupId,
     name: &'a str,
+    /// What its users may.
     permissions: Vec<String>,
+}
+
+/// What a group is made of.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct GroupBody {
+    /// Unique.
+    #[schema(min_length = 1, max_length = 150)]
+    name: String,
+    /// By their names, such as `geo.view_location`.
+    #[schema(nullable = false, examples(json!(["geo.view_location"])))]
+    permissions: Option<Vec<String>>,
 }
 
 impl<'a> From<&'a Group> for GroupAnswer<'a> {
@@ -38,7 +53,17 @@ impl<'a> From<&'a Group> for GroupAnswer<'a> {
     }
 }
 
-/// `GET group/`.
+/// Lists groups, by name.
+///
+/// All tenants share them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/group/",
+    tag = "Groups",
+    params(PageQuery),
+    responses((status = 200, body = PageAnswer<GroupAnswer>)),
+    security(("user" = ["openwisp_users.view_group"]))
+)]
 pub async fn list_groups(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -51,7 +76,17 @@ pub async fn list_groups(
     Ok(Json(answer).into_response())
 }
 
-/// `POST group/`.
+/// Makes a group.
+///
+/// Of permissions that the user holds.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/group/",
+    tag = "Groups",
+    request_body(content = GroupBody, example = json!({"name": "Dispatchers", "permissions": ["geo.view_location"]})),
+    responses((status = 201, body = GroupAnswer)),
+    security(("user" = ["openwisp_users.add_group"]))
+)]
 pub async fn create_group(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -67,7 +102,14 @@ pub async fn create_group(
     Ok((StatusCode::CREATED, Json(GroupAnswer::from(&group))).into_response())
 }
 
-/// `GET group/{id}/`.
+/// Shows a group.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/group/{id}/",
+    tag = "Groups",
+    responses((status = 200, body = GroupAnswer)),
+    security(("user" = ["openwisp_users.view_group"]))
+)]
 pub async fn get_group(
     State(app): State<Arc<App>>,
     PathId(id): PathId<GroupId>,
@@ -78,7 +120,18 @@ pub async fn get_group(
     Ok(Json(GroupAnswer::from(&group)).into_response())
 }
 
-/// `PUT group/{id}/`: the name must be there, the permissions may be left as they are.
+/// Changes a group.
+///
+/// The name must be there, the permissions may be left as they are. All its users must be such as the one
+/// who asks may administer, and all that it gives be held.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/group/{id}/",
+    tag = "Groups",
+    request_body(content = GroupBody, example = json!({"name": "Dispatchers", "permissions": ["geo.view_location"]})),
+    responses((status = 200, body = GroupAnswer)),
+    security(("user" = ["openwisp_users.change_group"]))
+)]
 pub async fn update_group(
     State(app): State<Arc<App>>,
     PathId(id): PathId<GroupId>,
@@ -88,7 +141,15 @@ pub async fn update_group(
     change_group(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// `PATCH group/{id}/`.
+/// Changes some fields of a group.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/group/{id}/",
+    tag = "Groups",
+    request_body(content = GroupBody, example = json!({"name": "Dispatchers", "permissions": ["geo.view_location"]})),
+    responses((status = 200, body = GroupAnswer)),
+    security(("user" = ["openwisp_users.change_group"]))
+)]
 pub async fn patch_group(
     State(app): State<Arc<App>>,
     PathId(id): PathId<GroupId>,
@@ -123,7 +184,16 @@ async fn change_group(
     Ok(Json(GroupAnswer::from(&group)).into_response())
 }
 
-/// `DELETE group/{id}/`: its users lose what it gave.
+/// Removes a group.
+///
+/// Its users lose what it gave.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/group/{id}/",
+    tag = "Groups",
+    responses((status = 204)),
+    security(("user" = ["openwisp_users.delete_group"]))
+)]
 pub async fn delete_group(
     State(app): State<Arc<App>>,
     PathId(id): PathId<GroupId>,

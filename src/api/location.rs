@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::page::{Listing, LocationQuery, OrganizationQuery, PageAnswer, PageQuery, ROWS};
 use crate::access::{Action, Model, User};
 use crate::app::App;
 use crate::event::{DeviceId, LocationId, LocationType, OrganizationId, Point, Timestamp};
@@ -24,7 +25,8 @@ use crate::store::{
 pub const NO_FLOOR_PLANS: &str = "Floor plans are not kept here.";
 
 /// A location as it is answered, in OpenWISP's order.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Location, description = "A location.")]
 struct LocationAnswer<'a> {
     id: LocationId,
     organization: OrganizationId,
@@ -33,10 +35,13 @@ struct LocationAnswer<'a> {
     kind: LocationType,
     is_mobile: bool,
     address: &'a str,
+    /// Null for one that has not been anywhere yet.
+    #[schema(required)]
     geometry: Option<Point>,
     created: Timestamp,
     modified: Timestamp,
-    /// There are none, but clients look for the field.
+    /// Always empty: there are none, but clients look for the field.
+    #[schema(value_type = Vec<String>, max_items = 0)]
     floorplan: [(); 0],
 }
 
@@ -57,16 +62,39 @@ impl<'a> From<&'a Location> for LocationAnswer<'a> {
     }
 }
 
+/// What a location is made of.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct LocationBody {
+    /// One that the user manages.
+    organization: OrganizationId,
+    #[schema(min_length = 1, max_length = 75)]
+    name: String,
+    r#type: LocationType,
+    /// Whether it moves; it does not unless told so.
+    #[schema(nullable = false)]
+    is_mobile: Option<bool>,
+    #[schema(max_length = 256, nullable = false)]
+    address: Option<String>,
+    /// Sending it is an update of it and is pushed, also with the same coordinates. A location that is
+    /// not mobile needs one.
+    geometry: Option<Point>,
+}
+
 /// A device in the list of those at a location: without its key, as in OpenWISP.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceThere, description = "A device at a location.")]
 struct DeviceThereAnswer<'a> {
     id: DeviceId,
     created: Timestamp,
     modified: Timestamp,
     name: &'a str,
+    #[schema(required)]
     mac_address: Option<&'a str>,
     notes: &'a str,
+    #[schema(required)]
     last_ip: Option<&'a str>,
+    #[schema(required)]
     management_ip: Option<&'a str>,
     organization: OrganizationId,
     addresses: &'a [String],
@@ -89,10 +117,12 @@ impl<'a> From<&'a Device> for DeviceThereAnswer<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DevicesThere)]
 struct DevicesThereAnswer<'a> {
     #[serde(flatten)]
     page: PageAnswer<DeviceThereAnswer<'a>>,
+    /// Always false: there are none, but clients look for the field.
     has_floorplan: bool,
 }
 
@@ -107,7 +137,15 @@ pub fn filter_of(listing: &mut Listing) -> LocationFilter {
     }
 }
 
-/// `GET location/`.
+/// Lists locations.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/location/",
+    tag = "Locations",
+    params(PageQuery, OrganizationQuery, LocationQuery),
+    responses((status = 200, body = PageAnswer<LocationAnswer>)),
+    security(("user" = ["geo.view_location"]))
+)]
 pub async fn list_locations(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -124,7 +162,15 @@ pub async fn list_locations(
     Ok(Json(answer).into_response())
 }
 
-/// `POST location/`.
+/// Makes a location.
+#[utoipa::path(
+    post,
+    path = "/api/v1/controller/location/",
+    tag = "Locations",
+    request_body(content = LocationBody, example = json!({"name": "Bus 1", "organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "type": "outdoor", "is_mobile": true, "geometry": {"type": "Point", "coordinates": [12.5, 41.9]}})),
+    responses((status = 201, body = LocationAnswer)),
+    security(("user" = ["geo.add_location"]))
+)]
 pub async fn create_location(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -141,7 +187,14 @@ pub async fn create_location(
     Ok((StatusCode::CREATED, Json(LocationAnswer::from(&location))).into_response())
 }
 
-/// `GET location/{id}/`.
+/// Reads a location.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/location/{id}/",
+    tag = "Locations",
+    responses((status = 200, body = LocationAnswer)),
+    security(("user" = ["geo.view_location"]))
+)]
 pub async fn get_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -152,7 +205,17 @@ pub async fn get_location(
     Ok(Json(LocationAnswer::from(&location)).into_response())
 }
 
-/// `PUT location/{id}/`: what is required must be there, the rest may be left as it is.
+/// Changes a location.
+///
+/// What is required must be there, the rest may be left as it is.
+#[utoipa::path(
+    put,
+    path = "/api/v1/controller/location/{id}/",
+    tag = "Locations",
+    request_body(content = LocationBody, example = json!({"name": "Bus 1", "organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "type": "outdoor", "is_mobile": true, "geometry": {"type": "Point", "coordinates": [12.5, 41.9]}})),
+    responses((status = 200, body = LocationAnswer)),
+    security(("user" = ["geo.change_location"]))
+)]
 pub async fn update_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -162,7 +225,15 @@ pub async fn update_location(
     change_location(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// `PATCH location/{id}/`.
+/// Changes a location in part.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/controller/location/{id}/",
+    tag = "Locations",
+    request_body(content = LocationBody, example = json!({"geometry": {"type": "Point", "coordinates": [12.5, 41.9]}})),
+    responses((status = 200, body = LocationAnswer)),
+    security(("user" = ["geo.change_location"]))
+)]
 pub async fn patch_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -193,7 +264,16 @@ async fn change_location(
     Ok(Json(LocationAnswer::from(&location)).into_response())
 }
 
-/// `DELETE location/{id}/`. The devices at it are nowhere then.
+/// Removes a location.
+///
+/// The devices at it are nowhere then.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/controller/location/{id}/",
+    tag = "Locations",
+    responses((status = 204)),
+    security(("user" = ["geo.delete_location"]))
+)]
 pub async fn delete_location(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,
@@ -207,7 +287,17 @@ pub async fn delete_location(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET location/{id}/device/`.
+/// Lists the devices at a location.
+///
+/// Without their keys.
+#[utoipa::path(
+    get,
+    path = "/api/v1/controller/location/{id}/device/",
+    tag = "Locations",
+    params(PageQuery),
+    responses((status = 200, body = DevicesThereAnswer)),
+    security(("user" = ["config.view_device"]))
+)]
 pub async fn list_location_devices(
     State(app): State<Arc<App>>,
     PathId(id): PathId<LocationId>,

@@ -7,20 +7,82 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::body::{Object, UnreadBody, pairs_of};
 use super::error::ApiError;
 use super::identity::{actor_of, refuse_foreign_origin, require_own_origin};
-use super::token::{LoginFields, overtaken};
+use super::token::{LoginBody, LoginFields, overtaken};
 use crate::access::request::{self, Client};
 use crate::access::{Credential, Proof};
 use crate::app::App;
 use crate::event::{SessionId, Timestamp};
 use crate::store::{Actor, StoreError};
 
-/// Starts a session. One that the request shows ends with it, so that nobody who planted a cookie
-/// shares the new one.
+/// What a browser's form logs in with.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct LoginFormBody {
+    username: String,
+    password: String,
+    /// Where to go then: a path of this server.
+    #[schema(nullable = false)]
+    next: Option<String>,
+}
+
+/// Where a browser's form leads.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `see_other`: this says what may be there")]
+struct NextQuery {
+    /// Where a form leads that names no `next` itself: a path of this server.
+    next: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct LogoutFormBody {
+    /// Where to go then: a path of this server.
+    #[schema(nullable = false)]
+    next: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoggedIn)]
+struct LoggedInAnswer<'a> {
+    username: &'a str,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoggedOut)]
+struct LoggedOutAnswer {
+    /// `Logged out.`
+    detail: &'static str,
+}
+
+/// Starts a session.
+///
+/// One that the request shows ends with it, so that nobody who planted a cookie shares the new one. A form
+/// is answered with `303`. A request of a foreign `Origin` is refused.
+#[utoipa::path(
+    post,
+    path = "/accounts/login/",
+    tag = "Log-in",
+    params(NextQuery),
+    request_body(content(
+        (LoginBody = "application/json", example = json!({"username": "ada", "password": "a secret"})),
+        (LoginFormBody = "application/x-www-form-urlencoded")
+    )),
+    responses(
+        (status = 200, body = LoggedInAnswer, headers(("Set-Cookie" = String, description = "The session."))),
+        (status = 303, description = "To `next`, or to `/`.", headers(
+            ("Set-Cookie" = String, description = "The session."), ("Location" = String)
+        )),
+        (status = 403),
+        (status = 429)
+    )
+)]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     client: Client,
@@ -49,7 +111,8 @@ pub async fn log_in(
     let answer = if is_form {
         see_other(&uri, &object)
     } else {
-        Json(json!({ "username": session.username })).into_response()
+        let username = &session.username;
+        Json(LoggedInAnswer { username }).into_response()
     };
     Ok((
         [
@@ -61,7 +124,24 @@ pub async fn log_in(
         .into_response())
 }
 
-/// Ends the session that the request shows, if it shows one, and the cookie.
+/// Ends the session that the request shows, and the cookie.
+///
+/// Sockets that the session opened are closed. A form is answered with `303`. A request of a foreign
+/// `Origin` is refused, and one that shows a session must name its own.
+#[utoipa::path(
+    post,
+    path = "/accounts/logout/",
+    tag = "Log-in",
+    params(NextQuery),
+    request_body(content = Option<LogoutFormBody>, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = LoggedOutAnswer, headers(("Set-Cookie" = String, description = "One that has ended."))),
+        (status = 303, description = "To `next`, or to `/`.", headers(
+            ("Set-Cookie" = String, description = "One that has ended."), ("Location" = String)
+        )),
+        (status = 403)
+    )
+)]
 pub async fn log_out(
     State(app): State<Arc<App>>,
     client: Client,
@@ -79,7 +159,8 @@ pub async fn log_out(
         let (object, _) = body.login_fields().await?;
         see_other(&uri, &object)
     } else {
-        Json(json!({ "detail": "Logged out." })).into_response()
+        let detail = "Logged out.";
+        Json(LoggedOutAnswer { detail }).into_response()
     };
     Ok((
         [

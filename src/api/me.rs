@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
@@ -14,11 +15,12 @@ use super::identity::Requester;
 use super::user::expiration_date;
 use crate::access::{Permission, User};
 use crate::app::App;
-use crate::event::{GroupId, Timestamp, UserId};
+use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 use crate::store::{Account, AccountChange, FieldErrors, Place, Scope};
 
 /// The one who asks.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me, description = "The one who asks.")]
 struct MeAnswer<'a> {
     id: UserId,
     username: &'a str,
@@ -27,14 +29,53 @@ struct MeAnswer<'a> {
     email: &'a str,
     is_staff: bool,
     is_superuser: bool,
+    /// A day (its first moment in UTC) or an instant.
+    #[schema(required, examples("2027-01-31"))]
     expiration_date: Option<String>,
     date_joined: Timestamp,
+    /// All that are held, given directly and by groups; a superuser has every one.
     permissions: Vec<String>,
-    organizations: Vec<Place>,
+    /// Those that are active.
+    organizations: Vec<PlaceAnswer>,
     groups: Vec<GroupName<'a>>,
 }
 
-#[derive(Serialize)]
+/// An organization that one belongs to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Place)]
+struct PlaceAnswer {
+    id: OrganizationId,
+    name: String,
+    slug: String,
+    /// Whether one manages it.
+    is_manager: bool,
+}
+
+impl From<Place> for PlaceAnswer {
+    fn from(place: Place) -> Self {
+        Self {
+            id: place.id,
+            name: place.name,
+            slug: place.slug,
+            is_manager: place.is_manager,
+        }
+    }
+}
+
+/// What may be changed by oneself.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct MeBody {
+    #[schema(max_length = 150, nullable = false)]
+    first_name: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    last_name: Option<String>,
+    #[schema(max_length = 254)]
+    email: Option<String>,
+}
+
+/// A group that one is in.
+#[derive(Serialize, ToSchema)]
 struct GroupName<'a> {
     id: GroupId,
     name: &'a str,
@@ -55,7 +96,7 @@ impl<'a> MeAnswer<'a> {
             expiration_date: account.expires.map(expiration_date),
             date_joined: account.created,
             permissions: held.map(|permission| permission.to_string()).collect(),
-            organizations,
+            organizations: organizations.into_iter().map(Into::into).collect(),
             groups: groups
                 .map(|(id, name)| GroupName { id: *id, name })
                 .collect(),
@@ -63,7 +104,16 @@ impl<'a> MeAnswer<'a> {
     }
 }
 
-/// `GET me/`.
+/// Who am I, what may I, and where.
+///
+/// Ours, not OpenWISP's.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/me/",
+    tag = "Users",
+    responses((status = 200, body = MeAnswer)),
+    security(("user" = []))
+)]
 pub async fn get_me(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -72,7 +122,17 @@ pub async fn get_me(
     answer(&app, &requester.user, &account).await
 }
 
-/// `PATCH me/`: what one is called and reached by, but for the name to log in with.
+/// Changes one's own name and address.
+///
+/// Ours, not OpenWISP's.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/me/",
+    tag = "Users",
+    request_body(content = MeBody, example = json!({"first_name": "Ada"})),
+    responses((status = 200, body = MeAnswer)),
+    security(("user" = []))
+)]
 pub async fn patch_me(
     State(app): State<Arc<App>>,
     requester: Requester,

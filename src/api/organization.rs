@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::{PathId, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
+use super::page::{Listing, PageAnswer, PageQuery, ROWS};
 use crate::access::administration::may_organize;
 use crate::access::{Action, Model};
 use crate::app::App;
@@ -20,17 +21,41 @@ use crate::event::{OrganizationId, Timestamp};
 use crate::store::{FieldErrors, NewOrganization, Organization, OrganizationChange, StoreError};
 
 /// An organization as it is answered: OpenWISP's fields in its order.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Organization, description = "A tenant.")]
 struct OrganizationAnswer<'a> {
     id: OrganizationId,
     name: &'a str,
+    /// One that is not counts for nothing.
     is_active: bool,
+    /// What it is found by in filters.
     slug: &'a str,
     description: &'a str,
     email: &'a str,
     url: &'a str,
     created: Timestamp,
     modified: Timestamp,
+}
+
+/// What an organization is made of. OpenWISP's `owner` is accepted and not kept.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct OrganizationBody {
+    /// Unique.
+    #[schema(min_length = 1, max_length = 50)]
+    name: String,
+    /// Unique; made of the name when it is not given. For superusers to change.
+    #[schema(min_length = 1, max_length = 50, nullable = false)]
+    slug: Option<String>,
+    /// For superusers to change.
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
+    #[schema(nullable = false)]
+    description: Option<String>,
+    #[schema(nullable = false)]
+    email: Option<String>,
+    #[schema(nullable = false)]
+    url: Option<String>,
 }
 
 impl<'a> From<&'a Organization> for OrganizationAnswer<'a> {
@@ -49,7 +74,17 @@ impl<'a> From<&'a Organization> for OrganizationAnswer<'a> {
     }
 }
 
-/// `GET organization/`.
+/// Lists organizations.
+///
+/// Those that the user manages.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/organization/",
+    tag = "Organizations",
+    params(PageQuery),
+    responses((status = 200, body = PageAnswer<OrganizationAnswer>)),
+    security(("user" = ["openwisp_users.view_organization"]))
+)]
 pub async fn list_organizations(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -65,7 +100,15 @@ pub async fn list_organizations(
     Ok(Json(answer).into_response())
 }
 
-/// `POST organization/`.
+/// Makes an organization.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/organization/",
+    tag = "Organizations",
+    request_body(content = OrganizationBody, example = json!({"name": "Metro Transit", "description": "Buses and trams"})),
+    responses((status = 201, body = OrganizationAnswer)),
+    security(("user" = ["superuser"]))
+)]
 pub async fn create_organization(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -90,7 +133,14 @@ pub async fn create_organization(
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-/// `GET organization/{id}/`.
+/// Shows an organization.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/organization/{id}/",
+    tag = "Organizations",
+    responses((status = 200, body = OrganizationAnswer)),
+    security(("user" = ["openwisp_users.view_organization"]))
+)]
 pub async fn get_organization(
     State(app): State<Arc<App>>,
     PathId(id): PathId<OrganizationId>,
@@ -101,7 +151,17 @@ pub async fn get_organization(
     Ok(Json(OrganizationAnswer::from(&organization)).into_response())
 }
 
-/// `PUT organization/{id}/`: the name must be there, the rest may be left as it is.
+/// Changes an organization.
+///
+/// The name must be there, the rest may be left as it is.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/organization/{id}/",
+    tag = "Organizations",
+    request_body(content = OrganizationBody, example = json!({"name": "Metro Transit", "description": "Buses and trams"})),
+    responses((status = 200, body = OrganizationAnswer)),
+    security(("user" = ["openwisp_users.change_organization"]))
+)]
 pub async fn update_organization(
     State(app): State<Arc<App>>,
     PathId(id): PathId<OrganizationId>,
@@ -111,7 +171,15 @@ pub async fn update_organization(
     change_organization(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// `PATCH organization/{id}/`.
+/// Changes some fields of an organization.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/organization/{id}/",
+    tag = "Organizations",
+    request_body(content = OrganizationBody, example = json!({"name": "Metro Transit", "description": "Buses and trams"})),
+    responses((status = 200, body = OrganizationAnswer)),
+    security(("user" = ["openwisp_users.change_organization"]))
+)]
 pub async fn patch_organization(
     State(app): State<Arc<App>>,
     PathId(id): PathId<OrganizationId>,
@@ -145,7 +213,16 @@ async fn change_organization(
     Ok(Json(OrganizationAnswer::from(&organization)).into_response())
 }
 
-/// `DELETE organization/{id}/`, with all that belongs to it.
+/// Removes an organization, with all that belongs to it.
+///
+/// Superusers alone find one to remove.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/organization/{id}/",
+    tag = "Organizations",
+    responses((status = 204)),
+    security(("user" = ["openwisp_users.delete_organization"]))
+)]
 pub async fn delete_organization(
     State(app): State<Arc<App>>,
     PathId(id): PathId<OrganizationId>,

@@ -7,6 +7,7 @@ use axum::extract::{FromRequestParts, OriginalUri};
 use http::Uri;
 use http::request::Parts;
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::body::pairs_of;
 use super::error::ApiError;
@@ -58,12 +59,53 @@ pub struct Links {
 }
 
 /// A page as it is answered.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Page, description = "A page of a list.")]
 pub struct PageAnswer<T> {
+    /// Of all pages.
     count: i64,
+    /// The URL of the page behind this one.
+    #[schema(required)]
     next: Option<String>,
+    /// The URL of the page before this one.
+    #[schema(required)]
     previous: Option<String>,
     results: Vec<T>,
+}
+
+/// What every list is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `Listing`: this says what may be there")]
+pub struct PageQuery {
+    /// The number of the page, from 1. Beyond the end: 404.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// How many a page holds: 10, and at most 100.
+    #[param(minimum = 1)]
+    page_size: Option<u32>,
+}
+
+/// What lists of things that belong to an organization are filtered by.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `Listing`: this says what may be there")]
+pub struct OrganizationQuery {
+    /// Only those of this organization.
+    organization: Option<OrganizationId>,
+    /// Only those of the organization with this slug.
+    organization_slug: Option<String>,
+}
+
+/// What lists of locations are filtered by.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `Listing`: this says what may be there")]
+pub struct LocationQuery {
+    /// Only mobile ones, or only those that are not.
+    is_mobile: Option<bool>,
+    /// Only those of this type.
+    r#type: Option<LocationType>,
 }
 
 impl FromRequestParts<Arc<App>> for Listing {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
@@ -22,14 +24,49 @@ use crate::store::{AccountChange, FieldErrors};
 
 const WRONG: &str = "Your old password was entered incorrectly. Please enter it again.";
 
+/// The two fields that OpenWISP answers with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PasswordSet)]
+struct PasswordAnswer {
+    /// `Success`.
+    status: &'static str,
+    message: &'static str,
+}
+
+/// A password, and what proves that one may set it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+#[expect(clippy::struct_field_names, reason = "OpenWISP's names")]
+struct PasswordBody {
+    /// One's own; null where somebody else's is set.
+    #[schema(required, write_only)]
+    current_password: Option<String>,
+    /// At least 8 characters, not digits alone, and not like the user name.
+    #[schema(min_length = 8, max_length = 128, write_only)]
+    new_password: String,
+    /// The same again.
+    #[schema(write_only)]
+    confirm_password: String,
+}
+
 /// What is to be set, and what proves that one may.
 struct Passwords {
     current: Option<String>,
     new: String,
 }
 
-/// `PUT` and `PATCH user/{id}/password/`: one's own with the present one, which is counted as a log-in
-/// is; somebody else's as whoever may administer them. What the old one had opened ends.
+/// Sets a password.
+///
+/// One's own takes no permission but the present one, which is counted as a log-in is; somebody else's
+/// may be set who may no more than the one who asks. What the old one had opened ends.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/user/{id}/password/",
+    tag = "Users",
+    request_body(content = PasswordBody, example = json!({"current_password": "correct horse battery", "new_password": "incorrect donkey battery", "confirm_password": "incorrect donkey battery"})),
+    responses((status = 200, body = PasswordAnswer), (status = 429)),
+    security(("user" = ["openwisp_users.change_user"]))
+)]
 pub async fn set_user_password(
     State(app): State<Arc<App>>,
     PathId(id): PathId<UserId>,
@@ -37,19 +74,51 @@ pub async fn set_user_password(
     client: Client,
     body: UnreadBody,
 ) -> Result<impl IntoResponse, ApiError> {
+    set(&app, id, &requester, &client, body).await
+}
+
+/// Sets a password, as `PUT` does.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/user/{id}/password/",
+    tag = "Users",
+    request_body(content = PasswordBody, example = json!({"current_password": "correct horse battery", "new_password": "incorrect donkey battery", "confirm_password": "incorrect donkey battery"})),
+    responses((status = 200, body = PasswordAnswer), (status = 429)),
+    security(("user" = ["openwisp_users.change_user"]))
+)]
+pub async fn patch_user_password(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<UserId>,
+    requester: Requester,
+    client: Client,
+    body: UnreadBody,
+) -> Result<impl IntoResponse, ApiError> {
+    set(&app, id, &requester, &client, body).await
+}
+
+async fn set(
+    app: &App,
+    id: UserId,
+    requester: &Requester,
+    client: &Client,
+    body: UnreadBody,
+) -> Result<impl IntoResponse + use<>, ApiError> {
     if id == requester.user.id {
         let object = body.object().await?;
-        set_own(&app, &requester, &client, &object).await?;
+        set_own(app, requester, client, &object).await?;
     } else {
         requester.require(Action::Change, Model::User)?;
         let account = app.store.user(id, &requester.scope()).await?;
         let object = body.object().await?;
         let passwords = Passwords::read(&object, &account.username)?;
-        set_others(&app, &requester, id, passwords).await?;
+        set_others(app, requester, id, passwords).await?;
     }
     app.leases.rights_changed();
-    let message = "Password updated successfully";
-    Ok(Json(json!({ "status": "Success", "message": message })).into_response())
+    Ok(Json(PasswordAnswer {
+        status: "Success",
+        message: "Password updated successfully",
+    })
+    .into_response())
 }
 
 async fn set_own(

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CACHE_CONTROL;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{Object, UnreadBody};
 use super::error::ApiError;
@@ -42,7 +43,34 @@ impl LoginFields {
     }
 }
 
-/// A new token for a user name and a password. No cookie is involved, so no origin either.
+/// What is logged in with.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+pub struct LoginBody {
+    username: String,
+    password: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+struct TokenAnswer {
+    /// Shown as `Authorization: Bearer …`. It is not answered again.
+    token: String,
+}
+
+/// Obtains a token for a user name and a password.
+///
+/// Beyond the newest 100 tokens of a user that were had this way, the oldest end.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/token/",
+    tag = "Log-in",
+    request_body(content(
+        (LoginBody = "application/json", example = json!({"username": "ada", "password": "a secret"})),
+        (LoginBody = "application/x-www-form-urlencoded")
+    )),
+    responses((status = 200, body = TokenAnswer), (status = 429))
+)]
 pub async fn obtain_token(
     State(app): State<Arc<App>>,
     client: Client,
@@ -57,7 +85,7 @@ pub async fn obtain_token(
     let (_, secret) = app.store.add_login_token(proved).await.map_err(overtaken)?;
     Ok((
         [(CACHE_CONTROL, "no-store")],
-        Json(json!({ "token": secret })),
+        Json(TokenAnswer { token: secret }),
     ))
 }
 

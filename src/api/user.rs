@@ -7,13 +7,14 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::body::UnreadBody;
 use super::error::ApiError;
 use super::field::Mode;
 use super::identity::{PathId, Requester};
-use super::page::{Listing, PageAnswer, ROWS};
-use super::user_body::UserBody;
+use super::page::{Listing, PageAnswer, PageQuery, ROWS};
+use super::user_body::{NewUserBody, UserBody, UserChangeBody};
 use crate::access::administration::{
     Refusal, may_change, may_make, may_remove, may_see, needs_another_superuser,
 };
@@ -23,7 +24,8 @@ use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 use crate::store::{Account, AccountChange, Administration, FieldErrors, NewAccount, UserFilter};
 
 /// A user as it is answered: the fields of OpenWISP's that are kept, in the order of its details.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = User, description = "A user.")]
 struct UserAnswer<'a> {
     id: UserId,
     username: &'a str,
@@ -33,17 +35,33 @@ struct UserAnswer<'a> {
     is_active: bool,
     is_staff: bool,
     is_superuser: bool,
+    /// A day (its first moment in UTC) or an instant, from which on the user counts for nothing.
+    #[schema(required, examples("2027-01-31"))]
     expiration_date: Option<String>,
     date_joined: Timestamp,
     groups: Vec<GroupId>,
+    /// Given directly, beside what the groups give.
     user_permissions: Vec<String>,
+    /// Of those that the one who asks manages.
     organization_users: Vec<PlaceAnswer>,
 }
 
-#[derive(Serialize)]
+/// A place in an organization.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrganizationUser)]
 struct PlaceAnswer {
+    /// Whether the user manages the organization.
     is_admin: bool,
     organization: OrganizationId,
+}
+
+/// What the list of users is filtered by.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by `Listing`: this says what may be there")]
+struct UserQuery {
+    /// Only those who belong to this organization.
+    organization: Option<OrganizationId>,
 }
 
 impl<'a> From<&'a Account> for UserAnswer<'a> {
@@ -86,7 +104,17 @@ pub fn expiration_date(expires: Timestamp) -> String {
         .map_or_else(|| text.clone(), str::to_owned)
 }
 
-/// `GET user/`.
+/// Lists users.
+///
+/// Those of the organizations that the user manages, without superusers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/user/",
+    tag = "Users",
+    params(PageQuery, UserQuery),
+    responses((status = 200, body = PageAnswer<UserAnswer>)),
+    security(("user" = ["openwisp_users.view_user"]))
+)]
 pub async fn list_users(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -105,7 +133,18 @@ pub async fn list_users(
     Ok(Json(answer).into_response())
 }
 
-/// `POST user/`.
+/// Makes a user.
+///
+/// Nobody gives a right that they lack: permissions, groups, organizations (one of those that the user
+/// manages is needed), staff, superuser.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/user/",
+    tag = "Users",
+    request_body(content = NewUserBody, example = json!({"username": "ada", "email": "ada@example.org", "password": "correct horse battery", "is_staff": true, "organization_users": [{"organization": "2f6d7a52-90cf-4f57-8cbe-6a3bb3f9d8b1", "is_admin": true}]})),
+    responses((status = 201, body = UserAnswer)),
+    security(("user" = ["openwisp_users.add_user"]))
+)]
 pub async fn create_user(
     State(app): State<Arc<App>>,
     requester: Requester,
@@ -127,7 +166,14 @@ pub async fn create_user(
     Ok((StatusCode::CREATED, Json(UserAnswer::from(&account))).into_response())
 }
 
-/// `GET user/{id}/`.
+/// Shows a user.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/user/{id}/",
+    tag = "Users",
+    responses((status = 200, body = UserAnswer)),
+    security(("user" = ["openwisp_users.view_user"]))
+)]
 pub async fn get_user(
     State(app): State<Arc<App>>,
     PathId(id): PathId<UserId>,
@@ -138,7 +184,17 @@ pub async fn get_user(
     Ok(Json(UserAnswer::from(&account)).into_response())
 }
 
-/// `PUT user/{id}/`: the user name must be there, the rest may be left as it is.
+/// Changes a user.
+///
+/// The user name must be there, the rest may be left as it is.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/user/{id}/",
+    tag = "Users",
+    request_body(content = UserChangeBody, example = json!({"username": "ada", "first_name": "Ada", "is_active": true})),
+    responses((status = 200, body = UserAnswer)),
+    security(("user" = ["openwisp_users.change_user"]))
+)]
 pub async fn update_user(
     State(app): State<Arc<App>>,
     PathId(id): PathId<UserId>,
@@ -148,7 +204,18 @@ pub async fn update_user(
     change_user(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// `PATCH user/{id}/`.
+/// Changes some fields of a user.
+///
+/// A user who may more than the one who asks, or who belongs to an organization that is not managed, can
+/// only be given or taken a place in a managed one.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/user/{id}/",
+    tag = "Users",
+    request_body(content = UserChangeBody, example = json!({"is_active": false})),
+    responses((status = 200, body = UserAnswer)),
+    security(("user" = ["openwisp_users.change_user"]))
+)]
 pub async fn patch_user(
     State(app): State<Arc<App>>,
     PathId(id): PathId<UserId>,
@@ -180,7 +247,14 @@ async fn change_user(
     Ok(Json(UserAnswer::from(&account)).into_response())
 }
 
-/// `DELETE user/{id}/`, with sessions and tokens.
+/// Removes a user, with sessions and tokens.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/user/{id}/",
+    tag = "Users",
+    responses((status = 204)),
+    security(("user" = ["openwisp_users.delete_user"]))
+)]
 pub async fn delete_user(
     State(app): State<Arc<App>>,
     PathId(id): PathId<UserId>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::{Object, python_type};
 use super::error::ApiError;
@@ -32,6 +33,93 @@ pub struct UserBody {
     permissions: Option<PermissionSet>,
     places: Option<Places>,
     password: Option<String>,
+}
+
+/// What a user may, and where.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct RightsBody {
+    /// One who is not counts for nothing.
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
+    /// Whether the sockets may be used. For staff to give.
+    #[schema(nullable = false)]
+    is_staff: Option<bool>,
+    /// For superusers to give.
+    #[schema(nullable = false)]
+    is_superuser: Option<bool>,
+    /// A day (its first moment in UTC) or an instant, from which on the user counts for nothing.
+    #[schema(examples("2027-01-31"))]
+    expiration_date: Option<String>,
+    /// All groups.
+    #[schema(nullable = false)]
+    groups: Option<Vec<GroupId>>,
+    /// All permissions that are given directly, by their names, such as `geo.view_location`.
+    #[schema(nullable = false)]
+    user_permissions: Option<Vec<String>>,
+    /// All places in the organizations that the one who asks manages, or one that is to be given
+    /// besides.
+    #[schema(nullable = false)]
+    organization_users: Option<PlacesBody>,
+}
+
+/// Places in organizations.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+enum PlacesBody {
+    /// All of them.
+    All(Vec<PlaceBody>),
+    /// One besides the others.
+    One(PlaceBody),
+}
+
+/// A place in an organization.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+struct PlaceBody {
+    organization: OrganizationId,
+    /// Whether to manage it.
+    #[schema(nullable = false)]
+    is_admin: Option<bool>,
+}
+
+/// A user to be made. Other fields of OpenWISP's (`phone_number`, `birth_date`, `bio`, `url`, `company`,
+/// `location`, `notes`, `last_login`, `email_verified`) are accepted and not kept.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+pub struct NewUserBody {
+    /// Unique.
+    #[schema(min_length = 1, max_length = 150)]
+    username: String,
+    #[schema(max_length = 254)]
+    email: String,
+    /// At least 8 characters, not digits alone, and not like the user name.
+    #[schema(min_length = 8, max_length = 128, write_only)]
+    password: String,
+    #[schema(max_length = 150, nullable = false)]
+    first_name: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    last_name: Option<String>,
+    #[serde(flatten)]
+    rights: RightsBody,
+}
+
+/// What a user is to be. As in a new user; the password has a path of its own.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field: this says what may be there")]
+pub struct UserChangeBody {
+    /// Unique.
+    #[schema(min_length = 1, max_length = 150)]
+    username: String,
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    first_name: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    last_name: Option<String>,
+    #[serde(flatten)]
+    rights: RightsBody,
 }
 
 /// Organizations to belong to, and whether to manage them.

@@ -16,6 +16,7 @@ mod group;
 mod key;
 mod location;
 mod migrate;
+mod openapi;
 mod organization;
 mod output;
 mod pages;
@@ -140,6 +141,8 @@ enum Command {
     /// Every command that opens the database does so; this one does nothing else, so that an
     /// upgrade can be done, and fail, on its own.
     Migrate,
+    /// Print the OpenAPI document of the REST API
+    Openapi,
 }
 
 /// Reads the command line, does what it says, and tells how it went.
@@ -202,6 +205,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Audit(command) => audit::run(&command, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Migrate => migrate::run(context).await,
+        Command::Openapi => openapi::run(),
     }
 }
 

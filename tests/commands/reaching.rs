@@ -99,6 +99,32 @@ async fn an_address_that_says_nothing_gives_way_to_the_next() {
     assert_eq!(silent.connections(), 1);
 }
 
+/// Each login costs the time-out of such an address otherwise, and another one changes nothing there.
+#[tokio::test]
+async fn an_address_that_says_nothing_is_not_tried_with_another_login() {
+    let silent = Silent::listen();
+    let device = OpenSsh::start(&Options::default());
+    let stage = Stage::set_up_on(Engine::Sqlite, &[PASSED_OVER]).await;
+    let params = json!({"username": Account::of_the_tests().user, "password": WRONG});
+    let wrong = stage.credential("wrong", params.clone()).await;
+    let (dead, alive) = (silent.address(), device.address().to_string());
+    let router = stage.router_with("router", &[&dead, &alive], &wrong).await;
+    let wrong = stage.credential("wrong again", params).await;
+    stage.connect(&router.id, &wrong).await;
+    let ended = stage.run(&router, "echo hello").await;
+    assert_eq!(ended["status"], "failed");
+    let output = text(&ended, "output");
+    let reasons: Vec<_> = output.split("; ").collect();
+    let [first, second, third, fourth] = reasons[..] else {
+        panic!("{output}");
+    };
+    assert!(first.starts_with(&format!("{dead}: no SSH key exchange within")));
+    assert!(second.starts_with(&alive), "{output}");
+    assert_eq!(third, format!("{dead}: not tried again"));
+    assert!(fourth.starts_with(&alive), "{output}");
+    assert_eq!(silent.connections(), 1);
+}
+
 #[tokio::test]
 async fn a_wrong_password_fails_the_command_and_is_told_to_nobody() {
     for device in both() {

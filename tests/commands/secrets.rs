@@ -1,17 +1,36 @@
 //! Passwords that commands carry, and those that devices are logged in to with, are nowhere to be
 //! found: not in the server's files, and in nothing that it says.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::stage::{CREDENTIALS, Router, Stage, password};
 use super::watcher::Watcher;
 use super::witness::Witness;
-use crate::support::ssh::{Account, OpenSsh, Options, generate_key};
-use crate::support::{Client, Engine, free_address};
+use crate::conformance::on_both_engines;
+use crate::support::ssh::{Account, OpenSsh, Options, generate_key, run};
+use crate::support::{Client, Database, Engine, free_address};
+
+on_both_engines! {
+    no_secret_is_to_be_found_while_it_is_used_or_after,
+}
 
 const NEW: &str = "n3w-passw0rd-for-r00t";
 const NETWORK: &str = "netw0rk-key-0f-many-b0ats";
+const PASSPHRASE: &str = "passphrase-0f-the-key";
 const MASKED: &str = "********";
+
+const JOIN: &str = r#"
+[commands.types.join]
+label = "Join"
+template = "echo joining {network} with {key}; {wait}"
+[commands.types.join.schema]
+required = ["network", "key"]
+[commands.types.join.schema.properties]
+network = { type = "string" }
+key = { type = "string", writeOnly = true }
+"#;
 
 /// All secrets of the test below, and everything that the server says.
 struct Search {
@@ -21,26 +40,36 @@ struct Search {
 
 impl Search {
     /// Looks everywhere, once a thing that may be seen shows that it looks in the right places.
-    async fn nothing_is_found(&self, stage: &Stage, router: &Router, watcher: &Watcher, id: &str) {
+    async fn nothing_is_found(&self, stage: &Stage, routers: &[(Router, Watcher)]) {
         let get = async |path: &str| stage.root.get(path).await.text;
-        let audit = stage.server.cli(&["audit", "list"]).to_string();
-        let told = [
-            format!("{:?}", watcher.all()),
-            get(&router.commands()).await,
-            get(&router.command(id)).await,
-            get(&router.path()).await,
-            get(&router.connection()).await,
-            get(CREDENTIALS).await,
+        let rows = Database::of(&stage.server).await.rows().await;
+        let mut told = vec![
+            rows.to_lowercase(),
             self.metrics.get("/metrics").await.text,
+            get(CREDENTIALS).await,
             stage.server.log(),
-            audit,
+            stage.server.cli(&["audit", "list"]).to_string(),
+            rows,
         ];
-        assert!(told[1].contains(MASKED), "{}", told[1]);
-        assert!(told[6].contains("command"), "{}", told[6]);
-        assert!(!stage.server.files_with("Change Password").is_empty());
+        for (router, watcher) in routers {
+            let commands = get(&router.commands()).await;
+            assert!(commands.contains(MASKED), "{commands}");
+            for command in watcher.all().keys() {
+                told.push(get(&router.command(command)).await);
+            }
+            told.push(format!("{:?}", watcher.all()));
+            told.extend([commands, get(&router.path()).await]);
+            told.push(get(&router.connection()).await);
+        }
+        assert!(told[0].contains("change password"), "{}", told[0]);
+        assert!(told[1].contains("command"), "{}", told[1]);
+        if stage.server.database_url().is_none() {
+            assert!(!stage.server.files_with("Change Password").is_empty());
+        }
         for secret in &self.secrets {
             for text in &told {
                 assert!(!text.contains(secret.as_str()), "{secret} in {text}");
+                assert!(!text.contains(&hexadecimal(secret)), "{secret} in {text}");
             }
             let files = stage.server.files_with(secret);
             assert!(files.is_empty(), "{secret} in {files:?}");
@@ -48,14 +77,41 @@ impl Search {
     }
 }
 
-#[tokio::test]
-async fn no_secret_is_to_be_found_while_it_is_used_or_after() {
+/// As [`Database::rows`] shows bytes.
+fn hexadecimal(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut digits, byte| {
+        write!(digits, "{byte:02x}").unwrap();
+        digits
+    })
+}
+
+/// A private key that takes a passphrase: its public key, its text, and the lines of its text with and
+/// without the passphrase that hold what is private.
+fn private_key() -> (String, String, [String; 2]) {
+    /// Where an Ed25519 key's begins.
+    const LINE: usize = 4;
     let keys = tempfile::tempdir().unwrap();
     let file = keys.path().join("key");
-    let public = generate_key(&file, "ed25519", Some("passphrase-0f-the-key"));
-    let pem = std::fs::read_to_string(&file).unwrap();
+    let public = generate_key(&file, "ed25519", None);
+    let read = || std::fs::read_to_string(&file).unwrap();
+    let line = |text: &str| text.lines().nth(LINE).unwrap().to_owned();
+    let open = read();
+    let name = file.to_str().unwrap();
+    run(
+        "ssh-keygen",
+        &["-p", "-q", "-P", "", "-N", PASSPHRASE, "-f", name],
+    );
+    let closed = read();
+    let lines = [line(&open), line(&closed)];
+    (public, closed, lines)
+}
+
+async fn no_secret_is_to_be_found_while_it_is_used_or_after(engine: Engine) {
+    let (public, pem, lines) = private_key();
+    let witness = Witness::new();
     let device = OpenSsh::start(&Options {
         authorized: Some(public),
+        after_passwd: witness.wait_for("go"),
         ..Options::default()
     });
     let metrics = free_address();
@@ -63,66 +119,51 @@ async fn no_secret_is_to_be_found_while_it_is_used_or_after() {
         ("LOG__LEVEL", "trace"),
         ("METRICS__LISTEN", &*metrics.to_string()),
     ];
-    let configuration = r#"
-        [commands.types.join]
-        label = "Join"
-        template = "echo joining {network} with {key}; {wait}"
-        [commands.types.join.schema]
-        required = ["network", "key"]
-        [commands.types.join.schema.properties]
-        network = { type = "string" }
-        key = { type = "string", writeOnly = true }
-    "#;
-    let witness = Witness::new();
-    let configuration = configuration.replace("{wait}", &witness.wait_for("go"));
-    let stage = Stage::set_up_with(Engine::Sqlite, &settings, &configuration).await;
-    let credential = stage.credential("password", password()).await;
-    let address = device.address().to_string();
-    let router = stage.router_with("router", &[&address], &credential).await;
-    let user = Account::of_the_tests().user;
-    let by_key = json!({"username": user, "key": pem, "passphrase": "passphrase-0f-the-key"});
-    stage.credential("key", by_key).await;
-    let search = Search {
-        secrets: vec![
-            NEW.into(),
-            NETWORK.into(),
-            Account::of_the_tests().password,
-            pem.lines().nth(1).unwrap().into(),
-            "passphrase-0f-the-key".into(),
-        ],
-        metrics: Client::of(metrics),
-    };
+    let configuration = JOIN.replace("{wait}", &witness.wait_for("go"));
+    let stage = Stage::set_up_with(engine, &settings, &configuration).await;
+    let account = Account::of_the_tests();
+    let mut secrets = vec![NEW.into(), NETWORK.into(), PASSPHRASE.into()];
+    secrets.push(account.password);
+    secrets.extend(lines);
+    let metrics = Client::of(metrics);
+    let search = Search { secrets, metrics };
 
-    let mut watcher = stage.watch(&router).await;
-    let input = json!({"network": "boats", "key": NETWORK});
-    let join = stage
-        .ask_for(&router, &json!({"type": "join", "input": input}))
-        .await;
+    let by_key = json!({"username": account.user, "key": pem, "passphrase": PASSPHRASE});
+    let mut routers = Vec::new();
+    for (name, params) in [("password", password()), ("key", by_key)] {
+        let credential = stage.credential(name, params).await;
+        let address = device.address().to_string();
+        let router = stage.router_with(name, &[&address], &credential).await;
+        let watcher = stage.watch(&router).await;
+        routers.push((router, watcher));
+    }
+    let join = json!({"type": "join", "input": {"network": "boats", "key": NETWORK}});
     let input = json!({"password": NEW, "confirm_password": NEW});
-    let change = stage
-        .ask_for(&router, &json!({"type": "change_password", "input": input}))
-        .await;
-    // One runs and prints its secret, the other waits with its own.
+    let change = json!({"type": "change_password", "input": input});
+    let joined = stage.ask_for(&routers[0].0, &join).await;
+    let waiting = stage.ask_for(&routers[0].0, &change).await;
+    let changed = stage.ask_for(&routers[1].0, &change).await;
+    // One runs and prints its secret, one has told its own to the device, one waits with its own.
     let output = format!("joining boats with {MASKED}\n");
-    watcher.until_output(&join, &output).await;
-    search
-        .nothing_is_found(&stage, &router, &watcher, &join)
-        .await;
+    routers[0].1.until_output(&joined, &output).await;
+    let output = "passwd: password changed\n";
+    routers[1].1.until_output(&changed, output).await;
+    search.nothing_is_found(&stage, &routers).await;
     witness.open("go");
-    let joined = watcher.end(&join).await;
-    assert_eq!(joined["status"], "success");
-    assert_eq!(joined["input"], json!({"network": "boats", "key": MASKED}));
-    let changed = watcher.end(&change).await;
-    assert_eq!(changed["status"], "success");
-    assert_eq!(changed["input"], json!({"password": MASKED}));
+    for (at, id, input) in [
+        (0, joined, json!({"network": "boats", "key": MASKED})),
+        (0, waiting, json!({"password": MASKED})),
+        (1, changed, json!({"password": MASKED})),
+    ] {
+        let (router, watcher) = &mut routers[at];
+        let end = watcher.end(&id).await;
+        assert_eq!((&end["status"], &end["input"]), (&json!("success"), &input));
+        assert_eq!(stage.seen(router, &id).await["input"], input);
+    }
     // The device got it, twice as passwd wants it.
     let typed = device.witness("passwd");
     assert_eq!(typed, Some(format!("{NEW}\n{NEW}\n")));
-    let seen = stage.seen(&router, &change).await;
-    assert_eq!(seen["input"], json!({"password": MASKED}));
-    search
-        .nothing_is_found(&stage, &router, &watcher, &change)
-        .await;
+    search.nothing_is_found(&stage, &routers).await;
 }
 
 /// What is refused is not repeated either.

@@ -1,6 +1,6 @@
 //! `docs/settings.md`: every setting, made of the file that `fleetwire config default` prints.
 //!
-//! `make docs` makes it anew.
+//! `make settings` renews it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::clients::in_repository;
 use crate::support::{Engine, Server};
 
 /// What is made stands behind this line of the page.
-const MARK: &str = "<!-- made of src/config/fleetwire.toml by `make docs` -->\n";
+const MARK: &str = "<!-- made of src/config/fleetwire.toml by `make settings` -->\n";
 
 /// How the unit of a number ends its key.
 const UNITS: [(&str, &str); 6] = [
@@ -131,7 +131,7 @@ async fn every_setting_is_described_as_the_default_file_does() {
     } else {
         assert!(
             page == renewed,
-            "{path} is not of this version: `make docs` makes it anew"
+            "{path} is not of this version: `make settings` renews it"
         );
     }
     let env = server.cli(&["config", "env"]);

@@ -34,4 +34,34 @@ impl Database {
         let sql = AssertSqlSafe(sql.to_owned());
         on!(self, connection => sqlx::raw_sql(sql).execute(connection).await.map(|_| ()).unwrap());
     }
+
+    /// Every row of every table as text, in which bytes are hexadecimal digits.
+    pub async fn rows(&mut self) -> String {
+        let tables = match self {
+            Self::Sqlite(_) => "SELECT name FROM sqlite_schema WHERE type = 'table'",
+            Self::Postgres(_) => {
+                "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
+            }
+        };
+        let mut rows = String::new();
+        for table in self.texts(tables.to_owned()).await {
+            let row = match self {
+                Self::Sqlite(_) => {
+                    let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+                    let columns = self.texts(columns).await;
+                    format!("quote({})", columns.join(") || ' ' || quote("))
+                }
+                Self::Postgres(_) => "it::text".to_owned(),
+            };
+            for row in self.texts(format!("SELECT {row} FROM {table} AS it")).await {
+                rows += &(row + "\n");
+            }
+        }
+        rows
+    }
+
+    async fn texts(&mut self, sql: String) -> Vec<String> {
+        let sql = AssertSqlSafe(sql);
+        on!(self, connection => sqlx::query_scalar(sql).fetch_all(connection).await.unwrap())
+    }
 }

@@ -61,11 +61,13 @@ pub struct Options {
     pub authorized: Option<String>,
     /// Lines of `sshd_config` that go before all others, and so win.
     pub configuration: &'static [&'static str],
+    /// What `passwd` does before it ends, as a line of shell.
+    pub after_passwd: String,
 }
 
 impl OpenSsh {
     pub fn start(options: &Options) -> Server {
-        let rooms = Rooms::furnish();
+        let rooms = Rooms::furnish(&options.after_passwd);
         let kinds = match options.host_keys {
             [] => &["ed25519"],
             kinds => kinds,
@@ -135,7 +137,7 @@ impl Dropbear {
     }
 
     fn start_with(flags: &[&str]) -> Server {
-        let rooms = Rooms::furnish();
+        let rooms = Rooms::furnish("");
         let file = rooms.path("host_ed25519");
         let (key, program) = (file.display().to_string(), "dropbearkey");
         let told = run(program, &["-t", "ed25519", "-f", &key]);
@@ -304,7 +306,7 @@ impl Drop for Server {
 struct Rooms(TempDir);
 
 impl Rooms {
-    fn furnish() -> Self {
+    fn furnish(after_passwd: &str) -> Self {
         let rooms = Self(tempfile::tempdir().unwrap());
         let witness = rooms.path("witness");
         fs::create_dir(&witness).unwrap();
@@ -320,7 +322,8 @@ impl Rooms {
             &format!(
                 "read -r new; read -r again\n\
                  printf '%s\\n%s\\n' \"$new\" \"$again\" >{}\n\
-                 echo 'passwd: password changed'",
+                 echo 'passwd: password changed'\n\
+                 {after_passwd}",
                 witness.join("passwd").display()
             ),
         );

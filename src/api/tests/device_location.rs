@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::stage::{DEVICES, LOCATIONS, Stage};
+use crate::store::AuditFilter;
 
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000009";
 
@@ -226,4 +227,22 @@ async fn a_device_of_another_organization_is_nowhere() {
     stage.operator.patch(&path, new.clone()).await.expect(404);
     stage.operator.delete(&path).await.expect(404);
     stage.root.put(&path, new).await.expect(201);
+}
+
+#[tokio::test]
+async fn whoever_alters_a_location_through_a_device_is_named_in_the_audit_log() {
+    let (stage, path) = set_up().await;
+    let new = json!({"location": {"name": "bus", "type": "outdoor", "is_mobile": true}});
+    stage.operator.put(&path, new).await.expect(201);
+    let name = json!({"location": {"name": "coach"}});
+    stage.operator.patch(&path, name).await.expect(200);
+    let filter = AuditFilter {
+        actor: Some("operator".into()),
+        most: 100,
+        ..AuditFilter::default()
+    };
+    let entries = stage.app.store.audit(&filter).await.unwrap();
+    let of_a_location = entries.iter().filter(|entry| entry.model == "Location");
+    let actions: Vec<&str> = of_a_location.map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["change", "add"]);
 }

@@ -9,6 +9,7 @@ mod device_location;
 mod group;
 mod login;
 mod me;
+mod openapi;
 mod order;
 mod organization;
 mod password;
