@@ -1,6 +1,8 @@
 //! Commands from outside: asked for over REST or on the command line, run on real SSH servers, and
 //! watched over real sockets.
 
+mod batch;
+mod batch_input;
 mod crowd;
 mod endings;
 mod output;

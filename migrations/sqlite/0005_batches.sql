@@ -31,8 +31,10 @@ UPDATE command SET organization_id =
     (SELECT device.organization_id FROM device WHERE device.id = command.device_id)
 WHERE status IN ('queued', 'running');
 
-CREATE INDEX command_batch ON command (batch_id, status) WHERE batch_id IS NOT NULL;
-CREATE INDEX command_turn ON command (organization_id, rank, created, id) WHERE status = 'queued';
+CREATE INDEX command_batch ON command (batch_id, status, id) WHERE batch_id IS NOT NULL;
+-- With what is asked of a command before it is found to be the next.
+CREATE INDEX command_turn ON command (organization_id, rank, created, id, device_id, expires)
+    WHERE status = 'queued';
 CREATE INDEX command_busy ON command (organization_id) WHERE status = 'running';
 -- command_turn takes its place.
 DROP INDEX command_queue;
@@ -56,7 +58,7 @@ CREATE TABLE batch_device (
     PRIMARY KEY (batch_id, device_id)
 ) WITHOUT ROWID;
 -- Whoever counts reads nothing else.
-CREATE INDEX batch_device_progress ON batch_device (batch_id, organization_id, status, modified);
+CREATE INDEX batch_device_progress ON batch_device (batch_id, status, organization_id, modified);
 CREATE INDEX batch_device_command ON batch_device (command_id) WHERE command_id IS NOT NULL;
 CREATE INDEX batch_device_open ON batch_device (command_id) WHERE status IN ('queued', 'running');
 CREATE INDEX batch_device_organization ON batch_device (organization_id, batch_id);

@@ -36,22 +36,20 @@ struct CommandTypeAnswer<'a> {
 
 /// Lists the command types that the device's organization may use.
 ///
-/// `connection.add_command` is enough, too. Ours, not OpenWISP's.
+/// Ours, not OpenWISP's.
 #[utoipa::path(
     get,
     path = "/api/v1/controller/device/{id}/command-type/",
     tag = "Commands",
     responses((status = 200, body = Vec<CommandTypeAnswer>)),
-    security(("user" = ["connection.view_command"]))
+    security(("user" = ["connection.add_command"]))
 )]
 pub async fn list_command_types(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
     requester: Requester,
 ) -> Result<impl IntoResponse, ApiError> {
-    requester
-        .require(Action::View, Model::Command)
-        .or_else(|_| requester.require(Action::Add, Model::Command))?;
+    requester.require(Action::Add, Model::Command)?;
     let device = device_on_the_way(&app, device, &requester).await?;
     let organization = app.store.organization(device.organization).await?;
     let usual = app.config.commands.timeout_s;

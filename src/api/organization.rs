@@ -101,15 +101,13 @@ pub async fn list_organizations(
 }
 
 /// Makes an organization.
-///
-/// For superusers.
 #[utoipa::path(
     post,
     path = "/api/v1/users/organization/",
     tag = "Organizations",
     request_body(content = OrganizationBody, example = json!({"name": "Metro Transit", "description": "Buses and trams"})),
     responses((status = 201, body = OrganizationAnswer)),
-    security(("user" = ["openwisp_users.add_organization"]))
+    security(("user" = ["superuser"]))
 )]
 pub async fn create_organization(
     State(app): State<Arc<App>>,
@@ -217,7 +215,7 @@ async fn change_organization(
 
 /// Removes an organization, with all that belongs to it.
 ///
-/// For superusers.
+/// Superusers alone find one to remove.
 #[utoipa::path(
     delete,
     path = "/api/v1/users/organization/{id}/",

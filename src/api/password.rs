@@ -57,16 +57,15 @@ struct Passwords {
 
 /// Sets a password.
 ///
-/// One's own with the present one, which is counted as a log-in is; somebody else's with
-/// `openwisp_users.change_user`, if they may no more than the one who asks. What the old one had opened
-/// ends.
+/// One's own takes no permission but the present one, which is counted as a log-in is; somebody else's
+/// may be set who may no more than the one who asks. What the old one had opened ends.
 #[utoipa::path(
     put,
     path = "/api/v1/users/user/{id}/password/",
     tag = "Users",
     request_body(content = PasswordBody, example = json!({"current_password": "correct horse battery", "new_password": "incorrect donkey battery", "confirm_password": "incorrect donkey battery"})),
     responses((status = 200, body = PasswordAnswer), (status = 429)),
-    security(("user" = []))
+    security(("user" = ["openwisp_users.change_user"]))
 )]
 pub async fn set_user_password(
     State(app): State<Arc<App>>,
@@ -85,7 +84,7 @@ pub async fn set_user_password(
     tag = "Users",
     request_body(content = PasswordBody, example = json!({"current_password": "correct horse battery", "new_password": "incorrect donkey battery", "confirm_password": "incorrect donkey battery"})),
     responses((status = 200, body = PasswordAnswer), (status = 429)),
-    security(("user" = []))
+    security(("user" = ["openwisp_users.change_user"]))
 )]
 pub async fn patch_user_password(
     State(app): State<Arc<App>>,

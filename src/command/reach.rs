@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::runner::Runner;
-use super::ssh::{self, Phase, Session, SshError, Timeouts};
+use super::ssh::{self, Session, SshError, Timeouts};
 use crate::event::{Address, ConnectionId};
 use crate::store::{Job, Login};
 
@@ -114,11 +114,10 @@ impl Attempts<'_> {
 /// Whether nobody is to be let in to there, whoever asks: nobody answers, or somebody who may only
 /// pretend to be the device, and is to see no other password.
 fn is_dead(error: &SshError) -> bool {
-    match error {
-        SshError::Unreachable { .. } | SshError::HostKeyChanged { .. } => true,
-        SshError::Timeout { phase, .. } => matches!(phase, Phase::Resolve | Phase::Connect),
-        _ => false,
-    }
+    matches!(
+        error,
+        SshError::Unreachable { .. } | SshError::Timeout { .. } | SshError::HostKeyChanged { .. }
+    )
 }
 
 /// The error, and for a changed host key what an operator who trusts it does.

@@ -26,6 +26,9 @@ struct State {
     free: usize,
     /// Turns that each organization has; absent for none.
     held: HashMap<Option<OrganizationId>, usize>,
+    /// Which one in all was the last that each organization was given.
+    last: HashMap<Option<OrganizationId>, u64>,
+    given: u64,
     waiting: BTreeMap<Option<OrganizationId>, BTreeMap<Place, oneshot::Sender<Turn>>>,
     /// Tells apart what is as old.
     arrivals: u64,
@@ -46,6 +49,8 @@ impl Turns {
         Self(Arc::new(Mutex::new(State {
             free: turns,
             held: HashMap::new(),
+            last: HashMap::new(),
+            given: 0,
             waiting: BTreeMap::new(),
             arrivals: 0,
         })))
@@ -102,7 +107,7 @@ fn give_away(turns: &Arc<Mutex<State>>) {
 
 impl State {
     /// Who is next, if there is a turn for anybody: of the organization with the fewest turns, and
-    /// among these the oldest.
+    /// among these of the one that was given none for the longest time.
     fn next(&mut self) -> Option<(Option<OrganizationId>, oneshot::Sender<Turn>)> {
         for queue in self.waiting.values_mut() {
             queue.retain(|_, give| !give.is_closed());
@@ -111,14 +116,16 @@ impl State {
         if self.free == 0 {
             return None;
         }
-        let first = self.waiting.iter().map(|(organization, queue)| {
-            let (_, created, arrival) = *queue.first_key_value().expect("an empty one is gone").0;
+        let organizations = self.waiting.keys().map(|organization| {
             let held = self.held.get(organization).copied().unwrap_or_default();
-            (held, created, arrival, *organization)
+            let last = self.last.get(organization).copied().unwrap_or_default();
+            (held, last, *organization)
         });
-        let (.., organization) = first.min()?;
+        let (.., organization) = organizations.min()?;
         let (_, give) = self.waiting.get_mut(&organization)?.pop_first()?;
         self.free -= 1;
+        self.given += 1;
+        self.last.insert(organization, self.given);
         *self.held.entry(organization).or_default() += 1;
         Some((organization, give))
     }
@@ -207,8 +214,21 @@ mod tests {
         assert_eq!(first[0].0, 3, "of beta, though it is younger");
         drop(held.pop());
         let second = queue.given();
-        // Both run one: the oldest.
+        // Both run one: it is alpha's turn again.
         assert_eq!(second[0].0, 0);
+    }
+
+    #[tokio::test]
+    async fn organizations_alternate_however_few_turns_there_are() {
+        let (alpha, beta) = (OrganizationId::random(), OrganizationId::random());
+        let turns = Turns::new(1);
+        let held = turns.take(waiter(alpha, 1, 0)).await;
+        let waiting: Vec<_> = (1..=4)
+            .map(|created| waiter(alpha, 1, created))
+            .chain((5..=6).map(|created| waiter(beta, 1, created)))
+            .collect();
+        let queue = Queue::of(&turns, &waiting);
+        assert_eq!(queue.order(held), [4, 0, 5, 1, 2, 3]);
     }
 
     #[tokio::test]

@@ -30,6 +30,10 @@ const REOPEN: Duration = Duration::from_millis(20);
 const ACQUIRE: Duration = Duration::from_secs(5);
 
 const SQLITE_READERS: u32 = 4;
+
+/// Memory for the pages of a large transaction, in KiB by SQLite's negative count: what does not fit
+/// is written out before its end, and again.
+const WRITER_CACHE: &str = "-32768";
 const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// Pools of connections to one of the engines.
@@ -118,7 +122,8 @@ impl Db {
                 .acquire_timeout(ACQUIRE)
         };
         migrate_sqlite(&options).await?;
-        let write = one().connect_with(options.clone()).await?;
+        let writer = options.clone().pragma("cache_size", WRITER_CACHE);
+        let write = one().connect_with(writer).await?;
         let reader = options.read_only(true);
         let read = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)

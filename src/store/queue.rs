@@ -132,7 +132,7 @@ impl Store {
 
     /// What is to be claimed next, of organizations that at most `busiest` commands run for.
     async fn next_in_queue(&self, busiest: i64) -> Result<Option<CommandId>, StoreError> {
-        let sql = next(self.now());
+        let sql = next(self.now(), self.db());
         Ok(on_pool!(self, pool => {
             sqlx::query_scalar(AssertSqlSafe(sql)).bind(busiest).fetch_optional(pool).await?
         }))
@@ -326,12 +326,10 @@ fn on(command: &str) -> String {
     )
 }
 
-/// That a row of `command` is first in the queue of its device, while none runs there.
+/// That a row of `command` may begin and no other open one of its device comes before it.
 fn is_first(command: &str, now: &str) -> String {
     format!(
         "{command}.status = 'queued' AND {command}.expires > {now}
-         AND NOT EXISTS (SELECT 1 FROM command AS other
-             WHERE other.device_id = {command}.device_id AND other.status = 'running')
          AND {command}.id = (SELECT first.id FROM command AS first
              WHERE first.device_id = {command}.device_id AND first.status IN ('queued', 'running')
              ORDER BY first.created, first.id LIMIT 1)
@@ -340,20 +338,37 @@ fn is_first(command: &str, now: &str) -> String {
     )
 }
 
+/// That no command runs on the device of a row of `command`.
+fn is_free(command: &str) -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM command AS other
+             WHERE other.device_id = {command}.device_id AND other.status = 'running')"
+    )
+}
+
 /// The command that comes next. `$1` is how many may run for its organization. What comes first in an
-/// organization is found once for each, however long the queue.
-fn next(now: &str) -> String {
+/// organization is found once for each. Most of a long queue waits for devices that are busy.
+fn next(now: &str, db: &Db) -> String {
     let is_first = is_first("waiting", now);
+    let is_free = match db {
+        // Makes the list once.
+        Db::Sqlite { .. } => {
+            "waiting.device_id NOT IN (SELECT device_id FROM command WHERE status = 'running')"
+                .into()
+        }
+        // Would walk through such a list for each row.
+        Db::Postgres { .. } => is_free("waiting"),
+    };
     format!(
         "WITH turn AS MATERIALIZED (
              SELECT (SELECT waiting.id FROM command AS waiting
-                     WHERE waiting.organization_id = organization.id AND {is_first}
+                     WHERE waiting.organization_id = organization.id
+                         AND {is_free} AND {is_first}
                      ORDER BY waiting.rank, waiting.created, waiting.id LIMIT 1) AS id,
                  (SELECT count(*) FROM command AS busy
                      WHERE busy.organization_id = organization.id
                          AND busy.status = 'running') AS running
-             FROM organization
-             WHERE EXISTS (SELECT 1 FROM command AS waits WHERE waits.status = 'queued'))
+             FROM organization)
          SELECT turn.id FROM turn WHERE turn.id IS NOT NULL AND turn.running <= $1
          ORDER BY turn.running, (SELECT command.created FROM command WHERE command.id = turn.id),
              turn.id LIMIT 1"
@@ -389,13 +404,13 @@ impl Write {
         lease_s: i64,
     ) -> Result<Option<ClaimedRow>, StoreError> {
         let now = self.store().now();
-        let is_first = is_first("command", now);
+        let (is_free, is_first) = (is_free("command"), is_first("command", now));
         let change = self.change().await?;
         let columns = self.store().command_columns();
         let sql = format!(
             "UPDATE command SET status = 'running', claimed_by = $2, claimed_until = {now} + $3,
                  version = version + 1, change = $4, modified = $5
-             WHERE id = $1 AND {is_first}
+             WHERE id = $1 AND {is_free} AND {is_first}
              RETURNING secret_input, expires, organization_id, rank, {columns}"
         );
         let claimed: Result<Option<ClaimedRow>, _> = on_write!(self, connection => {

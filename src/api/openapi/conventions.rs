@@ -3,6 +3,7 @@
 //! | a handler has | so it gets |
 //! |---|---|
 //! | `security(("user" = ["app.action_model"]))` | a token or the cookie; 401, 403; a sentence about the permission |
+//! | `security(("user" = ["superuser"]))` | the same for what only superusers may |
 //! | an identifier in its path | the parameter; 404 |
 //! | the parameter `page` | 404 |
 //! | a body | 400, 408, 413, and 415 where it may be JSON |
@@ -21,6 +22,9 @@ type Object = Map<String, Value>;
 
 /// The name that stands for "a user, however logged in" above a handler.
 const USER: &str = "user";
+
+/// The role, in place of a permission, of what only superusers may.
+const SUPERUSER: &str = "superuser";
 
 /// Completes the document.
 pub fn apply(document: &mut Value) {
@@ -147,6 +151,7 @@ fn permission_sentence(permissions: &Value) -> String {
         .filter_map(Value::as_str)
         .map(|permission| match permission.split_once(".view_") {
             Some((app, model)) => format!("`{permission}` or `{app}.change_{model}`"),
+            None if permission == SUPERUSER => "a superuser".to_owned(),
             None => format!("`{permission}`"),
         })
         .collect();
