@@ -285,6 +285,7 @@ impl Store {
                 .check_no_connection_elsewhere(id, organization)
                 .await?;
             write.move_location_along(id, organization).await?;
+            write.move_commands_along(id, organization).await?;
         }
         let addresses = change
             .addresses
