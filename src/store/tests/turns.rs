@@ -1,7 +1,7 @@
 use super::batches::named;
 use super::*;
 use crate::event::{CommandId, NodeId, OrganizationId};
-use crate::store::{NewBatch, ResultStatus, Scope};
+use crate::store::{DeviceChange, NewBatch, Page, ResultStatus, Scope};
 
 impl House {
     /// Claims commands until there are none, and says whose they were.
@@ -38,6 +38,20 @@ over_both! {
         let first = house.queue(&gamma.devices[0]).await;
         let job = house.store.claim_first_command(NodeId::random(), 30).await.unwrap().unwrap();
         assert_eq!(job.command.id, first.id);
+    }
+
+    async fn what_waits_goes_with_its_device_to_another_organization(house: House) {
+        let fleet = house.fleet(1).await;
+        let device = &fleet.devices[0];
+        let waiting = house.queue(device).await;
+        let page = Page { number: 1, size: 1 };
+        let login = house.store.connections(Some(device.id), page).await.unwrap().rows[0].id;
+        house.store.remove_connection(login).await.unwrap();
+        let to = house.organization().await;
+        let change = DeviceChange { organization: Some(to.id), ..DeviceChange::default() };
+        house.store.change_device(device.id, &change).await.unwrap();
+        house.store.remove_organization(fleet.organization.id).await.unwrap();
+        assert_eq!(house.claim_all(2).await, [(to.id, waiting.id)]);
     }
 
     async fn a_single_command_goes_before_those_of_batches(house: House) {
