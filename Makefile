@@ -1,12 +1,15 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients fuzz-rest openapi settings lint bench clean-clients
+.PHONY: help demo test test-clients fuzz-rest openapi settings lint bench openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
 CLIENTS := tests/clients
 VENV := target/clients/python
+OPENWISP := target/openwisp/venv
+# One whose SQLite loads extensions, as Debian's does and SpatiaLite needs.
+OPENWISP_PYTHON ?= /usr/bin/python3
 # Most of a test's time is waiting for a server to do something: more threads than cores.
 export RUST_TEST_THREADS ?= 4
 
@@ -16,8 +19,8 @@ help: ## List these targets
 demo: ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
 	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
 
-test: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL and SSH servers started for them, with the Python and Node programs and a browser
-	tests/servers/ssh.sh tests/servers/postgres.sh cargo test --no-fail-fast $(ARGS)
+test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs and a browser
+	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS)
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
@@ -48,9 +51,18 @@ $(VENV)/ready: $(CLIENTS)/python/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+openwisp: $(OPENWISP)/ready ## Install the OpenWISP that the tests talk to, in target/
+
+$(OPENWISP)/ready: tests/openwisp/requirements.txt
+	@$(OPENWISP_PYTHON) -c 'import sqlite3; sqlite3.connect(":memory:").enable_load_extension(True)' || \
+	{ echo '$(OPENWISP_PYTHON): its sqlite3 loads no extensions, as SpatiaLite needs: name another one in OPENWISP_PYTHON' >&2; exit 1; }
+	$(OPENWISP_PYTHON) -m venv $(OPENWISP)
+	$(OPENWISP)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 $(CLIENTS)/node/node_modules/ready: $(CLIENTS)/node/package-lock.json
 	npm ci --prefix $(CLIENTS)/node --no-audit --no-fund
 	@touch $@
 
-clean-clients: ## Remove the installed Python and Node clients
-	rm -rf $(VENV) $(CLIENTS)/node/node_modules
+clean-clients: ## Remove the installed Python and Node clients, and OpenWISP
+	rm -rf $(VENV) $(dir $(OPENWISP)) $(CLIENTS)/node/node_modules

@@ -42,7 +42,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     (
         "openwisp",
-        &["event", "hub", "access", "config", "telemetry"],
+        &["event", "hub", "access", "store", "config", "telemetry"],
     ),
     ("console", &["config"]),
     (
@@ -83,7 +83,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         &["api", "socket", "server", "telemetry", "console", "app"],
     ),
     ("hyper", &["server", "api", "socket"]),
-    ("sqlx", &["store", "event"]),
+    ("sqlx", &["store", "event", "openwisp"]),
     ("clap", &["cli"]),
     ("utoipa", &["api"]),
     ("maud", &["api"]),

@@ -18,6 +18,7 @@ mod demo;
 mod documents;
 mod durability;
 mod guides;
+mod import;
 mod reference;
 mod rest;
 mod support;

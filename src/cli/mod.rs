@@ -13,6 +13,7 @@ mod demo;
 mod device;
 mod find;
 mod group;
+mod import;
 mod key;
 mod location;
 mod migrate;
@@ -127,6 +128,9 @@ enum Command {
     /// Locations: places, and where vehicles are now
     #[command(subcommand)]
     Location(location::Command),
+    /// Bring over what another system has
+    #[command(subcommand)]
+    Import(import::Command),
     /// The key that secrets are encrypted with
     #[command(subcommand)]
     Key(key::Command),
@@ -201,6 +205,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Credential(command) => credential::run(&command, context).await,
         Command::Connection(command) => connection::run(&command, context).await,
         Command::Location(command) => location::run(&command, context).await,
+        Command::Import(command) => import::run(&command, context).await,
         Command::Key(command) => key::run(&command, context).await,
         Command::Audit(command) => audit::run(&command, context).await,
         Command::Config(command) => config::run(&command, context),

@@ -1,6 +1,8 @@
-//! The room of all that knows Django: OpenWISP's sessions, its users and its channel layer.
+//! The room of all that knows Django: OpenWISP's tables, its sessions, its users and its channel layer.
 //!
-//! So far it reads [`password`]s. What is ready for the rest: the seams
-//! [`Directory`](crate::access::Directory) and [`Source`](crate::hub::Source).
+//! So far [`import`] reads what an OpenWISP has, for the store to bring in, its [`password`]s among it.
+//! What is ready for the rest: the seams [`Directory`](crate::access::Directory) and
+//! [`Source`](crate::hub::Source).
 
+pub mod import;
 pub mod password;

@@ -151,7 +151,8 @@ impl Administration {
     /// # Errors
     /// As [`Store::add_user`].
     pub async fn add_user(mut self, new: &NewAccount) -> Result<Account, StoreError> {
-        let id = self.write.add_user(new).await?;
+        let id = UserId::random();
+        self.write.add_user(id, new).await?;
         self.commit().await?.user(id, &Scope::All).await
     }
 
@@ -187,7 +188,8 @@ impl Administration {
         gives: PermissionSet,
     ) -> Result<Group, StoreError> {
         let permissions: Vec<_> = gives.iter().collect();
-        let id = self.write.add_group(name, &permissions).await?;
+        let id = GroupId::random();
+        self.write.add_group(id, name, &permissions).await?;
         self.commit().await?.group(id).await
     }
 
@@ -221,7 +223,8 @@ impl Administration {
         mut self,
         new: &NewOrganization,
     ) -> Result<Organization, StoreError> {
-        let added = self.write.add_organization(new).await?;
+        let id = OrganizationId::random();
+        let added = self.write.add_organization(id, new).await?;
         self.commit().await.map(|_| added)
     }
 

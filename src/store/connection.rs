@@ -66,24 +66,7 @@ impl Store {
     /// already.
     pub async fn add_connection(&self, new: NewConnection) -> Result<Connection, StoreError> {
         let mut write = self.write().await?;
-        let owner = write.lock_device(new.device).await?;
-        let owner = owner.ok_or(StoreError::NotFound("Device"))?;
-        write.check_credential(new.credential, owner).await?;
-        let added: Result<Connection, _> = on_write!(write, connection => {
-            sqlx::query_as(
-                "INSERT INTO connection (id, device_id, credential_id, is_enabled, failure_reason,
-                     created, modified)
-                 VALUES ($1, $2, $3, $4, '', $5, $5) RETURNING *",
-            )
-            .bind(ConnectionId::random())
-            .bind(new.device)
-            .bind(new.credential)
-            .bind(new.is_enabled)
-            .bind(Timestamp::now())
-            .fetch_one(connection)
-            .await
-        });
-        let added = added.map_err(taken)?;
+        let added = write.insert_connection(ConnectionId::random(), new).await?;
         write.audit_connection("add", &added).await?;
         write.commit().await?;
         Ok(added)
@@ -149,37 +132,7 @@ impl Store {
         change: ConnectionChange,
     ) -> Result<Connection, StoreError> {
         let mut write = self.write().await?;
-        if let Some(credential) = change.credential {
-            let owner: Option<OrganizationId> = on_write!(write, connection => {
-                sqlx::query_scalar(
-                    "SELECT device.organization_id FROM connection
-                     JOIN device ON device.id = connection.device_id WHERE connection.id = $1",
-                )
-                .bind(id)
-                .fetch_optional(connection)
-                .await?
-            });
-            let owner = owner.ok_or(StoreError::NotFound("DeviceConnection"))?;
-            write.check_credential(credential, owner).await?;
-        }
-        let changed: Result<Option<Connection>, _> = on_write!(write, connection => {
-            sqlx::query_as(
-                "UPDATE connection SET credential_id = COALESCE($2, credential_id),
-                     is_enabled = COALESCE($3, is_enabled),
-                     host_key = CASE WHEN $4 THEN NULL ELSE host_key END, modified = $5
-                 WHERE id = $1 RETURNING *",
-            )
-            .bind(id)
-            .bind(change.credential)
-            .bind(change.is_enabled)
-            .bind(change.forget_host_key)
-            .bind(Timestamp::now())
-            .fetch_optional(connection)
-            .await
-        });
-        let changed = changed
-            .map_err(taken)?
-            .ok_or(StoreError::NotFound("DeviceConnection"))?;
+        let changed = write.update_connection(id, change).await?;
         if change.forget_host_key {
             write.forget_other_keys(id).await?;
         }
@@ -229,6 +182,71 @@ impl Store {
 }
 
 impl Write {
+    /// Lets a device use a credential of its own organization.
+    pub(super) async fn insert_connection(
+        &mut self,
+        id: ConnectionId,
+        new: NewConnection,
+    ) -> Result<Connection, StoreError> {
+        let owner = self.lock_device(new.device).await?;
+        let owner = owner.ok_or(StoreError::NotFound("Device"))?;
+        self.check_credential(new.credential, owner).await?;
+        let added: Result<Connection, _> = on_write!(self, connection => {
+            sqlx::query_as(
+                "INSERT INTO connection (id, device_id, credential_id, is_enabled, failure_reason,
+                     created, modified)
+                 VALUES ($1, $2, $3, $4, '', $5, $5) RETURNING *",
+            )
+            .bind(id)
+            .bind(new.device)
+            .bind(new.credential)
+            .bind(new.is_enabled)
+            .bind(Timestamp::now())
+            .fetch_one(connection)
+            .await
+        });
+        added.map_err(taken)
+    }
+
+    /// Alters a connection's row.
+    pub(super) async fn update_connection(
+        &mut self,
+        id: ConnectionId,
+        change: ConnectionChange,
+    ) -> Result<Connection, StoreError> {
+        if let Some(credential) = change.credential {
+            let owner: Option<OrganizationId> = on_write!(self, connection => {
+                sqlx::query_scalar(
+                    "SELECT device.organization_id FROM connection
+                     JOIN device ON device.id = connection.device_id WHERE connection.id = $1",
+                )
+                .bind(id)
+                .fetch_optional(connection)
+                .await?
+            });
+            let owner = owner.ok_or(StoreError::NotFound("DeviceConnection"))?;
+            self.check_credential(credential, owner).await?;
+        }
+        let changed: Result<Option<Connection>, _> = on_write!(self, connection => {
+            sqlx::query_as(
+                "UPDATE connection SET credential_id = COALESCE($2, credential_id),
+                     is_enabled = COALESCE($3, is_enabled),
+                     host_key = CASE WHEN $4 THEN NULL ELSE host_key END, modified = $5
+                 WHERE id = $1 RETURNING *",
+            )
+            .bind(id)
+            .bind(change.credential)
+            .bind(change.is_enabled)
+            .bind(change.forget_host_key)
+            .bind(Timestamp::now())
+            .fetch_optional(connection)
+            .await
+        });
+        changed
+            .map_err(taken)?
+            .ok_or(StoreError::NotFound("DeviceConnection"))
+    }
+
     /// A device uses credentials of its own organization only; others do not exist for it.
     async fn check_credential(
         &mut self,

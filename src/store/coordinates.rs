@@ -302,7 +302,7 @@ impl Write {
             is_mobile: true,
             ..NewLocation::default()
         };
-        let row = self.insert_location(&new).await?;
+        let row = self.insert_location(LocationId::random(), &new).await?;
         self.put_device_at(reporter.id, row.id).await?;
         Ok(Some(row.id))
     }
@@ -341,7 +341,10 @@ impl Write {
         Ok(rows)
     }
 
-    async fn location_row(&mut self, id: LocationId) -> Result<Option<LocationRow>, StoreError> {
+    pub(super) async fn location_row(
+        &mut self,
+        id: LocationId,
+    ) -> Result<Option<LocationRow>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM location WHERE id = $1");
         Ok(on_write!(self, connection => {
             sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?

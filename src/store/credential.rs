@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::db::{fetch_page, on_pool};
-use super::transaction::on_write;
+use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
 use crate::event::{CredentialId, OrganizationId, Timestamp};
 
@@ -154,25 +154,9 @@ impl Store {
         let mut write = self.write().await?;
         let organization = write.existing_organization(new.organization).await?;
         let sealed = write.seal(&plain(secret), id.0).await?;
-        let added: Result<Credential, _> = on_write!(write, connection => {
-            sqlx::query_as(
-                "INSERT INTO credential (id, organization_id, name, username, port, kind, secret,
-                     old_algorithms, created, modified)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING *",
-            )
-            .bind(id)
-            .bind(organization)
-            .bind(&new.name)
-            .bind(&new.username)
-            .bind(port(new.port.unwrap_or(22)))
-            .bind(secret.kind())
-            .bind(sealed)
-            .bind(new.old_algorithms)
-            .bind(Timestamp::now())
-            .fetch_one(connection)
-            .await
-        });
-        let added = added.map_err(taken)?;
+        let added = write
+            .insert_credential(id, organization, new, secret.kind(), sealed)
+            .await?;
         write.audit("add", "Credentials", id.0, &new.name).await?;
         write.commit().await?;
         Ok(added)
@@ -258,7 +242,63 @@ impl Store {
             Some(secret) => Some(write.seal(&plain(secret), id.0).await?),
             None => None,
         };
-        let changed: Result<Option<Credential>, _> = on_write!(write, connection => {
+        let changed = write.update_credential(id, change, sealed).await?;
+        write
+            .audit("change", "Credentials", id.0, &changed.name)
+            .await?;
+        write.commit().await?;
+        Ok(changed)
+    }
+
+    /// Removes a credential, and with it all connections that use it.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn remove_credential(&self, id: CredentialId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM credential WHERE id = $1 RETURNING name";
+        self.remove("Credentials", sql, id.0).await
+    }
+}
+
+impl Write {
+    /// Inserts a credential's row, which was checked before.
+    pub(super) async fn insert_credential(
+        &mut self,
+        id: CredentialId,
+        organization: OrganizationId,
+        new: &NewCredential,
+        kind: CredentialKind,
+        sealed: Vec<u8>,
+    ) -> Result<Credential, StoreError> {
+        let added: Result<Credential, _> = on_write!(self, connection => {
+            sqlx::query_as(
+                "INSERT INTO credential (id, organization_id, name, username, port, kind, secret,
+                     old_algorithms, created, modified)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING *",
+            )
+            .bind(id)
+            .bind(organization)
+            .bind(&new.name)
+            .bind(&new.username)
+            .bind(port(new.port.unwrap_or(22)))
+            .bind(kind)
+            .bind(sealed)
+            .bind(new.old_algorithms)
+            .bind(Timestamp::now())
+            .fetch_one(connection)
+            .await
+        });
+        added.map_err(taken)
+    }
+
+    /// Alters a credential's row; the change was checked before, and its secret is `sealed`.
+    pub(super) async fn update_credential(
+        &mut self,
+        id: CredentialId,
+        change: &CredentialChange,
+        sealed: Option<Vec<u8>>,
+    ) -> Result<Credential, StoreError> {
+        let changed: Result<Option<Credential>, _> = on_write!(self, connection => {
             sqlx::query_as(
                 "UPDATE credential SET name = COALESCE($2, name),
                      username = COALESCE($3, username), port = COALESCE($4, port),
@@ -277,23 +317,9 @@ impl Store {
             .fetch_optional(connection)
             .await
         });
-        let changed = changed
+        changed
             .map_err(taken)?
-            .ok_or(StoreError::NotFound("Credentials"))?;
-        write
-            .audit("change", "Credentials", id.0, &changed.name)
-            .await?;
-        write.commit().await?;
-        Ok(changed)
-    }
-
-    /// Removes a credential, and with it all connections that use it.
-    ///
-    /// # Errors
-    /// When it does not exist.
-    pub async fn remove_credential(&self, id: CredentialId) -> Result<(), StoreError> {
-        let sql = "DELETE FROM credential WHERE id = $1 RETURNING name";
-        self.remove("Credentials", sql, id.0).await
+            .ok_or(StoreError::NotFound("Credentials"))
     }
 }
 
@@ -352,7 +378,7 @@ fn port(port: i64) -> i32 {
     i32::try_from(port).unwrap_or_default()
 }
 
-fn plain(secret: &LoginSecret) -> Vec<u8> {
+pub(super) fn plain(secret: &LoginSecret) -> Vec<u8> {
     // Texts always become JSON.
     serde_json::to_vec(secret).unwrap_or_default()
 }

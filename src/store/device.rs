@@ -105,7 +105,7 @@ pub struct DeviceFilter {
 }
 
 #[derive(sqlx::FromRow)]
-struct DeviceRow {
+pub(super) struct DeviceRow {
     id: DeviceId,
     name: String,
     organization_id: OrganizationId,
@@ -168,27 +168,9 @@ impl Store {
         errors.into_result()?;
         let mut write = self.write().await?;
         let organization = write.existing_organization(new.organization).await?;
-        let added: Result<DeviceRow, _> = on_write!(write, connection => {
-            sqlx::query_as(
-                "INSERT INTO device (id, organization_id, name, mac_address, key, last_ip,
-                     management_ip, notes, addresses, is_active, created, modified)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING *",
-            )
-            .bind(DeviceId::random())
-            .bind(organization)
-            .bind(&new.name)
-            .bind(&new.mac_address)
-            .bind(&key)
-            .bind(&new.last_ip)
-            .bind(&new.management_ip)
-            .bind(&new.notes)
-            .bind(Value::from(new.addresses.clone()).to_string())
-            .bind(new.is_active.unwrap_or(true))
-            .bind(Timestamp::now())
-            .fetch_one(connection)
-            .await
-        });
-        let added = added.map_err(taken)?;
+        let added = write
+            .insert_device(DeviceId::random(), organization, &key, new)
+            .await?;
         write
             .audit("add", "Device", added.id.0, &added.name)
             .await?;
@@ -278,50 +260,7 @@ impl Store {
     ) -> Result<Device, StoreError> {
         change.check()?;
         let mut write = self.write().await?;
-        if let Some(organization) = change.organization {
-            write.lock_device(id).await?;
-            write.existing_organization(Some(organization)).await?;
-            write
-                .check_no_connection_elsewhere(id, organization)
-                .await?;
-            write.move_location_along(id, organization).await?;
-        }
-        let addresses = change
-            .addresses
-            .clone()
-            .map(|list| Value::from(list).to_string());
-        let changed: Result<Option<DeviceRow>, _> = on_write!(write, connection => {
-            sqlx::query_as(
-                "UPDATE device SET name = COALESCE($2, name),
-                     organization_id = COALESCE($3, organization_id),
-                     mac_address = CASE WHEN $4 THEN $5 ELSE mac_address END,
-                     key = COALESCE($6, key),
-                     last_ip = CASE WHEN $7 THEN $8 ELSE last_ip END,
-                     management_ip = CASE WHEN $9 THEN $10 ELSE management_ip END,
-                     notes = COALESCE($11, notes), addresses = COALESCE($12, addresses),
-                     is_active = COALESCE($13, is_active), modified = $14
-                 WHERE id = $1 RETURNING *",
-            )
-            .bind(id)
-            .bind(&change.name)
-            .bind(change.organization)
-            .bind(change.mac_address.is_some())
-            .bind(change.mac_address.clone().flatten())
-            .bind(&change.key)
-            .bind(change.last_ip.is_some())
-            .bind(change.last_ip.clone().flatten())
-            .bind(change.management_ip.is_some())
-            .bind(change.management_ip.clone().flatten())
-            .bind(&change.notes)
-            .bind(addresses)
-            .bind(change.is_active)
-            .bind(Timestamp::now())
-            .fetch_optional(connection)
-            .await
-        });
-        let changed = changed
-            .map_err(taken)?
-            .ok_or(StoreError::NotFound("Device"))?;
+        let changed = write.update_device(id, change).await?;
         write.audit("change", "Device", id.0, &changed.name).await?;
         write.commit().await?;
         Ok(changed.into())
@@ -354,6 +293,98 @@ impl Store {
 }
 
 impl Write {
+    /// A device as this transaction sees it.
+    pub(super) async fn device_row(&mut self, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        let found: Option<DeviceRow> = on_write!(self, connection => {
+            sqlx::query_as("SELECT * FROM device WHERE id = $1")
+                .bind(id)
+                .fetch_optional(connection)
+                .await?
+        });
+        Ok(found.map(Device::from))
+    }
+
+    /// Inserts a device's row, which was checked before.
+    pub(super) async fn insert_device(
+        &mut self,
+        id: DeviceId,
+        organization: OrganizationId,
+        key: &str,
+        new: &NewDevice,
+    ) -> Result<DeviceRow, StoreError> {
+        let added: Result<DeviceRow, _> = on_write!(self, connection => {
+            sqlx::query_as(
+                "INSERT INTO device (id, organization_id, name, mac_address, key, last_ip,
+                     management_ip, notes, addresses, is_active, created, modified)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING *",
+            )
+            .bind(id)
+            .bind(organization)
+            .bind(&new.name)
+            .bind(&new.mac_address)
+            .bind(key)
+            .bind(&new.last_ip)
+            .bind(&new.management_ip)
+            .bind(&new.notes)
+            .bind(Value::from(new.addresses.clone()).to_string())
+            .bind(new.is_active.unwrap_or(true))
+            .bind(Timestamp::now())
+            .fetch_one(connection)
+            .await
+        });
+        added.map_err(taken)
+    }
+
+    /// Alters a device's row; the change was checked before.
+    pub(super) async fn update_device(
+        &mut self,
+        id: DeviceId,
+        change: &DeviceChange,
+    ) -> Result<DeviceRow, StoreError> {
+        if let Some(organization) = change.organization {
+            self.lock_device(id).await?;
+            self.existing_organization(Some(organization)).await?;
+            self.check_no_connection_elsewhere(id, organization).await?;
+            self.move_location_along(id, organization).await?;
+        }
+        let addresses = change
+            .addresses
+            .clone()
+            .map(|list| Value::from(list).to_string());
+        let changed: Result<Option<DeviceRow>, _> = on_write!(self, connection => {
+            sqlx::query_as(
+                "UPDATE device SET name = COALESCE($2, name),
+                     organization_id = COALESCE($3, organization_id),
+                     mac_address = CASE WHEN $4 THEN $5 ELSE mac_address END,
+                     key = COALESCE($6, key),
+                     last_ip = CASE WHEN $7 THEN $8 ELSE last_ip END,
+                     management_ip = CASE WHEN $9 THEN $10 ELSE management_ip END,
+                     notes = COALESCE($11, notes), addresses = COALESCE($12, addresses),
+                     is_active = COALESCE($13, is_active), modified = $14
+                 WHERE id = $1 RETURNING *",
+            )
+            .bind(id)
+            .bind(&change.name)
+            .bind(change.organization)
+            .bind(change.mac_address.is_some())
+            .bind(change.mac_address.clone().flatten())
+            .bind(&change.key)
+            .bind(change.last_ip.is_some())
+            .bind(change.last_ip.clone().flatten())
+            .bind(change.management_ip.is_some())
+            .bind(change.management_ip.clone().flatten())
+            .bind(&change.notes)
+            .bind(addresses)
+            .bind(change.is_active)
+            .bind(Timestamp::now())
+            .fetch_optional(connection)
+            .await
+        });
+        changed
+            .map_err(taken)?
+            .ok_or(StoreError::NotFound("Device"))
+    }
+
     /// The organization that something is to belong to.
     pub(super) async fn existing_organization(
         &mut self,

@@ -49,7 +49,8 @@ impl Store {
         permissions: &[Permission],
     ) -> Result<Group, StoreError> {
         let mut write = self.write_people().await?;
-        let id = write.add_group(name, permissions).await?;
+        let id = GroupId::random();
+        write.add_group(id, name, permissions).await?;
         write.commit().await?;
         self.group(id).await
     }
@@ -162,14 +163,14 @@ impl Store {
 }
 
 impl Write {
-    /// Makes a group.
+    /// Makes a group of this id.
     pub(super) async fn add_group(
         &mut self,
+        id: GroupId,
         name: &str,
         permissions: &[Permission],
-    ) -> Result<GroupId, StoreError> {
+    ) -> Result<(), StoreError> {
         check(name)?;
-        let id = GroupId::random();
         let added = on_write!(self, connection => {
             sqlx::query("INSERT INTO groups (id, name) VALUES ($1, $2)")
                 .bind(id)
@@ -180,8 +181,7 @@ impl Write {
         });
         added.map_err(taken)?;
         self.permit(GIVE_GROUP, id.0, permissions).await?;
-        self.audit("add", "Group", id.0, name).await?;
-        Ok(id)
+        self.audit("add", "Group", id.0, name).await
     }
 
     /// Alters a group.

@@ -162,7 +162,7 @@ impl fmt::Debug for Key {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         use std::fmt::Write as _;
         // Writing to a String cannot fail.

@@ -184,7 +184,7 @@ impl Store {
         errors.into_result()?;
         let mut write = self.write().await?;
         write.existing_organization(new.organization).await?;
-        let row = write.insert_location(new).await?;
+        let row = write.insert_location(LocationId::random(), new).await?;
         if let Some(device) = new.device {
             write.put_device_at(device, row.id).await?;
         }
@@ -298,26 +298,7 @@ impl Store {
         if let Some(device) = device {
             write.lock_device(device).await?;
         }
-        let before = write.lock_location(id).await?;
-        if change.organization.is_some() {
-            let organization = write.existing_organization(change.organization).await?;
-            if organization != before.organization_id && write.devices_at(id).await? > 0 {
-                let reason = "A location that devices are at cannot change its organization.";
-                return Err(FieldErrors::one("organization", reason).into());
-            }
-        }
-        let mut errors = FieldErrors::default();
-        let geometry = change.geometry.unwrap_or_else(|| before.geometry());
-        check_geometry(
-            &mut errors,
-            change.is_mobile.unwrap_or(before.is_mobile),
-            geometry,
-        );
-        errors.into_result()?;
-        let row = write.update_location(&before, change, geometry).await?;
-        if change.geometry.is_some() {
-            write.moved_if_located(&row);
-        }
+        let row = write.alter_location(id, change).await?;
         if let Some(device) = device {
             write.put_device_at(device, id).await?;
         }
@@ -350,6 +331,7 @@ impl Write {
     /// Inserts a location's row; a geometry in it is its first update.
     pub(super) async fn insert_location(
         &mut self,
+        id: LocationId,
         new: &NewLocation,
     ) -> Result<LocationRow, StoreError> {
         let change = self.change().await?;
@@ -366,7 +348,7 @@ impl Write {
         );
         Ok(on_write!(self, connection => {
             sqlx::query_as(AssertSqlSafe(sql))
-                .bind(LocationId::random())
+                .bind(id)
                 .bind(new.organization)
                 .bind(&new.name)
                 .bind(&new.address)
@@ -383,6 +365,35 @@ impl Write {
                 .fetch_one(connection)
                 .await?
         }))
+    }
+
+    /// Alters a location's row; the change was checked before. A geometry in it is told of.
+    pub(super) async fn alter_location(
+        &mut self,
+        id: LocationId,
+        change: &LocationChange,
+    ) -> Result<LocationRow, StoreError> {
+        let before = self.lock_location(id).await?;
+        if change.organization.is_some() {
+            let organization = self.existing_organization(change.organization).await?;
+            if organization != before.organization_id && self.devices_at(id).await? > 0 {
+                let reason = "A location that devices are at cannot change its organization.";
+                return Err(FieldErrors::one("organization", reason).into());
+            }
+        }
+        let mut errors = FieldErrors::default();
+        let geometry = change.geometry.unwrap_or_else(|| before.geometry());
+        check_geometry(
+            &mut errors,
+            change.is_mobile.unwrap_or(before.is_mobile),
+            geometry,
+        );
+        errors.into_result()?;
+        let row = self.update_location(&before, change, geometry).await?;
+        if change.geometry.is_some() {
+            self.moved_if_located(&row);
+        }
+        Ok(row)
     }
 
     /// The row as it is, kept so until the commit.
@@ -474,7 +485,7 @@ impl LocationChange {
     }
 }
 
-fn check_geometry(errors: &mut FieldErrors, is_mobile: bool, geometry: Option<Point>) {
+pub(super) fn check_geometry(errors: &mut FieldErrors, is_mobile: bool, geometry: Option<Point>) {
     if !is_mobile && geometry.is_none() {
         errors.add(
             "geometry",

@@ -26,6 +26,7 @@ mod error;
 mod glance;
 mod group;
 mod hints;
+mod import;
 mod job;
 mod key;
 mod lease;
@@ -62,6 +63,11 @@ pub use device::{Device, DeviceChange, DeviceFilter, NewDevice};
 pub use error::{FieldErrors, StoreError};
 pub use group::{Group, GroupChange};
 pub use hints::HintListener;
+pub use import::{
+    Import, ImportCount, ImportKind, ImportRemark, ImportReport, ImportedConnection,
+    ImportedCredential, ImportedDevice, ImportedGroup, ImportedLocation, ImportedMembership,
+    ImportedOrganization, ImportedPlace, ImportedUser, LeftOut, Matter,
+};
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use lease::EXPIRED;

@@ -7,7 +7,8 @@ use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
 use crate::event::{OrganizationId, Timestamp, UserId};
 
-const NAME: usize = 50;
+/// As many characters as OpenWISP allows.
+const NAME: usize = 200;
 const DESCRIPTION: usize = 10_000;
 
 /// A tenant's row.
@@ -106,7 +107,9 @@ impl Store {
     ) -> Result<Organization, StoreError> {
         let new = new.into();
         let mut write = self.write_people().await?;
-        let added = write.add_organization(&new).await?;
+        let added = write
+            .add_organization(OrganizationId::random(), &new)
+            .await?;
         write.commit().await?;
         Ok(added)
     }
@@ -224,9 +227,10 @@ impl Store {
 }
 
 impl Write {
-    /// Makes an organization.
+    /// Makes an organization of this id.
     pub(super) async fn add_organization(
         &mut self,
+        id: OrganizationId,
         new: &NewOrganization,
     ) -> Result<Organization, StoreError> {
         let change = OrganizationChange {
@@ -244,7 +248,7 @@ impl Write {
                      created, modified)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING *",
             )
-            .bind(OrganizationId::random())
+            .bind(id)
             .bind(&new.name)
             .bind(new.slug.clone().unwrap_or_else(|| Organization::slug_of(&new.name)))
             .bind(new.is_active.unwrap_or(true))

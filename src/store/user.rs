@@ -107,7 +107,8 @@ impl Store {
     /// organization is not there.
     pub async fn add_user(&self, new: &NewAccount) -> Result<Account, StoreError> {
         let mut write = self.write_people().await?;
-        let id = write.add_user(new).await?;
+        let id = UserId::random();
+        write.add_user(id, new).await?;
         write.commit().await?;
         self.user(id, &Scope::All).await
     }
@@ -165,8 +166,12 @@ impl Store {
 }
 
 impl Write {
-    /// Makes a user.
-    pub(super) async fn add_user(&mut self, new: &NewAccount) -> Result<UserId, StoreError> {
+    /// Makes a user of this id.
+    pub(super) async fn add_user(
+        &mut self,
+        id: UserId,
+        new: &NewAccount,
+    ) -> Result<(), StoreError> {
         let change = AccountChange {
             username: Some(new.username.clone()),
             email: Some(new.email.clone()),
@@ -179,7 +184,6 @@ impl Write {
             ..AccountChange::default()
         };
         change.check()?;
-        let id = UserId::random();
         self.check_free(id, &change).await?;
         on_write!(self, connection => {
             sqlx::query(
@@ -203,8 +207,7 @@ impl Write {
             .map(|_| ())?;
         });
         self.give_and_take(id, &change).await?;
-        self.audit("add", "User", id.0, &new.username).await?;
-        Ok(id)
+        self.audit("add", "User", id.0, &new.username).await
     }
 
     /// Alters a user.
@@ -351,7 +354,7 @@ impl Write {
     }
 
     /// Runs `sql` for the user and each of the others.
-    async fn relate(
+    pub(super) async fn relate(
         &mut self,
         sql: &'static str,
         user: UserId,
@@ -372,10 +375,10 @@ const TAKE_USER: &str = "DELETE FROM user_permission WHERE user_id = $1 AND perm
 const JOIN_GROUP: &str =
     "INSERT INTO group_user (user_id, group_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const LEAVE_GROUP: &str = "DELETE FROM group_user WHERE user_id = $1 AND group_id = $2";
-const JOIN_AS_MANAGER: &str =
+pub(super) const JOIN_AS_MANAGER: &str =
     "INSERT INTO organization_user (user_id, organization_id, manages) VALUES ($1, $2, TRUE)
      ON CONFLICT (user_id, organization_id) DO UPDATE SET manages = TRUE";
-const JOIN_AS_MEMBER: &str =
+pub(super) const JOIN_AS_MEMBER: &str =
     "INSERT INTO organization_user (user_id, organization_id, manages) VALUES ($1, $2, FALSE)
      ON CONFLICT (user_id, organization_id) DO UPDATE SET manages = FALSE";
 const LEAVE_AS_MANAGER: &str =

@@ -25,7 +25,11 @@ fn next_file(directory: &Path, fingerprint: &str) -> PathBuf {
 }
 
 /// Every table and column that holds something sealed, each for its row's id.
-const SEALED: [(&str, &str); 2] = [("credential", "secret"), ("command", "secret_input")];
+const SEALED: [(&str, &str); 3] = [
+    ("credential", "secret"),
+    ("command", "secret_input"),
+    ("imported", "secret"),
+];
 
 /// The key in memory, and where it comes from.
 pub(super) struct Vault {

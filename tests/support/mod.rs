@@ -6,6 +6,7 @@
 //! - [`Database`]: what is in its database, past the server.
 //! - [`Client`]: REST as nobody, as a browser's session or with a token.
 //! - [`Socket`]: a WebSocket client; [`Raw`]: bytes on a TCP connection, for what no client sends.
+//! - [`openwisp`]: a real OpenWISP, and databases of it to import.
 //! - [`ssh`]: SSH servers, the devices that commands run on.
 //! - [`Seed`]: organizations, users, devices and locations made by the command line.
 //! - [`eventually`]: waits for a condition. Nothing here sleeps to let something happen; that
@@ -13,6 +14,7 @@
 
 mod database;
 mod http;
+pub mod openwisp;
 mod postgres;
 mod raw;
 mod seed;

@@ -7,13 +7,23 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 /// answers with its URL as the configuration takes it. It stays when the test ends: the server
 /// that `tests/servers/postgres.sh` starts is thrown away as a whole.
 pub async fn create_database() -> String {
-    let server = server_url();
+    create(&server_url(), "").await
+}
+
+/// Makes a copy of a database that nobody is connected to.
+pub async fn copy_database(template: &str) -> String {
+    let url = Url::parse(template).expect("a URL");
+    let name = url.path().trim_start_matches('/');
+    create(&server_url(), &format!("TEMPLATE {name}")).await
+}
+
+async fn create(server: &str, options: &str) -> String {
     let name = format!("fleetwire_outside_{}", uuid::Uuid::new_v4().simple());
-    let mut connection = PgConnection::connect(&server)
+    let mut connection = PgConnection::connect(server)
         .await
         .expect("PostgreSQL answers");
     // The name is made of letters and digits above: nothing in it can end the identifier.
-    let statement = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    let statement = AssertSqlSafe(format!("CREATE DATABASE {name} {options}"));
     connection
         .execute(statement)
         .await
@@ -22,7 +32,7 @@ pub async fn create_database() -> String {
         .close()
         .await
         .expect("the connection ends in order");
-    let mut url = Url::parse(&server).expect("a URL");
+    let mut url = Url::parse(server).expect("a URL");
     url.set_path(&name);
     url.into()
 }

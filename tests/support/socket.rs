@@ -1,5 +1,7 @@
 //! A WebSocket client that follows the protocol: what an operator's program would use.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -46,7 +48,25 @@ impl Socket {
         credential: &Credential,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, u16> {
-        let mut request = format!("ws://{}{path}", server.address())
+        Self::handshake(server.address(), path, credential, headers).await
+    }
+
+    /// Like [`Socket::try_open`], of whatever listens at `address`.
+    pub async fn try_open_at(
+        address: SocketAddr,
+        path: &str,
+        credential: &Credential,
+    ) -> Result<Self, u16> {
+        Self::handshake(address, path, credential, &[]).await
+    }
+
+    async fn handshake(
+        address: SocketAddr,
+        path: &str,
+        credential: &Credential,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
+        let mut request = format!("ws://{address}{path}")
             .into_client_request()
             .expect("a valid URL");
         let credential = credential.header();
@@ -58,9 +78,7 @@ impl Socket {
             let value = HeaderValue::from_str(&value).expect("a valid header");
             request.headers_mut().append(name, value);
         }
-        let tcp = TcpStream::connect(server.address())
-            .await
-            .map_err(|_| Self::GONE)?;
+        let tcp = TcpStream::connect(address).await.map_err(|_| Self::GONE)?;
         let handshake = tokio_tungstenite::client_async(request, tcp);
         match within(path, handshake).await {
             Ok((stream, _)) => Ok(Self {
