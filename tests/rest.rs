@@ -10,6 +10,7 @@ mod devices;
 mod escalation;
 mod locations;
 mod login;
+mod meanwhile;
 mod operation;
 mod people;
 mod proxies;

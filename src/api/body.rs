@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::error::ApiError;
+use super::identity::Shown;
 use crate::app::App;
 
 /// A body has to be here within this time, however slowly it comes.
@@ -30,13 +31,17 @@ pub struct UnreadBody {
     media_type: Option<String>,
     body: Body,
     limit_bytes: usize,
+    /// Who was asked for before the body was read.
+    asker: Option<(Arc<App>, Shown)>,
 }
 
 impl FromRequest<Arc<App>> for UnreadBody {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Infallible> {
+        let shown = request.extensions().get::<Shown>().cloned();
         Ok(Self {
+            asker: shown.map(|shown| (Arc::clone(app), shown)),
             media_type: media_type(request.headers()),
             limit_bytes: app.config.server.body_limit_bytes,
             body: request.into_body(),
@@ -46,10 +51,14 @@ impl FromRequest<Arc<App>> for UnreadBody {
 
 impl UnreadBody {
     /// The JSON object that the body holds. No body at all is an empty object, so that the answer
-    /// names the fields that are required.
-    pub async fn object(self) -> Result<Object, ApiError> {
-        let media_type = self.media_type.clone();
+    /// names the fields that are required. Whoever takes long to send it has no rights by it that
+    /// were taken away meanwhile.
+    pub async fn object(mut self) -> Result<Object, ApiError> {
+        let (media_type, asker) = (self.media_type.take(), self.asker.take());
         let bytes = self.bytes().await?;
+        if let Some((app, shown)) = asker {
+            shown.still_holds(&app).await?;
+        }
         if bytes.is_empty() {
             return Ok(Object::new());
         }
@@ -200,6 +209,7 @@ mod tests {
 
     fn unread(media_type: Option<&str>, body: impl Into<Body>) -> UnreadBody {
         UnreadBody {
+            asker: None,
             media_type: media_type.map(str::to_owned),
             body: body.into(),
             limit_bytes: 10,

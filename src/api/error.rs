@@ -133,6 +133,12 @@ impl ApiError {
         Self::detail(StatusCode::CONFLICT, "conflict", detail)
     }
 
+    /// 409: what was asked before the body came is not true any more.
+    pub(crate) fn rights_changed() -> Self {
+        let detail = "Your rights have changed while the request was on its way. Send it again.";
+        Self::detail(StatusCode::CONFLICT, "rights_changed", detail)
+    }
+
     /// 408: the body did not come in time.
     pub(crate) fn body_too_slow(seconds: u64) -> Self {
         let detail = format!("The body of the request did not arrive within {seconds} seconds.");

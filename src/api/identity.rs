@@ -89,9 +89,36 @@ impl FromRequestParts<Arc<App>> for Requester {
             let client = client_of(parts, app)?;
             require_own_origin(&parts.headers, &client, app)?;
         }
+        // Whoever reads the body asks again.
+        parts.extensions.insert(Shown {
+            proof: identity.proof,
+            user: identity.user.clone(),
+        });
         Ok(Self {
             user: identity.user,
         })
+    }
+}
+
+/// What a request has shown of who asks, until its body is there: that may take a while.
+#[derive(Clone)]
+pub struct Shown {
+    proof: Proof,
+    user: User,
+}
+
+impl Shown {
+    /// Whether nothing of it has changed.
+    ///
+    /// # Errors
+    /// 401 when it proves nobody any more, 409 when the user's rights are others by now.
+    pub async fn still_holds(&self, app: &App) -> Result<(), ApiError> {
+        let mut proved = app.directory.renew(&[self.proof]).await?;
+        match proved.remove(&self.proof) {
+            None => Err(ApiError::not_authenticated()),
+            Some(user) if user != self.user => Err(ApiError::rights_changed()),
+            Some(_) => Ok(()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `security(("user" = ["superuser"]))` | the same for what only superusers may |
 //! | an identifier in its path | the parameter; 404 |
 //! | the parameter `page` | 404 |
-//! | a body | 400, 408, 413, and 415 where it may be JSON |
+//! | a body | 400, 408, 413, 409 where somebody has to be logged in, and 415 where it may be JSON |
 //! | `PATCH` | the body's schema (a struct whose name ends in `Body`) with nothing required |
 //! | a schema within another that has a name of its own | a reference to it |
 //! | `(status = 429)` and nothing more | the usual answer of that status |
@@ -273,8 +273,12 @@ fn refuse(operation: &mut Object) {
             statuses.push(400);
         }
     }
+    let has_asker = statuses.contains(&401);
     if let Some(body) = operation.get("requestBody") {
         statuses.extend([400, 408, 413]);
+        if has_asker {
+            statuses.push(409);
+        }
         if body["content"].get("application/json").is_some() {
             statuses.push(415);
         }

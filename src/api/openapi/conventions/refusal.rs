@@ -76,7 +76,7 @@ const REFUSALS: [Refusal; 11] = [
     refusal(
         StatusCode::CONFLICT,
         "Conflict",
-        "It is too late for that.",
+        "It is too late for that, or the rights of the one who asks changed while the body was on its way.",
         "The command has ended already.",
     ),
     refusal(
