@@ -23,8 +23,8 @@ use crate::app::App;
 use crate::command::types::CommandType;
 use crate::event::{BatchId, CommandId, DeviceId, LocationId, OrganizationId, Timestamp, UserId};
 use crate::store::{
-    Batch, BatchDevice, BatchFilter, BatchStatus, FieldErrors, NewBatch, ResultStatus, SecretInput,
-    Selection, StoreError,
+    Batch, BatchDevice, BatchFilter, BatchStatus, FieldErrors, NewBatch, Organization,
+    ResultStatus, Scope, SecretInput, Selection,
 };
 
 /// A batch as it is answered.
@@ -264,8 +264,8 @@ pub async fn create_batch(
     requester.require(Action::Add, Model::Command)?;
     let object = body.object().await?;
     let is_dry = listing.dry_run()?;
-    let new = new_batch(&app, &object).await?;
     let (store, scope) = (app.store.by(requester.actor()), requester.scope());
+    let new = new_batch(&app, &object, &scope).await?;
     if !is_dry {
         let batch = store.add_batch(&new, &scope).await?;
         return Ok(answer(StatusCode::CREATED, &batch));
@@ -346,10 +346,15 @@ pub async fn cancel_batch(
     Ok(answer(StatusCode::ACCEPTED, &batch))
 }
 
-/// Reads a batch. A type that some organizations may not use is skipped on their devices later.
-async fn new_batch(app: &App, object: &Object) -> Result<NewBatch, ApiError> {
+/// Reads a batch. A type that some organizations in scope may not use is skipped on their devices
+/// later; one that none of them may use does not exist.
+async fn new_batch(app: &App, object: &Object, scope: &Scope) -> Result<NewBatch, ApiError> {
     let mut fields = Fields::new(object, Mode::Whole);
-    let checked = type_and_input(&mut fields, |name| app.types.get(name));
+    let mut organizations = app.store.organizations().await?;
+    organizations.retain(|it| scope.contains(it.id));
+    let may_use = |kind: &CommandType, it: &Organization| app.types.allows(kind, it.id, &it.slug);
+    let is_known = |kind: &&CommandType| organizations.iter().any(|it| may_use(kind, it));
+    let checked = type_and_input(&mut fields, |name| app.types.get(name).filter(is_known));
     let label = fields.text("label").unwrap_or_default();
     let notes = fields.text("notes").unwrap_or_default();
     fields.refuse_too(NewBatch::check(&label, &notes));
@@ -362,7 +367,11 @@ async fn new_batch(app: &App, object: &Object) -> Result<NewBatch, ApiError> {
         kind_label: kind.label().to_owned(),
         input: input.shown,
         secret_input: input.plain.map(SecretInput),
-        allowed: allowed(app, kind).await?,
+        allowed: organizations
+            .iter()
+            .filter(|it| may_use(kind, it))
+            .map(|it| it.id)
+            .collect(),
         label,
         notes,
         selection,
@@ -407,13 +416,4 @@ fn device_ids(fields: &mut Fields) -> Option<BTreeSet<DeviceId>> {
         }
     }
     Some(devices)
-}
-
-/// The organizations that may use a type.
-async fn allowed(app: &App, kind: &CommandType) -> Result<BTreeSet<OrganizationId>, StoreError> {
-    let organizations = app.store.organizations().await?;
-    let allowed = organizations
-        .iter()
-        .filter(|it| app.types.allows(kind, it.id, &it.slug));
-    Ok(allowed.map(|it| it.id).collect())
 }

@@ -341,14 +341,12 @@ fn expiration(fields: &mut Fields) -> Option<Option<Timestamp>> {
         return Some(None);
     }
     let text = value.as_str().unwrap_or_default();
-    let instant = text
-        .parse()
-        .or_else(|_| format!("{text}T00:00:00Z").parse::<Timestamp>());
-    if instant.is_err() {
+    let instant = text.parse().ok().or_else(|| Timestamp::of_day(text));
+    if instant.is_none() {
         let reason = "Date has wrong format. Use one of these formats instead: YYYY-MM-DD.";
         fields.refuse(NAME, reason);
     }
-    instant.ok().map(Some)
+    instant.map(Some)
 }
 
 /// One place as OpenWISP's clients write it, or a list of them.

@@ -27,7 +27,20 @@ impl Timestamp {
     /// This instant moved by whole seconds, stopping at the ends of what can be written.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
-        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+        let moved = self.0.saturating_add(seconds.saturating_mul(1_000_000));
+        let ends = [jiff::Timestamp::MIN, jiff::Timestamp::MAX];
+        let [first, last] = ends.map(jiff::Timestamp::as_microsecond);
+        Self(moved.clamp(first, last))
+    }
+
+    /// The first moment, in UTC, of a day such as `2026-11-24`; of the very last one, which people write
+    /// for never, the last that can be written. `None` for what is no day.
+    #[must_use]
+    pub fn of_day(day: &str) -> Option<Self> {
+        let day: jiff::civil::Date = day.parse().ok()?;
+        let midnight = jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0));
+        let instant = midnight.unwrap_or(jiff::Timestamp::MAX);
+        Some(Self(instant.as_microsecond()))
     }
 }
 
@@ -77,6 +90,20 @@ mod tests {
     fn keeps_microseconds_both_ways() {
         let text = "2026-11-24T00:36:57.365939Z";
         assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn stays_within_what_can_be_written() {
+        let written = |timestamp: Timestamp| timestamp.to_string();
+        let never = Timestamp::of_day("9999-12-31").unwrap();
+        assert_eq!(written(never), "9999-12-30T22:00:00.999999Z");
+        assert_eq!(never.plus_seconds(86_400), never);
+        assert_eq!(written(Timestamp(0).plus_seconds(i64::MAX)), written(never));
+        let day = Timestamp::of_day("2026-11-24").unwrap();
+        assert_eq!(written(day), "2026-11-24T00:00:00.000000Z");
+        for other in ["", "2026-13-01", "tomorrow", "10000-01-01"] {
+            assert_eq!(Timestamp::of_day(other), None, "{other}");
+        }
     }
 
     #[test]

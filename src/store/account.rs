@@ -148,6 +148,7 @@ impl Store {
         page: Page,
     ) -> Result<Paged<Account>, StoreError> {
         let in_scope = scope.condition(self.db(), "place.organization_id");
+        let of_scope = scope.condition(self.db(), "organization_id");
         let seen = match scope {
             Scope::All => in_scope,
             Scope::Organizations(_) => format!(
@@ -157,7 +158,7 @@ impl Store {
         };
         let from = format!(
             "FROM users WHERE {seen} AND ($2 IS NULL OR EXISTS (SELECT 1 FROM organization_user
-                 WHERE user_id = users.id AND organization_id = $2))"
+                 WHERE user_id = users.id AND organization_id = $2 AND {of_scope}))"
         );
         let count = format!("SELECT count(*) {from}");
         let select = format!(

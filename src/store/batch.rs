@@ -243,11 +243,15 @@ impl Store {
         let mut write = self.write().await?;
         let by = write.actor().to_string();
         let in_scope = scope.condition(self.db(), "organization_id");
+        // Locked in the order in which others end them.
+        let lock = write.row_lock();
         // From here on none of them is handed to its device, also by a node that has claimed it.
         let sql = format!(
             "UPDATE command SET cancelled_by = COALESCE(cancelled_by, $3)
-             WHERE batch_id = $2 AND status IN ('queued', 'running') AND device_id IN
-                 (SELECT device_id FROM batch_device WHERE batch_id = $2 AND {in_scope})"
+             WHERE id IN (SELECT id FROM command
+                 WHERE batch_id = $2 AND status IN ('queued', 'running') AND device_id IN
+                     (SELECT device_id FROM batch_device WHERE batch_id = $2 AND {in_scope})
+                 ORDER BY id {lock})"
         );
         let asked = on_write!(write, connection => {
             sqlx::query(AssertSqlSafe(sql))

@@ -342,11 +342,13 @@ impl Write {
         change: &DeviceChange,
     ) -> Result<DeviceRow, StoreError> {
         if let Some(organization) = change.organization {
-            self.lock_device(id).await?;
+            let before = self.lock_device(id).await?;
             self.existing_organization(Some(organization)).await?;
             self.check_no_connection_elsewhere(id, organization).await?;
             self.move_location_along(id, organization).await?;
-            self.move_commands_along(id, organization).await?;
+            if before != Some(organization) {
+                self.leave_commands_behind(id).await?;
+            }
         }
         let addresses = change
             .addresses

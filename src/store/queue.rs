@@ -332,6 +332,7 @@ fn is_first(command: &str, now: &str) -> String {
         "{command}.status = 'queued' AND {command}.expires > {now}
          AND {command}.id = (SELECT first.id FROM command AS first
              WHERE first.device_id = {command}.device_id AND first.status IN ('queued', 'running')
+                 AND (first.status = 'running' OR first.expires > {now})
              ORDER BY first.created, first.id LIMIT 1)
          AND {on}",
         on = on(command)

@@ -4,10 +4,16 @@ use sqlx::AssertSqlSafe;
 
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, StoreError};
-use crate::event::{ConnectionId, DeviceId, OrganizationId};
+use crate::event::{CommandId, ConnectionId, DeviceId, OrganizationId};
 
 pub(super) const DEACTIVATED: &str = "Device is deactivated.";
 pub(super) const NO_LOGIN: &str = "Device has no credentials assigned.";
+
+/// What the output says of a command that waited on a device which is another organization's now.
+const MOVED: &str = "the device went to another organization: it was not run";
+
+/// Who asked for the end of one that was about to begin there.
+const MOVER: &str = "the device's going to another organization";
 
 /// A device that takes commands.
 #[derive(sqlx::FromRow)]
@@ -78,23 +84,36 @@ impl Write {
         Ok(())
     }
 
-    /// Lets what waits on the device take the turns of the organization that it goes to.
-    pub(super) async fn move_commands_along(
+    /// Ends what was asked of a device that goes to another organization and has not been handed to it:
+    /// neither the new one's logins nor its eyes are for that.
+    pub(super) async fn leave_commands_behind(
         &mut self,
         device: DeviceId,
-        organization: OrganizationId,
     ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT id FROM command WHERE device_id = $1 AND status = 'queued' ORDER BY id {}",
+            self.row_lock()
+        );
+        let waiting: Vec<CommandId> = on_write!(self, connection => {
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(device).fetch_all(connection).await?
+        });
+        for id in waiting {
+            if let Some(command) = self.lock_command(id).await? {
+                self.fail(command, MOVED).await?;
+            }
+        }
         on_write!(self, connection => {
             sqlx::query(
-                "UPDATE command SET organization_id = $2
-                 WHERE device_id = $1 AND status = 'queued' AND organization_id <> $2",
+                "UPDATE command SET cancelled_by = COALESCE(cancelled_by, $2)
+                 WHERE device_id = $1 AND status = 'running' AND NOT is_sent",
             )
             .bind(device)
-            .bind(organization)
+            .bind(MOVER)
             .execute(connection)
             .await
             .map(|_| ())?;
         });
+        self.is_work();
         Ok(())
     }
 }

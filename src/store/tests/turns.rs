@@ -1,6 +1,6 @@
 use super::batches::named;
 use super::*;
-use crate::event::{CommandId, NodeId, OrganizationId};
+use crate::event::{CommandId, CommandStatus, NodeId, OrganizationId};
 use crate::store::{DeviceChange, NewBatch, Page, ResultStatus, Scope};
 
 impl House {
@@ -40,18 +40,26 @@ over_both! {
         assert_eq!(job.command.id, first.id);
     }
 
-    async fn what_waits_goes_with_its_device_to_another_organization(house: House) {
+    async fn what_was_asked_of_a_device_ends_when_it_goes_to_another_organization(house: House) {
         let fleet = house.fleet(1).await;
         let device = &fleet.devices[0];
-        let waiting = house.queue(device).await;
+        let (claimed, waiting) = (house.queue(device).await, house.queue(device).await);
+        let node = NodeId::random();
+        let job = house.store.claim_command(node, 30).await.unwrap().unwrap();
+        assert_eq!(job.command.id, claimed.id);
         let page = Page { number: 1, size: 1 };
         let login = house.store.connections(Some(device.id), page).await.unwrap().rows[0].id;
         house.store.remove_connection(login).await.unwrap();
         let to = house.organization().await;
         let change = DeviceChange { organization: Some(to.id), ..DeviceChange::default() };
         house.store.change_device(device.id, &change).await.unwrap();
-        house.store.remove_organization(fleet.organization.id).await.unwrap();
-        assert_eq!(house.claim_all(2).await, [(to.id, waiting.id)]);
+        let waiting = house.store.command(device.id, waiting.id).await.unwrap();
+        assert_eq!(waiting.status, CommandStatus::Failed);
+        assert_eq!(waiting.output, "the device went to another organization: it was not run");
+        let asked = house.store.cancelled(node).await.unwrap();
+        assert_eq!(asked, [(claimed.id, "the device's going to another organization".to_owned())]);
+        assert!(house.store.mark_sent(node, claimed.id, login).await.unwrap().is_none());
+        assert!(!house.store.give_back(node, claimed.id).await.unwrap());
     }
 
     async fn a_single_command_goes_before_those_of_batches(house: House) {
