@@ -27,10 +27,14 @@ impl Timestamp {
     /// This instant moved by whole seconds, stopping at the ends of what can be written.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
-        let moved = self.0.saturating_add(seconds.saturating_mul(1_000_000));
+        Self::written(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// The nearest instant that can be written: the first and the last are whole seconds.
+    fn written(microseconds: i64) -> Self {
         let ends = [jiff::Timestamp::MIN, jiff::Timestamp::MAX];
-        let [first, last] = ends.map(jiff::Timestamp::as_microsecond);
-        Self(moved.clamp(first, last))
+        let [first, last] = ends.map(|end| end.as_second() * 1_000_000);
+        Self(microseconds.clamp(first, last))
     }
 
     /// The first moment, in UTC, of a day such as `2026-11-24`; of the very last one, which people write
@@ -40,7 +44,7 @@ impl Timestamp {
         let day: jiff::civil::Date = day.parse().ok()?;
         let midnight = jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0));
         let instant = midnight.unwrap_or(jiff::Timestamp::MAX);
-        Some(Self(instant.as_microsecond()))
+        Some(Self::written(instant.as_microsecond()))
     }
 }
 
@@ -58,7 +62,7 @@ impl FromStr for Timestamp {
     /// Reads ISO 8601 with `Z` or a numeric offset; finer than a microsecond is cut off.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse::<jiff::Timestamp>()
-            .map(|instant| Self(instant.as_microsecond()))
+            .map(|instant| Self::written(instant.as_microsecond()))
             .map_err(TimestampError)
     }
 }
@@ -96,7 +100,11 @@ mod tests {
     fn stays_within_what_can_be_written() {
         let written = |timestamp: Timestamp| timestamp.to_string();
         let never = Timestamp::of_day("9999-12-31").unwrap();
-        assert_eq!(written(never), "9999-12-30T22:00:00.999999Z");
+        assert_eq!(written(never), "9999-12-30T22:00:00.000000Z");
+        assert_eq!(
+            "9999-12-30T22:00:00.5Z".parse::<Timestamp>().unwrap(),
+            never
+        );
         assert_eq!(never.plus_seconds(86_400), never);
         assert_eq!(written(Timestamp(0).plus_seconds(i64::MAX)), written(never));
         let day = Timestamp::of_day("2026-11-24").unwrap();
