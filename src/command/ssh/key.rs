@@ -6,6 +6,7 @@ use russh::keys::{Error, HashAlg, PrivateKey, decode_secret_key};
 
 use super::login::LoginSecret;
 use super::pkcs8;
+use super::short_scalar;
 
 /// The largest private key read, in bytes: RSA with 16384 bits takes 13 KiB.
 const LARGEST: usize = 32 * 1024;
@@ -71,6 +72,12 @@ pub enum KeyError {
     /// A kind of key that is not known here, such as DSA or one inside a security key.
     #[error("keys of this kind are not supported: use Ed25519, ECDSA or RSA")]
     Kind,
+    /// One in 256 of ECDSA keys, encrypted.
+    #[error(
+        "this ECDSA key cannot be opened in OpenSSH's form: give it another one with \
+         `ssh-keygen -p -m PKCS8 -f KEY`"
+    )]
+    ShortScalar,
     /// The text is damaged.
     #[error("the private key cannot be read: {0}")]
     Damaged(String),
@@ -125,7 +132,7 @@ pub(super) fn read_private_key(
     }
     let is_old_encryption = pem.contains("\nProc-Type: 4,ENCRYPTED");
     match block.label {
-        "OPENSSH PRIVATE KEY" => return read_openssh(pem, passphrase),
+        "OPENSSH PRIVATE KEY" => return read_openssh(&block, passphrase),
         "ENCRYPTED PRIVATE KEY" => {
             let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
             let key = pkcs8::decrypt(block.body, passphrase)?;
@@ -154,13 +161,19 @@ fn unusable(error: Error) -> KeyError {
     }
 }
 
-fn read_openssh(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, KeyError> {
+fn read_openssh(block: &Block, passphrase: Option<&str>) -> Result<PrivateKey, KeyError> {
     use russh::keys::ssh_key::Error;
     let damaged = |error: Error| match error {
         Error::AlgorithmUnknown | Error::AlgorithmUnsupported { .. } => KeyError::Kind,
         other => KeyError::Damaged(other.to_string()),
     };
-    let key = PrivateKey::from_openssh(pem).map_err(damaged)?;
+    let key = match PrivateKey::from_openssh(block.text) {
+        Err(Error::Encoding(_)) if let Some(padded) = short_scalar::padded(block.body) => {
+            PrivateKey::from_openssh(padded)
+        }
+        read => read,
+    };
+    let key = key.map_err(damaged)?;
     if !key.is_encrypted() {
         return Ok(key);
     }
@@ -172,6 +185,8 @@ fn read_openssh(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, KeyEr
     }
     key.decrypt(passphrase).map_err(|error| match error {
         Error::AlgorithmUnknown | Error::AlgorithmUnsupported { .. } => KeyError::Kind,
+        // The passphrase is right: what it opened is not as long as it should be.
+        Error::Encoding(_) => KeyError::ShortScalar,
         _ => KeyError::WrongPassphrase,
     })
 }

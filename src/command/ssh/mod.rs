@@ -16,6 +16,7 @@ mod link;
 mod login;
 mod pkcs8;
 mod session;
+mod short_scalar;
 #[cfg(test)]
 mod tests;
 

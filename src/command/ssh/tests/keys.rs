@@ -25,6 +25,14 @@ impl Keys {
         self.text(name)
     }
 
+    /// A file that only its owner reads: `ssh-keygen` takes no other.
+    fn write(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(self.path(name), text).unwrap();
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.path(name), owner_only).unwrap();
+    }
+
     fn text(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
@@ -274,6 +282,64 @@ fn what_a_passphrase_costs_is_read_before_it_is_paid() {
             (Err(KeyError::Damaged(_)), KeyError::Damaged(_)) => {}
             (outcome, error) => assert_eq!(outcome, Err(error), "{text}"),
         }
+    }
+}
+
+/// An ECDSA key whose private number has 31 bytes, made for this test and used nowhere else; the same with
+/// the passphrase `open sesame`.
+const SHORT: [&str; 2] = [
+    "\
+-----BEGIN OPENSSH PRIVATE KEY-----\n\
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAaAAAABNlY2RzYS\n\
+1zaGEyLW5pc3RwMjU2AAAACG5pc3RwMjU2AAAAQQQ3I/byb2TyWKBqHyXpy7LeFYw6axIr\n\
+N8qJfT/I+EB/vdjLabTd0uybFa44j+Naf6y/Y8JJTflIzBzWyPxSaSYnAAAAqFM4DsdTOA\n\
+7HAAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBDcj9vJvZPJYoGof\n\
+JenLst4VjDprEis3yol9P8j4QH+92MtptN3S7JsVrjiP41p/rL9jwklN+UjMHNbI/FJpJi\n\
+cAAAAfQqWNSmS++dWuSqyyKBXIJvbC0vH9Jz38+2Pin/2rTgAAAAxzaG9ydCBzY2FsYXIB\n\
+AgMEBQ==\n\
+-----END OPENSSH PRIVATE KEY-----\n\
+",
+    "\
+-----BEGIN OPENSSH PRIVATE KEY-----\n\
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABAHRo7rP0\n\
+bGEM+A42G2gFLaAAAAEAAAAAEAAABoAAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlz\n\
+dHAyNTYAAABBBDcj9vJvZPJYoGofJenLst4VjDprEis3yol9P8j4QH+92MtptN3S7JsVrj\n\
+iP41p/rL9jwklN+UjMHNbI/FJpJicAAACwOwZqQjOf0gAq4N+rtUqE5OgYNrEPOxZQ6ihD\n\
+24JvECZ30ygMHbwuwX6BCfsqHci9jkaFc3hR9TZBE6X88zxM8r+p2AqZCrp0x6Un+frsnR\n\
+zQxUGuH4/86a3WvGNFZdL97EEONmj8TMc+0LYX+gVZiy42PJGdRF+Jscsvc/07PK1rpVsY\n\
+2sj3Y/9XooGzwtWeJ5cSUuq91IOx19ErsU7t1p4XAnCbYbkpuNAFk5M/X1Y=\n\
+-----END OPENSSH PRIVATE KEY-----\n\
+",
+];
+
+#[test]
+fn an_ecdsa_key_whose_number_is_short_is_read_or_told_how_to_be() {
+    let [plain, encrypted] = SHORT;
+    let info = check_private_key(plain, None).unwrap();
+    assert_eq!(info.algorithm, "ecdsa-sha2-nistp256");
+    let fingerprint = "SHA256:T+1+U+JEKFYJ17IGUWVnuLeLPmqe52ZS93Gs4moOiHY";
+    assert_eq!(info.fingerprint, fingerprint);
+    let refused = check_private_key(encrypted, Some("open sesame"));
+    assert_eq!(refused, Err(KeyError::ShortScalar));
+    let wrong = check_private_key(encrypted, Some("wrong"));
+    assert_eq!(wrong, Err(KeyError::WrongPassphrase));
+    // As the error advises.
+    let keys = Keys::new();
+    keys.write("a", encrypted);
+    let passphrase = "open sesame";
+    let file = keys.path("a");
+    run(
+        "ssh-keygen",
+        &[
+            "-q", "-p", "-P", passphrase, "-N", passphrase, "-m", "PKCS8", "-f", &file,
+        ],
+    );
+    let info = check_private_key(&keys.text("a"), Some(passphrase)).unwrap();
+    assert_eq!(info.fingerprint, fingerprint);
+    // Cut off anywhere, it is damaged, and nothing worse.
+    let end = plain.find("\n-----END").unwrap();
+    for length in 0..end {
+        assert!(check_private_key(&plain[..length], None).is_err());
     }
 }
 
