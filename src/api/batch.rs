@@ -281,7 +281,7 @@ pub async fn create_batch(
     Ok(Json(answer).into_response())
 }
 
-/// Shows a batch and how far it is.
+/// Reads a batch, and how far it is.
 #[utoipa::path(
     get,
     path = "/api/v1/controller/batch-command/{id}/",

@@ -102,7 +102,7 @@ pub async fn create_group(
     Ok((StatusCode::CREATED, Json(GroupAnswer::from(&group))).into_response())
 }
 
-/// Shows a group.
+/// Reads a group.
 #[utoipa::path(
     get,
     path = "/api/v1/users/group/{id}/",
@@ -141,7 +141,7 @@ pub async fn update_group(
     change_group(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// Changes some fields of a group.
+/// Changes a group in part.
 #[utoipa::path(
     patch,
     path = "/api/v1/users/group/{id}/",

@@ -133,7 +133,7 @@ pub async fn create_organization(
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-/// Shows an organization.
+/// Reads an organization.
 #[utoipa::path(
     get,
     path = "/api/v1/users/organization/{id}/",
@@ -171,7 +171,7 @@ pub async fn update_organization(
     change_organization(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// Changes some fields of an organization.
+/// Changes an organization in part.
 #[utoipa::path(
     patch,
     path = "/api/v1/users/organization/{id}/",

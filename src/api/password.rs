@@ -77,7 +77,7 @@ pub async fn set_user_password(
     set(&app, id, &requester, &client, body).await
 }
 
-/// Sets a password, as `PUT` does.
+/// Sets a password in the same way.
 #[utoipa::path(
     patch,
     path = "/api/v1/users/user/{id}/password/",

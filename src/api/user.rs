@@ -166,7 +166,7 @@ pub async fn create_user(
     Ok((StatusCode::CREATED, Json(UserAnswer::from(&account))).into_response())
 }
 
-/// Shows a user.
+/// Reads a user.
 #[utoipa::path(
     get,
     path = "/api/v1/users/user/{id}/",
@@ -204,7 +204,7 @@ pub async fn update_user(
     change_user(&app, id, &requester, body, Mode::Whole).await
 }
 
-/// Changes some fields of a user.
+/// Changes a user in part.
 ///
 /// A user who may more than the one who asks, or who belongs to an organization that is not managed, can
 /// only be given or taken a place in a managed one.
