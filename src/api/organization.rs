@@ -42,10 +42,10 @@ struct OrganizationAnswer<'a> {
 #[expect(dead_code, reason = "read field by field: this says what may be there")]
 struct OrganizationBody {
     /// Unique.
-    #[schema(min_length = 1, max_length = 50)]
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Unique; made of the name when it is not given. For superusers to change.
-    #[schema(min_length = 1, max_length = 50, nullable = false)]
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
     slug: Option<String>,
     /// For superusers to change.
     #[schema(nullable = false)]
