@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients fuzz-rest openapi lint bench openwisp clean-clients
+.PHONY: help demo test test-clients fuzz-rest openapi settings lint bench openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -19,7 +19,7 @@ help: ## List these targets
 demo: ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
 	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
 
-test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs
+test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs and a browser
 	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS)
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
@@ -31,6 +31,9 @@ fuzz-rest: $(VENV)/ready ## Let schemathesis loose on the REST API with new data
 openapi: ## Renew docs/openapi.json after a change of the REST API
 	@cargo run --quiet -- openapi >target/openapi.json
 	@mv target/openapi.json docs/openapi.json
+
+settings: ## Renew docs/settings.md after a change of src/config/fleetwire.toml
+	FLEETWIRE_TEST_RENEW=1 cargo test --test outside reference::settings::
 
 lint: ## Check formatting, lints and (where cargo-deny is installed) the licences of the dependencies
 	cargo fmt --check

@@ -161,8 +161,9 @@ pub(super) fn columns(db_is_sqlite: bool) -> String {
     };
     format!(
         "command.id, command.device_id, command.connection_id, command.type, command.label,
-         command.input, command.status, command.exit_code, command.created_by,
-         command.batch_id, command.created, command.modified, command.version, COALESCE((SELECT {joined} FROM command_output
+         command.input, command.status, command.exit_code, command.created_by, command.batch_id,
+         command.created, command.modified, command.version,
+         COALESCE((SELECT {joined} FROM command_output
              WHERE command_output.command_id = command.id), '') AS output"
     )
 }

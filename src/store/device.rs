@@ -346,6 +346,7 @@ impl Write {
             self.existing_organization(Some(organization)).await?;
             self.check_no_connection_elsewhere(id, organization).await?;
             self.move_location_along(id, organization).await?;
+            self.move_commands_along(id, organization).await?;
         }
         let addresses = change
             .addresses

@@ -2,9 +2,9 @@
 //!
 //! A node claims a queued command of a device on which none runs, until an instant of the database's
 //! clock that it keeps moving on. Turns are fair: the organization with the fewest running commands
-//! comes first, and within it a single command before those of batches, then the oldest. Just before the command goes to the device it is marked
-//! as sent; what its node leaves behind is ended by others (see [`lease`](super::lease)) and never
-//! run again.
+//! comes first, and within it a single command before those of batches, then the oldest. Just before
+//! the command goes to the device it is marked as sent; what its node leaves behind is ended by others
+//! (see [`lease`](super::lease)) and never run again.
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;

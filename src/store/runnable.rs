@@ -77,4 +77,24 @@ impl Write {
         });
         Ok(())
     }
+
+    /// Lets what waits on the device take the turns of the organization that it goes to.
+    pub(super) async fn move_commands_along(
+        &mut self,
+        device: DeviceId,
+        organization: OrganizationId,
+    ) -> Result<(), StoreError> {
+        on_write!(self, connection => {
+            sqlx::query(
+                "UPDATE command SET organization_id = $2
+                 WHERE device_id = $1 AND status = 'queued' AND organization_id <> $2",
+            )
+            .bind(device)
+            .bind(organization)
+            .execute(connection)
+            .await
+            .map(|_| ())?;
+        });
+        Ok(())
+    }
 }

@@ -12,13 +12,8 @@ const NOBODYS: &str = "00000000-0000-4000-8000-000000000009";
 
 #[tokio::test]
 async fn what_is_wrong_is_named_and_nothing_is_selected_by_accident() {
-    let stage = Stage::set_up_on(Engine::Sqlite, &[("BATCH__MAX_DEVICES", "2")]).await;
-    let credential = stage.credential("all", password()).await;
-    for name in ["a", "b", "c"] {
-        stage.router_with(name, &[], &credential).await;
-    }
+    let stage = Stage::set_up().await;
     let selector = "Select devices by devices, organization, location or search.";
-    let no_such = format!("Invalid pk \"{NOBODYS}\" - object does not exist.");
     let required = "This field is required.";
     let all = json!({"organization": stage.organization});
     let uptime = custom("uptime");
@@ -43,6 +38,44 @@ async fn what_is_wrong_is_named_and_nothing_is_selected_by_accident() {
             with(&json!({"type": "custom", "input": {}}), &all),
             json!({"input": ["'command' is a required property"]}),
         ),
+        (
+            with(
+                &uptime,
+                &with(&all, &json!({"label": "é".repeat(65), "notes": [1]})),
+            ),
+            json!({
+                "label": ["Ensure this field has no more than 64 characters."],
+                "notes": ["Not a valid string."],
+            }),
+        ),
+    ] {
+        refused(&stage, &body, &told).await;
+    }
+    let path = format!("{BATCHES}?dry_run=perhaps");
+    let told = stage.root.post(&path, &with(&uptime, &all)).await;
+    let expected = json!({"dry_run": ["Must be a valid boolean."]});
+    assert_eq!(told.expect(400), expected);
+}
+
+/// A batch is refused so, and its dry run as well.
+async fn refused(stage: &Stage, body: &Value, told: &Value) {
+    for path in [BATCHES, &format!("{BATCHES}?dry_run=true")] {
+        let answer = stage.root.post(path, body).await;
+        assert_eq!(answer.expect(400), *told, "{body}");
+    }
+    assert_eq!(stage.root.get(BATCHES).await.expect(200)["count"], json!(0));
+}
+
+#[tokio::test]
+async fn devices_that_are_not_there_none_and_too_many_are_refused() {
+    let stage = Stage::set_up_on(Engine::Sqlite, &[("BATCH__MAX_DEVICES", "2")]).await;
+    let credential = stage.credential("all", password()).await;
+    for name in ["a", "b", "c"] {
+        stage.router_with(name, &[], &credential).await;
+    }
+    let no_such = format!("Invalid pk \"{NOBODYS}\" - object does not exist.");
+    let uptime = custom("uptime");
+    for (body, told) in [
         (
             with(&uptime, &json!({"devices": []})),
             json!({"devices": ["This list may not be empty."]}),
@@ -86,35 +119,12 @@ async fn what_is_wrong_is_named_and_nothing_is_selected_by_accident() {
             json!({"non_field_errors": ["No devices are selected."]}),
         ),
         (
-            with(
-                &uptime,
-                &with(&all, &json!({"label": "é".repeat(65), "notes": [1]})),
-            ),
-            json!({
-                "label": ["Ensure this field has no more than 64 characters."],
-                "notes": ["Not a valid string."],
-            }),
-        ),
-        (
-            with(&uptime, &all),
+            with(&uptime, &json!({"organization": stage.organization})),
             json!({"non_field_errors": ["3 devices are selected, and a batch has at most 2."]}),
         ),
     ] {
-        for path in [BATCHES, &format!("{BATCHES}?dry_run=true")] {
-            assert_eq!(
-                stage.root.post(path, &body).await.expect(400),
-                told,
-                "{body}"
-            );
-        }
+        refused(&stage, &body, &told).await;
     }
-    let path = format!("{BATCHES}?dry_run=perhaps");
-    let told = stage
-        .root
-        .post(&path, &with(&uptime, &all))
-        .await
-        .expect(400);
-    assert_eq!(told, json!({"dry_run": ["Must be a valid boolean."]}));
     let told = stage
         .root
         .get(&format!("{BATCHES}?status=running&organization=x"))
@@ -124,7 +134,6 @@ async fn what_is_wrong_is_named_and_nothing_is_selected_by_accident() {
         "status": ["Select a valid choice. running is not one of the available choices."],
     });
     assert_eq!(told.expect(400), expected);
-    assert_eq!(stage.root.get(BATCHES).await.expect(200)["count"], json!(0));
     for path in [
         format!("{BATCHES}{NOBODYS}/"),
         format!("{BATCHES}{NOBODYS}/device/"),
@@ -294,18 +303,11 @@ async fn a_device_says_which_types_it_may_be_asked_for() {
     };
     let beta = seed.organization("Beta");
     let own = &stage.organization;
-    assert_eq!(
-        statuses("viewer", "connection.view_command", own).await,
-        200
-    );
     assert_eq!(statuses("adder", "connection.add_command", own).await, 200);
-    assert_eq!(
-        statuses("other", "connection.delete_command", own).await,
-        403
-    );
-    assert_eq!(
-        statuses("stranger", "connection.view_command", &beta).await,
-        404
-    );
+    for other in ["connection.view_command", "connection.delete_command"] {
+        assert_eq!(statuses(other, other, own).await, 403);
+    }
+    let foreign = statuses("stranger", "connection.add_command", &beta).await;
+    assert_eq!(foreign, 404);
     let _: Value = stage.root.post(&path, &json!({})).await.expect(405);
 }

@@ -256,20 +256,29 @@ async fn what_is_no_such_frame_is_found_out() {
 
 #[tokio::test]
 async fn the_close_codes_are_those_of_the_manual() {
-    let manual = in_docs("operation.md");
+    let manual = in_docs("errors.md");
     let (_, table) = manual.split_once("## Close codes").unwrap();
-    let rows: Vec<Vec<&str>> = table
+    let table = table.split("\n## ").next().unwrap();
+    let rows: Vec<[&str; 4]> = table
         .lines()
         .filter(|line| line.starts_with("| 1"))
-        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let [code, _, text, meaning, come_back] = cells[..] else {
+                panic!("{line}")
+            };
+            [code, text.trim_matches('`'), meaning, come_back]
+        })
         .collect();
+    assert!(!rows.is_empty());
     let document = document().await;
     let codes = document["x-close-codes"].as_array().unwrap();
-    let codes: Vec<Vec<String>> = codes
+    let codes: Vec<[String; 4]> = codes
         .iter()
         .map(|it| {
             let text = |name: &str| it[name].as_str().unwrap().to_owned();
-            vec![it["code"].to_string(), text("meaning"), text("comeBack")]
+            let code = it["code"].to_string();
+            [code, text("text"), text("meaning"), text("comeBack")]
         })
         .collect();
     assert_eq!(rows, codes);

@@ -17,7 +17,6 @@ use tokio::process::Command;
 use super::in_repository;
 use crate::support::{Client, Credential, PASSWORD, Seed, Server, point};
 
-const API: &str = "/api/v1/controller";
 const SEED: &str = "20261125";
 /// Requests that are made up for each operation, beside those that each rule of a schema gives.
 const EXAMPLES: &str = "20";
@@ -34,16 +33,22 @@ struct Things<'a> {
 }
 
 impl Things<'_> {
-    async fn make(&mut self, path: &str, mut body: Value) -> Value {
+    async fn make(&self, path: &str, body: Value) -> Value {
+        let path = format!("/api/v1/{path}/");
+        self.root.post(&path, &body).await.expect(201)
+    }
+
+    /// A name that nothing else has.
+    fn name(&mut self) -> String {
         self.made += 1;
-        if body.get("credentials").is_none() && body.get("input").is_none() {
-            body["name"] = format!("thing {}", self.made).into();
-            body["organization"] = self.organization.as_str().into();
-        }
-        self.root
-            .post(&format!("{API}/{path}/"), &body)
-            .await
-            .expect(201)
+        format!("thing-{}", self.made)
+    }
+
+    /// Something of the organization.
+    async fn make_named(&mut self, path: &str, mut body: Value) -> Value {
+        body["name"] = self.name().into();
+        body["organization"] = self.organization.as_str().into();
+        self.make(path, body).await
     }
 
     fn keep(&mut self, kind: &str, thing: Value) {
@@ -53,40 +58,60 @@ impl Things<'_> {
 
     async fn credential(&mut self) -> Value {
         let params = json!({"username": "root", "password": "kept to itself"});
-        self.make("credential", json!({ "params": params })).await
+        let body = json!({ "params": params });
+        self.make_named("controller/credential", body).await
     }
 
     /// A device that commands are asked of, though it is nowhere to be reached.
     async fn router(&mut self, connections: usize) -> Value {
-        let device = self.make("device", json!({})).await;
-        let path = format!("device/{}", device["id"].as_str().unwrap());
+        let device = self.make_named("controller/device", json!({})).await;
+        let path = format!("controller/device/{}", id(&device));
         let (mut logins, mut commands) = (Vec::new(), Vec::new());
         for _ in 0..connections {
             let body = json!({"credentials": self.credential().await["id"]});
-            logins.push(self.make(&format!("{path}/connection"), body).await["id"].clone());
+            let made = self.make(&format!("{path}/connection"), body).await;
+            logins.push(made["id"].clone());
         }
         for _ in 0..3 {
-            let body = json!({"type": "custom", "input": {"command": "uptime"}});
-            commands.push(self.make(&format!("{path}/command"), body).await["id"].clone());
+            let made = self.make(&format!("{path}/command"), uptime()).await;
+            commands.push(made["id"].clone());
         }
         json!({"id": device["id"], "connections": logins, "commands": commands})
     }
 
-    async fn all(&mut self) {
+    /// A device at a location, and a credential.
+    async fn equipment(&mut self, prefix: &str) {
+        let device = self.make_named("controller/device", json!({})).await;
         let place = json!({"type": "outdoor", "is_mobile": true, "geometry": point(12.5, 41.9)});
+        let location = self.make_named("controller/location", place).await;
+        let at = format!("/api/v1/controller/device/{}/location/", id(&device));
+        let put = json!({"location": location["id"]});
+        self.root.put(&at, &put).await.expect(201);
+        let credential = self.credential().await;
+        self.keep(&format!("{prefix}devices"), device);
+        self.keep(&format!("{prefix}locations"), location);
+        self.keep(&format!("{prefix}credentials"), credential);
+    }
+
+    async fn people(&mut self, prefix: &str) {
+        let name = self.name();
+        let user = json!({
+            "username": name, "email": format!("{}@example.org", self.made), "password": PASSWORD,
+        });
+        let user = self.make("users/user", user).await;
+        self.keep(&format!("{prefix}users"), user);
+        for kind in ["group", "organization"] {
+            let body = json!({"name": self.name()});
+            let made = self.make(&format!("users/{kind}"), body).await;
+            self.keep(&format!("{prefix}{kind}s"), made);
+        }
+    }
+
+    async fn all(&mut self) {
         for (prefix, count) in [("", 4), ("doomed_", DOOMED)] {
             for _ in 0..count {
-                let device = self.make("device", json!({})).await;
-                let location = self.make("location", place.clone()).await;
-                let at = format!("{API}/device/{}/location/", device["id"].as_str().unwrap());
-                self.root
-                    .put(&at, &json!({"location": location["id"]}))
-                    .await
-                    .expect(201);
-                self.keep(&format!("{prefix}devices"), device);
-                self.keep(&format!("{prefix}locations"), location);
-                let credential = self.credential().await;
-                self.keep(&format!("{prefix}credentials"), credential);
+                self.equipment(prefix).await;
+                self.people(prefix).await;
             }
         }
         for _ in 0..2 {
@@ -95,7 +120,21 @@ impl Things<'_> {
         }
         let router = self.router(DOOMED).await;
         self.keep("doomed_routers", router);
+        for _ in 0..2 {
+            let mut body = uptime();
+            body["organization"] = self.organization.as_str().into();
+            let batch = self.make("controller/batch-command", body).await;
+            self.keep("batches", batch);
+        }
     }
+}
+
+fn id(thing: &Value) -> &str {
+    thing["id"].as_str().unwrap()
+}
+
+fn uptime() -> Value {
+    json!({"type": "custom", "input": {"command": "uptime"}})
 }
 
 /// What `make fuzz-rest` sets: how many seconds to go on for.

@@ -223,11 +223,21 @@ fn add_relaxed(schemas: &mut Value, mut wanted: BTreeSet<String>) {
             continue;
         }
         let mut schema = schemas[&name].clone();
-        if let Some(schema) = schema.as_object_mut() {
-            schema.remove("required");
-        }
+        require_nothing(&mut schema);
         relax_references(&mut schema, &mut wanted);
         schemas[name + RELAXED_SUFFIX] = schema;
+    }
+}
+
+/// Also of what a struct is put together from.
+fn require_nothing(schema: &mut Value) {
+    if let Value::Object(schema) = schema {
+        schema.remove("required");
+        schema
+            .get_mut("allOf")
+            .into_iter()
+            .flat_map(parts)
+            .for_each(require_nothing);
     }
 }
 

@@ -49,7 +49,7 @@ described! {
         .enum_values(Some(["in-progress", "success", "failed"])),
     ResultStatus: text()
         .description(Some("How the command on a device stands, or that the device was skipped."))
-        .enum_values(Some(["queued", "running", "success", "failed", "skipped"])),
+        .enum_values(Some(["queued", "in-progress", "success", "failed", "skipped"])),
     Timestamp: text()
         .description(Some("An instant: ISO 8601, UTC, with microseconds and `Z`."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))

@@ -3,9 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{
-    BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, NodeId, OrganizationId, Timestamp,
-};
+use crate::event::{BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, NodeId, Timestamp};
 use crate::store::{
     Actor, AuditFilter, Batch, BatchDevice, BatchFilter, BatchStatus, DeviceChange, Ending, Keep,
     NewBatch, OrganizationChange, Page, Piece, Progress, ResultStatus, Scope, SecretInput,
@@ -22,9 +20,9 @@ const DONE: Ending = Ending {
 };
 
 /// An organization with devices that take commands, called `bus 0` and so on.
-struct Fleet {
-    organization: Organization,
-    devices: Vec<Device>,
+pub struct Fleet {
+    pub organization: Organization,
+    pub devices: Vec<Device>,
 }
 
 impl Fleet {
@@ -34,7 +32,7 @@ impl Fleet {
 }
 
 impl House {
-    async fn fleet(&self, size: usize) -> Fleet {
+    pub async fn fleet(&self, size: usize) -> Fleet {
         self.use_a_key();
         let organization = self.organization().await;
         let credential = self.credential(&organization).await;
@@ -56,7 +54,7 @@ impl House {
     }
 
     /// What custom command a batch runs on these devices.
-    async fn batch_of(&self, devices: &[Device]) -> Batch {
+    pub async fn batch_of(&self, devices: &[Device]) -> Batch {
         let named = devices.iter().map(|device| device.id).collect();
         self.batch_by(Selection {
             devices: Some(named),
@@ -71,7 +69,7 @@ impl House {
         self.store.add_batch(&new, &Scope::All).await
     }
 
-    async fn new_batch(&self, selection: Selection) -> NewBatch {
+    pub async fn new_batch(&self, selection: Selection) -> NewBatch {
         let allowed = self.store.organizations().await.unwrap();
         NewBatch {
             kind: "custom".into(),
@@ -87,7 +85,7 @@ impl House {
         }
     }
 
-    async fn results(&self, batch: BatchId) -> Vec<BatchDevice> {
+    pub async fn results(&self, batch: BatchId) -> Vec<BatchDevice> {
         let found = self
             .store
             .batch_devices(batch, &Scope::All, None, PAGE)
@@ -101,21 +99,6 @@ impl House {
         let batch = self.store.batch(batch, &Scope::All).await.unwrap();
         (batch.status(), counts(&batch.progress))
     }
-
-    /// Claims commands until there are none, and says whose they were.
-    async fn claim_all(&self, most: usize) -> Vec<(OrganizationId, CommandId)> {
-        let mut claimed = Vec::new();
-        while claimed.len() < most
-            && let Some(job) = self
-                .store
-                .claim_command(NodeId::random(), 30)
-                .await
-                .unwrap()
-        {
-            claimed.push((job.organization.unwrap(), job.command.id));
-        }
-        claimed
-    }
 }
 
 fn counts(progress: &Progress) -> [i64; 5] {
@@ -128,7 +111,7 @@ fn counts(progress: &Progress) -> [i64; 5] {
     ]
 }
 
-fn named(devices: impl IntoIterator<Item = DeviceId>) -> Selection {
+pub fn named(devices: impl IntoIterator<Item = DeviceId>) -> Selection {
     Selection {
         devices: Some(devices.into_iter().collect()),
         ..Selection::default()
@@ -427,51 +410,6 @@ over_both! {
         assert_eq!(seen.input, json!({"password": "********"}));
         let audit = house.store.audit(&AuditFilter { most: 100, ..AuditFilter::default() }).await.unwrap();
         assert!(!Value::to_string(&serde_json::to_value(audit).unwrap()).contains("pl4in"));
-    }
-
-    async fn organizations_take_turns_and_the_one_that_runs_least_comes_first(house: House) {
-        let (alpha, beta) = (house.fleet(5).await, house.fleet(2).await);
-        house.batch_of(&alpha.devices).await;
-        assert_eq!(house.claim_all(2).await.len(), 2);
-        house.batch_of(&beta.devices).await;
-        let single = house.queue(&alpha.devices[0]).await;
-        let claimed = house.claim_all(9).await;
-        let (a, b) = (alpha.organization.id, beta.organization.id);
-        let whose: Vec<_> = claimed.iter().map(|(organization, _)| *organization).collect();
-        // One runs two and the other none; then both run two, and the oldest is alpha's.
-        assert_eq!(whose, [b, b, a, a, a]);
-        assert!(claimed.iter().all(|(_, id)| *id != single.id), "its device is busy");
-        assert!(house.store.claim_first_command(NodeId::random(), 30).await.unwrap().is_none());
-        let gamma = house.fleet(1).await;
-        let first = house.queue(&gamma.devices[0]).await;
-        let job = house.store.claim_first_command(NodeId::random(), 30).await.unwrap().unwrap();
-        assert_eq!(job.command.id, first.id);
-    }
-
-    async fn a_single_command_goes_before_those_of_batches(house: House) {
-        let fleet = house.fleet(4).await;
-        let batch = house.batch_of(&fleet.devices[..3]).await;
-        let single = house.queue(&fleet.devices[3]).await;
-        let behind = house.queue(&fleet.devices[2]).await;
-        let results = house.results(batch.id).await;
-        let before = results.iter().find(|it| it.device == fleet.devices[2].id).unwrap();
-        let claimed: Vec<_> = house.claim_all(9).await.into_iter().map(|(_, id)| id).collect();
-        assert_eq!(claimed.len(), 4);
-        // On a device the order is that of asking: what is before it there is pulled forward.
-        assert_eq!(claimed[..2], [before.command.unwrap(), single.id]);
-        assert!(!claimed.contains(&behind.id));
-    }
-
-    async fn what_waits_too_long_ends_and_the_batch_says_so(house: House) {
-        let fleet = house.fleet(1).await;
-        let new = house.new_batch(named([fleet.devices[0].id])).await;
-        let new = NewBatch { queue_s: 0, ..new };
-        let batch = house.store.add_batch(&new, &Scope::All).await.unwrap();
-        assert!(house.claim_all(1).await.is_empty());
-        assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
-        let result = house.results(batch.id).await.remove(0);
-        assert_eq!(result.status, ResultStatus::Failed);
-        assert!(result.last_line.starts_with("expired"), "{}", result.last_line);
     }
 
     async fn thousands_of_devices_are_one_transaction_of_few_statements(house: House) {

@@ -9,6 +9,7 @@ mod people;
 mod retention;
 mod rows;
 mod tail;
+mod turns;
 
 use std::sync::{Arc, Mutex};
 

@@ -29,10 +29,10 @@ def kind_of(case):
         return doomed + "routers" if "{connection_id}" in case.path else "routers"
     if case.path.startswith(DEVICE):
         return "devices" if "location" in case.path else doomed + "devices"
-    for noun in ("location", "credential"):
+    for noun in ("location", "credential", "user", "group", "organization"):
         if f"/{noun}/{{id}}/" in case.path:
             return f"{doomed}{noun}s"
-    return None
+    return "batches" if "/batch-command/{id}/" in case.path else None
 
 
 @schemathesis.hook
@@ -44,7 +44,7 @@ def map_case(context, case):
     if isinstance(case.query, dict) and UUID.fullmatch(str(case.query.get("organization"))):
         case.query["organization"] = THINGS["organization"]
     if isinstance(case.body, dict) and chance.random() < 0.8:
-        fill_in(case.body, chance)
+        fill_in(case, case.body, chance)
     return case
 
 
@@ -65,14 +65,16 @@ def name_things(case, chance):
             case.query["key"] = thing["key"]
 
 
-def fill_in(body, chance):
+def fill_in(case, body, chance):
     """Names what is there in a body, where it names something of the right form."""
     for field, kind in (("credentials", "credentials"), ("location", "locations")):
         if UUID.fullmatch(str(body.get(field))):
             body[field] = chance.choice(THINGS[kind])["id"]
-    if UUID.fullmatch(str(body.get("organization"))):
-        body["organization"] = THINGS["organization"]
-    if "username" in body and "password" in body and chance.random() < 0.5:
+    places = body.get("organization_users")
+    for nested in [body, *(places if isinstance(places, list) else [places])]:
+        if isinstance(nested, dict) and UUID.fullmatch(str(nested.get("organization"))):
+            nested["organization"] = THINGS["organization"]
+    if case.path.endswith(("/login/", "/token/")) and chance.random() < 0.5:
         body.update(THINGS["login"])
     if "input" in body and isinstance(body.get("type"), str):
         body["type"], body["input"] = chance.choice(
