@@ -236,6 +236,7 @@ async fn what_is_no_openwisp_is_refused_in_one_line() {
         ("mysql://u:s3cret@h/openwisp", "MySQL"),
         ("oracle://u:s3cret@h/openwisp", "postgres://"),
         ("/no/such/file.db", "no file"),
+        ("postgres:/u:s3cret@h/openwisp", "postgres://"),
         (&own, "no table"),
         (&no_database, "cannot read"),
         ("postgres://u:s3cret@127.0.0.1:1/openwisp", "cannot read"),
