@@ -2,6 +2,8 @@
 //! users, devices and scripts find afterwards.
 
 mod following;
+mod refused;
+mod relations;
 mod rights;
 mod script;
 mod secrets;
