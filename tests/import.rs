@@ -2,6 +2,7 @@
 //! users, devices and scripts find afterwards.
 
 mod following;
+mod groups;
 mod refused;
 mod relations;
 mod rights;

@@ -70,7 +70,8 @@ impl Store {
     pub async fn import(&self, import: Import, apply: bool) -> Result<ImportReport, StoreError> {
         let mut run = Run::begin(self, &import, apply).await?;
         run.bring(&import.organizations).await?;
-        run.bring(&import.groups).await?;
+        let groups = run.find_groups(&import.groups).await?;
+        run.bring(&groups).await?;
         let mut users = import.users;
         for user in &mut users {
             user.groups = run.groups_here(&user.groups);

@@ -292,11 +292,6 @@ impl Run {
         here
     }
 
-    /// The group here that is the one there.
-    pub fn group_here(&self, there: Uuid) -> GroupId {
-        self.groups.get(&there).copied().unwrap_or(GroupId(there))
-    }
-
     pub fn found_group(&mut self, there: Uuid, here: GroupId) {
         self.groups.insert(there, here);
     }
