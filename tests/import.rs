@@ -2,6 +2,9 @@
 //! users, devices and scripts find afterwards.
 
 mod following;
+mod groups;
+mod refused;
+mod relations;
 mod rights;
 mod script;
 mod secrets;
@@ -236,6 +239,7 @@ async fn what_is_no_openwisp_is_refused_in_one_line() {
         ("mysql://u:s3cret@h/openwisp", "MySQL"),
         ("oracle://u:s3cret@h/openwisp", "postgres://"),
         ("/no/such/file.db", "no file"),
+        ("postgres:/u:s3cret@h/openwisp", "postgres://"),
         (&own, "no table"),
         (&no_database, "cannot read"),
         ("postgres://u:s3cret@127.0.0.1:1/openwisp", "cannot read"),

@@ -63,8 +63,9 @@ impl Logins {
     /// The active user whose name and password these are, for a client at `address`.
     ///
     /// # Errors
-    /// When they are nobody's (that takes as long whether the name exists or not), when too many
-    /// attempts have failed, or when it cannot be told.
+    /// When they are nobody's (that takes as long whether the name exists or not, unless the hash came
+    /// from elsewhere and was not replaced yet), when too many attempts have failed, or when it cannot be
+    /// told.
     pub async fn log_in(
         &self,
         username: &str,

@@ -15,7 +15,8 @@ const AT_ONCE: usize = 2;
 const WAITING: usize = 64;
 
 /// A hash of nothing, with the parameters of [`Argon2::default`]: verified when there is no real one,
-/// so that an unknown user takes as long as a wrong password.
+/// so that an unknown user takes as long as a wrong password. Not as long as one whose hash is still
+/// PBKDF2's, which has its own number of rounds.
 const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCB1c2VyLi4$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Why a password was neither hashed nor checked.
@@ -85,8 +86,8 @@ impl Passwords {
             .await?
     }
 
-    /// Whether `password` is the one behind the PHC string `hash`. `None`, an empty or an unreadable
-    /// one takes as long and is never right.
+    /// Whether `password` is the one behind the PHC string `hash`. `None` and an empty one take as long
+    /// as a hash of our own and are never right; nor is an unreadable one.
     ///
     /// # Errors
     /// When too many wait already.

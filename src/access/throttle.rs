@@ -110,7 +110,8 @@ impl Throttle {
         address: IpAddr,
         now: Instant,
     ) -> Result<Attempt<'_>, Refusal> {
-        let user = Key::User(self.hasher.hash_one(username));
+        // E-mail addresses log in, too, in whatever case: each spelling would be one more attempt.
+        let user = Key::User(self.hasher.hash_one(username.to_lowercase()));
         let address = Key::Address(network(address));
         let mut counts = self.lock();
         let refusal = [(user, self.per_user), (address, self.per_address)]
@@ -291,6 +292,14 @@ mod tests {
             fail(&throttle, "ann", "1.1.1.1", after(301)),
             Err(Wait { seconds: 100 })
         );
+    }
+
+    #[test]
+    fn another_spelling_is_no_other_user() {
+        let throttle = Throttle::new(1, 50, WINDOW);
+        let now = Instant::now();
+        assert_eq!(fail(&throttle, "ann@example.org", "1.1.1.1", now), Ok(()));
+        assert!(fail(&throttle, "Ann@Example.org", "1.1.1.2", now).is_err());
     }
 
     #[test]

@@ -138,7 +138,8 @@ impl Store {
         write.commit().await
     }
 
-    /// What checks the password of `username`; `None` also for inactive and expired users.
+    /// What checks the password of the user of this name or, where it is nobody's, of the one user of
+    /// this e-mail address, in whatever case; `None` also for inactive and expired users.
     ///
     /// # Errors
     /// When the database fails.
@@ -146,7 +147,11 @@ impl Store {
         let found: Option<(UserId, i64, String)> = on_pool!(self, pool => {
             sqlx::query_as(
                 "SELECT id, password_version, password_hash FROM users
-                 WHERE username = $1 AND is_active AND (expires IS NULL OR expires > $2)",
+                 WHERE (username = $1 OR (email <> '' AND lower(email) = lower($1)
+                         AND NOT EXISTS (SELECT 1 FROM users AS other
+                             WHERE other.username = $1 OR (other.id <> users.id
+                                 AND lower(other.email) = lower($1)))))
+                     AND is_active AND (expires IS NULL OR expires > $2)",
             )
             .bind(username)
             .bind(Timestamp::now())

@@ -101,6 +101,21 @@ async fn a_login_sets_a_cookie_that_scripts_cannot_read() {
 }
 
 #[tokio::test]
+async fn an_e_mail_address_logs_in_too() {
+    let stage = Stage::set_up().await;
+    let address = ["--email", "Clerk@example.org", "--staff"];
+    stage.seed().user("clerk", &address);
+    let answer = stage.nobody.log_in("clerk@example.org", PASSWORD).await;
+    assert_eq!(answer.expect(200), json!({"username": "clerk"}));
+    ask_token(&stage.nobody, "CLERK@example.org", PASSWORD)
+        .await
+        .expect(200);
+    ask_token(&stage.nobody, "clerk@example.org", "x")
+        .await
+        .expect(400);
+}
+
+#[tokio::test]
 async fn the_login_takes_a_form_too() {
     let stage = Stage::set_up().await;
     let form = format!("username=operator&password={}", PASSWORD.replace(' ', "+"));

@@ -64,6 +64,9 @@ stop() {
         kill "$process" 2>/dev/null || true
     done
     wait
+    if [[ -n ${name:-} ]]; then
+        "$bin/psql" --quiet "$server_url" --command="DROP DATABASE IF EXISTS $name WITH (FORCE)" >/dev/null 2>&1 || true
+    fi
     rm -rf "$directory"
 }
 trap stop EXIT
@@ -119,7 +122,8 @@ cp "$sqlite" "$directory/seeded.db"
 cp "$sqlite" "$directory/live.db"
 
 # Of its own for each run, on a server that may be used by several.
-name=openwisp_$$
+suffix=${directory##*-}
+name=openwisp_${suffix,,}
 postgres=${server_url%/*}/$name
 "$bin/psql" --quiet "$server_url" --command="CREATE DATABASE $name"
 "$bin/psql" --quiet "$postgres" --command='CREATE EXTENSION postgis' 2>"$directory/postgis.log" \

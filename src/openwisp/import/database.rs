@@ -69,6 +69,9 @@ impl FromStr for Location {
         let path = PathBuf::from(path);
         if path.is_file() {
             Ok(Self::Sqlite(path))
+        } else if text.contains('@') {
+            // Perhaps a URL with a slip in it, and a password: it is not repeated.
+            Err(LocationError::Unknown)
         } else {
             Err(LocationError::NoFile(path))
         }
@@ -300,6 +303,8 @@ mod tests {
         for text in [
             "",
             "oracle://u:s3cret@h/n",
+            "postgres:/u:s3cret@h/n",
+            "sqlite://u:s3cret@h/n",
             "/no/such/file",
             "sqlite:///no/such/file",
         ] {

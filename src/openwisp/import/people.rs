@@ -169,9 +169,11 @@ async fn read_users(
         "is_superuser",
         "date_joined",
     ];
-    // Since 1.3.
-    if database.has_column(USER, "expiration_date").await? {
-        columns.push("expiration_date");
+    // Of later releases.
+    for column in ["expiration_date", "password_updated"] {
+        if database.has_column(USER, column).await? {
+            columns.push(column);
+        }
     }
     for row in database.rows(USER, &columns).await? {
         let (id, username) = (row.text("id"), row.text("username"));
@@ -189,6 +191,7 @@ async fn read_users(
             first_name: row.text("first_name").to_owned(),
             last_name: row.text("last_name").to_owned(),
             password_hash: password_hash.unwrap_or_default(),
+            password_updated: row.optional("password_updated").map(str::to_owned),
             is_active: row.flag("is_active")?,
             is_staff: row.flag("is_staff")?,
             is_superuser: row.flag("is_superuser")?,

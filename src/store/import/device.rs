@@ -142,11 +142,15 @@ impl Imported for ImportedDevice {
             is_active: merge.take("is_active"),
         };
         change.check()?;
-        if change.organization.is_some() {
-            // What it uses and where it is there is brought behind it.
+        let moves = change.organization.is_some();
+        if moves {
             run.write.part(self.id).await?;
         }
         run.write.update_device(self.id, &change).await?;
+        if moves {
+            // What it uses and where it is there is brought behind it.
+            run.made_anew(Self::KIND, self.id.0);
+        }
         run.note("change", self).await
     }
 }

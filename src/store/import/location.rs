@@ -100,20 +100,24 @@ impl Imported for ImportedLocation {
     }
 
     async fn alter(&self, run: &mut Run, merge: &Merge<'_>) -> Result<(), StoreError> {
-        let moves = merge.take::<Value>("geometry").is_some();
+        let is_elsewhere = merge.take::<Value>("geometry").is_some();
         let change = LocationChange {
             organization: merge.take("organization"),
             name: merge.take("name"),
             address: merge.take("address"),
             kind: merge.take("type"),
             is_mobile: merge.take("is_mobile"),
-            geometry: moves.then_some(self.geometry),
+            geometry: is_elsewhere.then_some(self.geometry),
         };
         change.check()?;
-        if change.organization.is_some() {
+        let moves = change.organization.is_some();
+        if moves {
             run.write.clear_location(self.id).await?;
         }
         run.write.alter_location(self.id, &change).await?;
+        if moves {
+            run.made_anew(Self::KIND, self.id.0);
+        }
         run.note("change", self).await
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// A thing's fields by their names.
 pub(super) type Fields = Map<String, Value>;
@@ -12,6 +13,11 @@ pub(super) fn fields(object: Value) -> Fields {
         Value::Object(fields) => fields,
         _ => Fields::new(),
     }
+}
+
+/// The id that a field is.
+pub(super) fn uuid(fields: &Fields, field: &str) -> Option<Uuid> {
+    fields.get(field)?.as_str()?.parse().ok()
 }
 
 /// What an import makes of a thing that is here already.

@@ -3,7 +3,8 @@
 //! Each thing keeps its id. What was imported is remembered as it was *there*, so that a repeated
 //! import compares three states of each field ([`Merge`]): what has changed there since is brought,
 //! what was changed here stays. A thing that cannot be taken is left out with the reason, and with it
-//! what belongs to it; the rest goes on. What is gone there is removed here where it only relates two
+//! what belongs to it; the rest goes on. Of a thing that is here and cannot become what it is there,
+//! single fields are brought. What is gone there is removed here where it only relates two
 //! things (a membership, a connection, where a device is), else it is kept and told of.
 
 mod credential;
@@ -13,6 +14,7 @@ mod location;
 mod memory;
 mod merge;
 mod organization;
+mod relation;
 mod report;
 mod run;
 mod user;
@@ -68,7 +70,8 @@ impl Store {
     pub async fn import(&self, import: Import, apply: bool) -> Result<ImportReport, StoreError> {
         let mut run = Run::begin(self, &import, apply).await?;
         run.bring(&import.organizations).await?;
-        run.bring(&import.groups).await?;
+        let groups = run.find_groups(&import.groups).await?;
+        run.bring(&groups).await?;
         let mut users = import.users;
         for user in &mut users {
             user.groups = run.groups_here(&user.groups);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::transaction::{Write, on_write};
 use super::super::{Store, StoreError};
-use super::memory::Remembered;
+use super::memory::{Remembered, SECRET};
 use super::merge::{Fields, Merge};
 use super::{Import, ImportCount, ImportKind, ImportRemark, ImportReport, Matter};
 use crate::event::{GroupId, Timestamp};
@@ -54,6 +54,8 @@ pub(super) struct Run {
     /// What is there, taken or not.
     seen: BTreeSet<Uuid>,
     left_out: BTreeSet<(ImportKind, Uuid)>,
+    /// What was made in this import, or has lost its relations in it.
+    anew: BTreeSet<(ImportKind, Uuid)>,
     /// A group's id there, and the one here.
     groups: BTreeMap<Uuid, GroupId>,
     counts: BTreeMap<ImportKind, ImportCount>,
@@ -71,6 +73,7 @@ impl Run {
             remembered,
             seen: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            anew: BTreeSet::new(),
             groups: BTreeMap::new(),
             counts: BTreeMap::new(),
             remarks: Vec::new(),
@@ -92,57 +95,57 @@ impl Run {
     /// behind the others: that one may have given way.
     pub async fn bring<T: Imported>(&mut self, rows: &[T]) -> Result<(), StoreError> {
         self.seen.extend(rows.iter().map(|row| row.head().id));
+        if T::KIND.is_relation() {
+            let there = rows.iter().map(|row| (row.head().id, row.there()));
+            let there: Vec<(Uuid, Fields)> = there.collect();
+            self.clear_relations(T::KIND, &there).await?;
+        }
         let mut refused = Vec::new();
         for row in rows {
-            if self.try_one(row).await?.is_some() {
+            let mut needs = row.head().needs.into_iter();
+            if let Some((kind, _)) = needs.find(|need| self.left_out.contains(need)) {
+                let reason = format!("it belongs to one of the {kind} that are left out");
+                self.leave_out_row(row, reason).await?;
+            } else if self.try_one(row).await?.is_err() {
                 refused.push(row);
             }
         }
         for row in refused {
-            if let Some(reason) = self.try_one(row).await? {
-                let Head { id, name, .. } = row.head();
-                self.leave_out(T::KIND, id, name, reason);
+            if let Err(reason) = self.try_one(row).await? {
+                self.take_in_part(row, reason).await?;
             }
         }
         self.follow_the_gone(T::KIND).await
     }
 
     /// Brings one thing in, or answers with the reason why not.
-    async fn try_one<T: Imported>(&mut self, row: &T) -> Result<Option<String>, StoreError> {
-        let mut needs = row.head().needs.into_iter();
-        let missing = needs.find(|need| self.left_out.contains(need));
-        if let Some((kind, _)) = missing {
-            return Ok(Some(format!(
-                "it belongs to one of the {kind} that are left out"
-            )));
-        }
+    async fn try_one<T: Imported>(&mut self, row: &T) -> Result<Result<(), String>, StoreError> {
         self.write.savepoint("SAVEPOINT thing").await?;
-        let done = match self.one(row).await {
-            Ok(outcome) => {
-                let count = self.counts.entry(T::KIND).or_default();
-                match outcome {
-                    Outcome::New => count.new += 1,
-                    Outcome::Changed => count.changed += 1,
-                    Outcome::Unchanged => count.unchanged += 1,
-                }
-                None
+        let done = self.one(row).await;
+        let settled = self.write.settle(done).await?;
+        Ok(settled.map(|outcome| {
+            let count = self.count(T::KIND);
+            match outcome {
+                Outcome::New => count.new += 1,
+                Outcome::Changed => count.changed += 1,
+                Outcome::Unchanged => count.unchanged += 1,
             }
-            Err(reason @ (StoreError::Invalid(_) | StoreError::NotFound(_))) => {
-                self.write.savepoint("ROLLBACK TO SAVEPOINT thing").await?;
-                Some(reason.to_string())
+            if matches!(outcome, Outcome::New) {
+                self.made_anew(T::KIND, row.head().id);
             }
-            Err(error) => return Err(error),
-        };
-        self.write.savepoint("RELEASE SAVEPOINT thing").await?;
-        Ok(done)
+        }))
     }
 
     async fn one<T: Imported>(&mut self, row: &T) -> Result<Outcome, StoreError> {
         let Head { id, made, .. } = row.head();
         let (there, here) = (row.there(), row.here(self).await?);
-        let base = self.remembered.get(&id).map(|known| known.fields.clone());
+        let base = self.base(id).cloned();
         let is_known = base.as_ref() == Some(&there);
         let outcome = match here {
+            None if is_known && T::KIND.is_relation() && !self.is_anew(row) => {
+                // It was removed here.
+                Outcome::Unchanged
+            }
             None => {
                 row.make(self).await?;
                 if let Some((table, created)) = made {
@@ -165,41 +168,115 @@ impl Run {
             }
         };
         if self.apply && !is_known {
-            let (source, secret) = (self.source, row.secret());
-            self.write
-                .remember(source, id, T::KIND.model(), &there, secret.as_deref())
-                .await?;
+            self.remember(row, &there).await?;
         }
         Ok(outcome)
     }
 
-    /// Things of this kind that were imported once, and are not there any more.
-    async fn follow_the_gone(&mut self, kind: ImportKind) -> Result<(), StoreError> {
-        let of_kind = self
-            .remembered
-            .iter()
-            .filter(|(_, it)| it.model == kind.model());
-        let gone: Vec<(Uuid, Fields)> = of_kind
-            .filter(|(id, _)| !self.seen.contains(id))
-            .map(|(id, it)| (*id, it.fields.clone()))
-            .collect();
-        for (id, fields) in gone {
-            let name = self.write.still_here(kind, id, &fields).await?;
-            match name {
-                Some(name) if kind.is_relation() => {
-                    self.write.unrelate(kind, &fields).await?;
-                    self.write.audit("delete", kind.model(), id, &name).await?;
-                    self.counts.entry(kind).or_default().removed += 1;
-                }
-                Some(name) => {
-                    let reason =
-                        "it is no longer there; it is kept here until it is removed".into();
-                    self.remark(kind, &name, Matter::Gone, reason);
+    /// Brings of a thing that is here, and that cannot become what it is there, the fields that can: a
+    /// right that was taken away there goes, whatever stands in the way of the rest.
+    async fn take_in_part<T: Imported>(
+        &mut self,
+        row: &T,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let Head { id, name, .. } = row.head();
+        let Some(here) = row.here(self).await? else {
+            return self.leave_out_row(row, reason).await;
+        };
+        let there = row.there();
+        let mut taken = self.base(id).unwrap_or(&here).clone();
+        let (mut is_changed, mut refused) = (false, Vec::new());
+        for (field, value) in &there {
+            let mut next = taken.clone();
+            next.insert(field.clone(), value.clone());
+            let merge = Merge {
+                base: Some(&taken),
+                there: &next,
+                here: &here,
+            };
+            if merge.is_needed() {
+                self.write.savepoint("SAVEPOINT thing").await?;
+                let done = row.alter(self, &merge).await;
+                if let Err(reason) = self.write.settle(done).await? {
+                    refused.push(reason);
                     continue;
                 }
-                None => {}
+                is_changed = true;
             }
-            self.write.forget(id).await?;
+            taken = next;
+        }
+        // What was refused is remembered as it was, to be tried again.
+        if self.apply && taken.get(SECRET) == there.get(SECRET) {
+            self.remember(row, &taken).await?;
+        }
+        let count = self.count(T::KIND);
+        if is_changed {
+            count.changed += 1;
+        } else {
+            count.unchanged += 1;
+        }
+        if !refused.is_empty() {
+            let reason = format!("without the change of {}", refused.join("; "));
+            self.remark(T::KIND, name, Matter::InPart, reason);
+        }
+        Ok(())
+    }
+
+    async fn remember<T: Imported>(&mut self, row: &T, fields: &Fields) -> Result<(), StoreError> {
+        let (id, model, secret) = (row.head().id, T::KIND.model(), row.secret());
+        self.write
+            .remember(self.source, id, model, fields, secret.as_deref())
+            .await
+    }
+
+    /// A thing as it was there at the last import.
+    pub fn base(&self, id: Uuid) -> Option<&Fields> {
+        self.remembered.get(&id).map(|known| &known.fields)
+    }
+
+    /// All of a kind that were imported once.
+    pub fn remembered_of(&self, kind: ImportKind) -> Vec<(Uuid, Fields)> {
+        self.remembered
+            .iter()
+            .filter(|(_, it)| it.model == kind.model())
+            .map(|(id, it)| (*id, it.fields.clone()))
+            .collect()
+    }
+
+    /// Whether a thing is there.
+    pub fn has_seen(&self, id: Uuid) -> bool {
+        self.seen.contains(&id)
+    }
+
+    /// Notes that a thing has lost the relations that it had here: all that it has there are brought.
+    pub fn made_anew(&mut self, kind: ImportKind, id: Uuid) {
+        self.anew.insert((kind, id));
+    }
+
+    fn is_anew<T: Imported>(&self, row: &T) -> bool {
+        row.head().needs.iter().any(|need| self.anew.contains(need))
+    }
+
+    pub fn count(&mut self, kind: ImportKind) -> &mut ImportCount {
+        self.counts.entry(kind).or_default()
+    }
+
+    /// Tells of the things of this kind that were imported once, and are not there any more.
+    async fn follow_the_gone(&mut self, kind: ImportKind) -> Result<(), StoreError> {
+        if kind.is_relation() {
+            return Ok(());
+        }
+        for (id, _) in self.remembered_of(kind) {
+            if self.has_seen(id) {
+                continue;
+            }
+            if let Some(name) = self.write.still_here(kind, id).await? {
+                let reason = "it is no longer there; it is kept here until it is removed".into();
+                self.remark(kind, &name, Matter::Gone, reason);
+            } else {
+                self.write.forget(id).await?;
+            }
         }
         Ok(())
     }
@@ -215,11 +292,6 @@ impl Run {
         here
     }
 
-    /// The group here that is the one there.
-    pub fn group_here(&self, there: Uuid) -> GroupId {
-        self.groups.get(&there).copied().unwrap_or(GroupId(there))
-    }
-
     pub fn found_group(&mut self, there: Uuid, here: GroupId) {
         self.groups.insert(there, here);
     }
@@ -230,13 +302,27 @@ impl Run {
         self.write.audit(action, T::KIND.model(), id, name).await
     }
 
+    async fn leave_out_row<T: Imported>(
+        &mut self,
+        row: &T,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let Head { id, name, .. } = row.head();
+        if self.is_anew(row) {
+            // It was not removed here by anybody: it comes when it can.
+            self.write.forget(id).await?;
+        }
+        self.leave_out(T::KIND, id, name, reason);
+        Ok(())
+    }
+
     fn leave_out(&mut self, kind: ImportKind, id: Uuid, name: &str, reason: String) {
         self.left_out.insert((kind, id));
-        self.counts.entry(kind).or_default().left_out += 1;
+        self.count(kind).left_out += 1;
         self.remark(kind, name, Matter::LeftOut, reason);
     }
 
-    fn remark(&mut self, kind: ImportKind, name: &str, matter: Matter, reason: String) {
+    pub fn remark(&mut self, kind: ImportKind, name: &str, matter: Matter, reason: String) {
         self.remarks.push(ImportRemark {
             kind,
             name: name.to_owned(),
@@ -281,31 +367,6 @@ const NAMED: [(ImportKind, &str); 6] = [
     ),
 ];
 
-/// The same of a relation, by the two things that it relates.
-const RELATED: [(ImportKind, [&str; 2], &str, &str); 3] = [
-    (
-        ImportKind::Memberships,
-        ["user", "organization"],
-        "SELECT username FROM users JOIN organization_user ON user_id = users.id
-         WHERE user_id = $1 AND organization_id = $2",
-        "DELETE FROM organization_user WHERE user_id = $1 AND organization_id = $2",
-    ),
-    (
-        ImportKind::Connections,
-        ["device", "credentials"],
-        "SELECT device.name FROM device JOIN connection ON device_id = device.id
-         WHERE device_id = $1 AND credential_id = $2",
-        "DELETE FROM connection WHERE device_id = $1 AND credential_id = $2",
-    ),
-    (
-        ImportKind::DeviceLocations,
-        ["device", "location"],
-        "SELECT device.name FROM device JOIN device_location ON device_id = device.id
-         WHERE device_id = $1 AND location_id = $2",
-        "DELETE FROM device_location WHERE device_id = $1 AND location_id = $2",
-    ),
-];
-
 impl Write {
     /// Begins, forgets or keeps what may have to be undone.
     async fn savepoint(&mut self, sql: &'static str) -> Result<(), StoreError> {
@@ -313,6 +374,23 @@ impl Write {
             sqlx::query(sql).execute(connection).await.map(|_| ())?;
         });
         Ok(())
+    }
+
+    /// Ends what a savepoint began: kept, or undone with the reason for which it was refused.
+    async fn settle<T>(
+        &mut self,
+        done: Result<T, StoreError>,
+    ) -> Result<Result<T, String>, StoreError> {
+        let settled = match done {
+            Ok(done) => Ok(done),
+            Err(reason @ (StoreError::Invalid(_) | StoreError::NotFound(_))) => {
+                self.savepoint("ROLLBACK TO SAVEPOINT thing").await?;
+                Err(reason.to_string())
+            }
+            Err(error) => return Err(error),
+        };
+        self.savepoint("RELEASE SAVEPOINT thing").await?;
+        Ok(settled)
     }
 
     /// Keeps the time that a thing was made at: lists are ordered by it.
@@ -334,37 +412,12 @@ impl Write {
         &mut self,
         kind: ImportKind,
         id: Uuid,
-        fields: &Fields,
     ) -> Result<Option<String>, StoreError> {
-        let named = NAMED.iter().find(|(it, _)| *it == kind);
-        if let Some((_, sql)) = named {
-            return Ok(on_write!(self, connection => {
-                sqlx::query_scalar(*sql).bind(id).fetch_optional(connection).await?
-            }));
-        }
-        let related = RELATED.iter().find(|(it, ..)| *it == kind);
-        let Some((_, ends, sql, _)) = related else {
+        let Some((_, sql)) = NAMED.iter().find(|(it, _)| *it == kind) else {
             return Ok(None);
         };
-        let [one, other] = ends.map(|end| uuid(fields, end));
         Ok(on_write!(self, connection => {
-            sqlx::query_scalar(*sql).bind(one).bind(other).fetch_optional(connection).await?
+            sqlx::query_scalar(*sql).bind(id).fetch_optional(connection).await?
         }))
     }
-
-    /// Removes a relation.
-    async fn unrelate(&mut self, kind: ImportKind, fields: &Fields) -> Result<(), StoreError> {
-        let related = RELATED.iter().find(|(it, ..)| *it == kind);
-        if let Some((_, ends, _, sql)) = related {
-            let [one, other] = ends.map(|end| uuid(fields, end));
-            on_write!(self, connection => {
-                sqlx::query(*sql).bind(one).bind(other).execute(connection).await.map(|_| ())?;
-            });
-        }
-        Ok(())
-    }
-}
-
-fn uuid(fields: &Fields, field: &str) -> Option<Uuid> {
-    fields.get(field)?.as_str()?.parse().ok()
 }

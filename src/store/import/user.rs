@@ -28,6 +28,8 @@ pub struct ImportedUser {
     pub last_name: String,
     /// In PHC form, of an algorithm that can be checked here; empty for none.
     pub password_hash: String,
+    /// The day on which the password was set, where it is known.
+    pub password_updated: Option<String>,
     /// An inactive user counts for nothing.
     pub is_active: bool,
     /// May use what is for staff.
@@ -79,6 +81,8 @@ impl Imported for ImportedUser {
             "last_name": self.last_name,
             // The hash is salted: its digest gives nothing away.
             "password": digest(self.password_hash.as_bytes()),
+            "password_recipe": recipe(&self.password_hash),
+            "password_updated": self.password_updated,
             "is_active": self.is_active,
             "is_staff": self.is_staff,
             "is_superuser": self.is_superuser,
@@ -110,12 +114,21 @@ impl Imported for ImportedUser {
                 .fetch_all(connection)
                 .await?
         });
+        let there = self.there();
+        let is_same = !row.password_hash.is_empty() && self.is_hashed_anew(run);
+        let password = if is_same {
+            there["password"].clone()
+        } else {
+            digest(row.password_hash.as_bytes())
+        };
         Ok(Some(fields(json!({
             "username": row.username,
             "email": row.email,
             "first_name": row.first_name,
             "last_name": row.last_name,
-            "password": digest(row.password_hash.as_bytes()),
+            "password": password,
+            "password_recipe": there["password_recipe"],
+            "password_updated": there["password_updated"],
             "is_active": row.is_active,
             "is_staff": row.is_staff,
             "is_superuser": row.is_superuser,
@@ -165,6 +178,25 @@ impl Imported for ImportedUser {
         };
         run.write.change_user(self.id, &change).await
     }
+}
+
+impl ImportedUser {
+    /// Whether the password is the one of the last import under a new hash: some systems hash with more
+    /// rounds when they are updated, as soon as somebody logs in.
+    fn is_hashed_anew(&self, run: &Run) -> bool {
+        let there = self.there();
+        let base = run.base(self.id.0);
+        let is_same = |field| base.is_some_and(|base| base.get(field) == Some(&there[field]));
+        let is_known = self.password_updated.is_some() && !self.password_hash.is_empty();
+        is_known && is_same("password_updated") && !is_same("password_recipe")
+    }
+}
+
+/// How a hash in PHC form is made: all but the salt and what comes out.
+fn recipe(hash: &str) -> String {
+    let mut parts = hash.rsplitn(3, '$').skip(1);
+    let salt = parts.next().unwrap_or_default().len();
+    format!("{} {salt}", parts.next().unwrap_or_default())
 }
 
 impl Imported for ImportedMembership {

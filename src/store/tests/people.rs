@@ -39,6 +39,35 @@ over_both! {
         house.store.change_user(grace.id, &none).await.unwrap();
     }
 
+    async fn an_address_logs_in_who_alone_has_it_unless_it_is_a_name(house: House) {
+        let with = |email: &str| NewAccount { email: email.to_owned(), ..NewAccount::default() };
+        let ada = user(house, "ada", with("Ada@example.org")).await;
+        user(house, "grace", with("grace@example.org")).await;
+        user(house, "grace2", with("GRACE@example.org")).await;
+        let hedy = user(house, "hedy", with("hedy@example.org")).await;
+        let named = user(house, "hedy@example.org", NewAccount::default()).await;
+        let found = async |name: &str| {
+            let found = house.store.password_of(name).await.unwrap();
+            found.map(|record| record.proves.user)
+        };
+        for (name, expected) in [
+            ("ada", Some(ada.id)),
+            ("aDA@example.org", Some(ada.id)),
+            ("grace@example.org", None),
+            ("hedy@example.org", Some(named.id)),
+            ("Hedy@example.org", Some(hedy.id)),
+            ("", None),
+            ("%", None),
+        ] {
+            assert_eq!(found(name).await, expected, "{name}");
+        }
+        let off = AccountChange { is_active: Some(false), ..AccountChange::default() };
+        house.store.change_user(named.id, &off).await.unwrap();
+        assert_eq!(found("hedy@example.org").await, None, "the name is taken");
+        house.store.change_user(ada.id, &off).await.unwrap();
+        assert_eq!(found("ada@example.org").await, None);
+    }
+
     async fn who_is_seen_belongs_to_an_organization_in_scope_and_is_no_superuser(house: House) {
         let (own, other) = (house.organization().await.id, house.organization().await.id);
         let member_of = vec![own];
