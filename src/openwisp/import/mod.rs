@@ -33,7 +33,7 @@ pub enum ReadError {
     )]
     NoTable(&'static str),
     /// A column is not there.
-    #[error("the table {table} has no column {column}: only OpenWISP 1.0 to 1.3 can be read")]
+    #[error("the table {table} has no column {column}: only an OpenWISP up to 1.3 can be read")]
     NoColumn {
         /// Where.
         table: &'static str,
