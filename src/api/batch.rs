@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::body::{Object, UnreadBody, python_type};
+use super::body::{Object, UnreadBody};
 use super::command::type_and_input;
 use super::error::ApiError;
 use super::field::{Fields, Mode, id};
@@ -400,12 +400,7 @@ fn selection(fields: &mut Fields) -> Selection {
 fn device_ids(fields: &mut Fields) -> Option<BTreeSet<DeviceId>> {
     const NAME: &str = "devices";
     let value = fields.raw(NAME).filter(|value| !value.is_null())?;
-    let Value::Array(items) = value else {
-        let found = python_type(value);
-        let reason = format!("Expected a list of items but got type \"{found}\".");
-        fields.refuse(NAME, reason);
-        return None;
-    };
+    let items = fields.items_of(NAME, value)?;
     let mut devices = BTreeSet::new();
     for item in items {
         match id(item) {

@@ -258,14 +258,7 @@ impl<'a> Fields<'a> {
     /// A list of texts that may be left out.
     pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
         let value = self.not_null(name)?;
-        let Value::Array(items) = value else {
-            let found = python_type(value);
-            self.refuse(
-                name,
-                format!("Expected a list of items but got type \"{found}\"."),
-            );
-            return None;
-        };
+        let items = self.items_of(name, value)?;
         let before = self.errors.0.get(name).map_or(0, Vec::len);
         let texts: Vec<String> = items
             .iter()
@@ -273,6 +266,17 @@ impl<'a> Fields<'a> {
             .collect();
         let is_right = self.errors.0.get(name).map_or(0, Vec::len) == before;
         is_right.then(|| texts.iter().map(|text| text.trim().to_owned()).collect())
+    }
+
+    /// The items of a list, in a `value` of this field.
+    pub fn items_of<'v>(&mut self, name: &str, value: &'v Value) -> Option<&'v [Value]> {
+        let Value::Array(items) = value else {
+            let found = python_type(value);
+            let reason = format!("Expected a list of items but got type \"{found}\".");
+            self.refuse(name, reason);
+            return None;
+        };
+        Some(items)
     }
 
     /// A position; `Some(None)` takes it away.

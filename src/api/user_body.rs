@@ -312,14 +312,7 @@ pub fn permissions(fields: &mut Fields, name: &str) -> Option<PermissionSet> {
 fn group_ids(fields: &mut Fields) -> Option<Vec<GroupId>> {
     const NAME: &str = "groups";
     let value = fields.not_null(NAME)?;
-    let Value::Array(items) = value else {
-        let found = python_type(value);
-        fields.refuse(
-            NAME,
-            format!("Expected a list of items but got type \"{found}\"."),
-        );
-        return None;
-    };
+    let items = fields.items_of(NAME, value)?;
     match items.iter().map(id).collect() {
         Ok(ids) => Some(ids),
         Err(reason) => {
