@@ -52,7 +52,7 @@ fn serialize_redacted<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, 
 
 /// Masks what may be a password in `url`: that of the user, and parameters whose names say so. What
 /// is no URL, or where an `@` leaves it open what is a password, is masked as a whole.
-fn redact(url: &str) -> String {
+pub(super) fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return if url.is_empty() {
             String::new()

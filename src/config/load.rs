@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::{Spanned, Table, Value, de::DeTable, de::DeValue};
 
+use super::gateway::DOCKER_OPENWISP;
 use super::{Config, ConfigError, Mistake, Origin};
 
 /// Where the value at a path (section, key, and what is named below) comes from.
@@ -37,6 +38,26 @@ impl Config {
         file: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
+        Self::load_as(file, env, false)
+    }
+
+    /// As [`Config::load`]; between the file and `FLEETWIRE_SECTION__KEY` stand the variables of
+    /// docker-openwisp, as they are.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_beside_openwisp(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        Self::load_as(file, env, true)
+    }
+
+    fn load_as(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        is_beside_openwisp: bool,
+    ) -> Result<Self, ConfigError> {
         let mut loading = Loading::default();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
@@ -44,6 +65,12 @@ impl Config {
                 source,
             })?;
             loading.read_file(path, &text);
+        }
+        // In a fixed order, so that the same mistakes are told in the same words each time.
+        let mut env: Vec<_> = env.collect();
+        env.sort();
+        if is_beside_openwisp {
+            loading.read_docker_openwisp(&env);
         }
         loading.read_environment(env);
         loading.finish()
@@ -127,7 +154,21 @@ impl Loading {
         }
     }
 
-    fn read_environment(&mut self, env: impl Iterator<Item = (String, String)>) {
+    fn read_docker_openwisp(&mut self, env: &[(String, String)]) {
+        let theirs = |(name, _): &&(String, String)| DOCKER_OPENWISP.contains(&name.as_str());
+        for (name, text) in env.iter().filter(theirs) {
+            let origin = Origin::Variable(name.clone());
+            let readings = match name.as_str() {
+                "DJANGO_ALLOWED_HOSTS" => readings(text, true),
+                // A password of digits alone keeps its leading zeros.
+                _ => vec![Value::String(text.clone())],
+            };
+            let place = |_: &[&str]| origin.clone();
+            self.accept(&place, "gateway", &name.to_lowercase(), readings);
+        }
+    }
+
+    fn read_environment(&mut self, env: Vec<(String, String)>) {
         let defaults = table_of(&Config::default());
         let mut known = HashMap::new();
         for (section, keys) in &defaults {
@@ -135,14 +176,10 @@ impl Loading {
                 known.insert(variable(section, key), (section, key));
             }
         }
-        // In a fixed order, so that the same mistakes are told in the same words each time.
-        let mut set: Vec<_> = env
-            .filter(|(name, _)| {
-                name.strip_prefix(PREFIX)
-                    .is_some_and(|rest| rest.contains("__"))
-            })
-            .collect();
-        set.sort();
+        let set = env.into_iter().filter(|(name, _)| {
+            name.strip_prefix(PREFIX)
+                .is_some_and(|rest| rest.contains("__"))
+        });
         for (name, text) in set {
             let origin = Origin::Variable(name.clone());
             let Some((section, key)) = known.get(&name) else {

@@ -10,6 +10,7 @@ mod check;
 mod commands;
 mod database;
 mod error;
+mod gateway;
 mod ingest;
 mod lease;
 mod load;
@@ -28,6 +29,7 @@ pub use commands::{
 };
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Mistake, Origin};
+pub use gateway::{GatewayConfig, Hidden, HiddenUrl};
 pub use ingest::IngestConfig;
 pub use lease::LeaseConfig;
 pub use load::environment;
@@ -65,6 +67,8 @@ pub struct Config {
     pub commands: CommandsConfig,
     /// One command on many devices.
     pub batch: BatchConfig,
+    /// The OpenWISP that `fleetwire gateway` stands beside.
+    pub gateway: GatewayConfig,
     /// The log of who did what.
     pub audit: AuditConfig,
     /// The listener for Prometheus.
@@ -85,6 +89,7 @@ impl Config {
         self.ingest.check(&mut problems);
         self.commands.check(&mut problems);
         self.batch.check(&mut problems);
+        self.gateway.check(&mut problems);
         self.audit.check(&mut problems);
         self.metrics.check(&mut problems);
         self.log.check(&mut problems);

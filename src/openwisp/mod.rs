@@ -4,5 +4,7 @@
 //! What is ready for the rest: the seams [`Directory`](crate::access::Directory) and
 //! [`Source`](crate::hub::Source).
 
+pub mod hosts;
 pub mod import;
 pub mod password;
+pub mod settings;

@@ -31,6 +31,11 @@ struct Origin {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cause {
+    cause: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
 }
@@ -46,6 +51,15 @@ pub struct Metrics {
     snapshots: Family<Outcome, Counter>,
     lease_checks: Family<Outcome, Counter>,
     commands_ended: Family<Outcome, Counter>,
+    sessions_refused: Family<Reason, Counter>,
+    layer_messages: Family<Outcome, Counter>,
+    layer_gaps: Family<Cause, Counter>,
+    /// Groups of OpenWISP's channel layer that the gateway is a member of.
+    pub layer_groups: Gauge,
+    /// 1 while the gateway hears OpenWISP's channel layer, 0 while it does not.
+    pub layer_up: Gauge,
+    /// Connections to the fallback that are open.
+    pub proxied_open: Gauge,
     /// Commands that this node has claimed and not ended.
     pub commands_running: Gauge,
     /// Bytes that devices printed, also those that were not kept.
@@ -73,6 +87,12 @@ impl Default for Metrics {
             snapshots: Family::default(),
             lease_checks: Family::default(),
             commands_ended: Family::default(),
+            sessions_refused: Family::default(),
+            layer_messages: Family::default(),
+            layer_gaps: Family::default(),
+            layer_groups: Gauge::default(),
+            layer_up: Gauge::default(),
+            proxied_open: Gauge::default(),
             commands_running: Gauge::default(),
             command_output_bytes: Counter::default(),
             frames_written: Counter::default(),
@@ -145,6 +165,8 @@ impl Metrics {
             "Bytes that clients sent and that were thrown away",
             self.socket_bytes_ignored.clone(),
         );
+        self.register_gateway();
+        let r = &mut self.registry;
         r.register(
             "tail_passes",
             "Completed readings of the tail",
@@ -155,6 +177,60 @@ impl Metrics {
             "Readings of the tail that failed and are tried again",
             self.tail_failures.clone(),
         );
+    }
+
+    /// What only `fleetwire gateway` counts.
+    fn register_gateway(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "sessions_refused",
+            "Sessions of OpenWISP that prove nobody, by why",
+            self.sessions_refused.clone(),
+        );
+        r.register(
+            "layer_messages",
+            "Messages of OpenWISP's channel layer, by what became of them",
+            self.layer_messages.clone(),
+        );
+        r.register(
+            "layer_gaps",
+            "Times in which messages of OpenWISP may have been lost and the tables were read instead, by cause",
+            self.layer_gaps.clone(),
+        );
+        r.register(
+            "layer_groups",
+            "Groups of OpenWISP's channel layer that the gateway is a member of",
+            self.layer_groups.clone(),
+        );
+        r.register(
+            "layer_up",
+            "Whether the gateway hears OpenWISP's channel layer",
+            self.layer_up.clone(),
+        );
+        r.register(
+            "proxied_open",
+            "Open connections that are handed through to the fallback",
+            self.proxied_open.clone(),
+        );
+    }
+
+    /// A session of OpenWISP proved nobody because of `reason`.
+    pub fn session_refused(&self, reason: &'static str) {
+        self.sessions_refused
+            .get_or_create(&Reason { reason })
+            .inc();
+    }
+
+    /// A message of OpenWISP's channel layer ended up as `outcome`.
+    pub fn layer_message(&self, outcome: &'static str) {
+        self.layer_messages
+            .get_or_create(&Outcome { outcome })
+            .inc();
+    }
+
+    /// Messages of OpenWISP may have been lost because of `cause`.
+    pub fn layer_gap(&self, cause: &'static str) {
+        self.layer_gaps.get_or_create(&Cause { cause }).inc();
     }
 
     /// A socket of `endpoint` opened.
