@@ -14,7 +14,7 @@ use crate::command::{Node, Runner};
 use crate::config::Config;
 use crate::hub::{Hub, Source};
 use crate::ingest::{Ingest, Origin, Tail, follow_hints};
-use crate::socket::Sockets;
+use crate::socket::{Origins, Sockets};
 use crate::store::{Engine, Keep, Store, StoreError};
 use crate::telemetry::Metrics;
 
@@ -75,6 +75,7 @@ impl App {
         let leases = Arc::new(Leases::new(Arc::clone(&directory), grace));
         let sockets = Arc::new(Sockets::new(
             &config,
+            Origins::SameSite(config.server.allowed_origins.clone()),
             Arc::clone(&directory),
             Arc::clone(&tail) as Arc<dyn Source>,
             hub,

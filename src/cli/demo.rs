@@ -21,7 +21,7 @@ use super::output::{self, Output};
 use super::parse::quoted;
 use crate::app::App;
 use crate::config::Config;
-use crate::server::EndSignals;
+use crate::server::{EndSignals, Listener, standalone};
 use crate::store::Engine;
 use crate::{server, telemetry};
 use fleet::Radio;
@@ -103,7 +103,8 @@ async fn serve(
     })?;
     let base = url(listener.local_addr()?);
     let (begin_drain, draining) = watch::channel(false);
-    let server = tokio::spawn(server::run(Arc::clone(app), listener, draining));
+    let site = standalone::site(app, draining.clone());
+    let server = tokio::spawn(server::run(site, Listener::Tcp(listener), draining));
     // Who reads only the first line (`| head -1`) ends the reading and not the demo.
     let _ = announce(&base, &seeded, output);
     let fleet = fleet::depart(seeded.fleet, &Arc::new(Radio::new(base)));

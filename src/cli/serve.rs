@@ -29,5 +29,5 @@ pub(crate) async fn run(serve: &Serve, context: &Context) -> anyhow::Result<()> 
     }
     telemetry::init_log(&config.log)?;
     let engine = context.engine(&config);
-    Ok(server::run_until_signalled(config, engine, context.data_dir()).await?)
+    Ok(server::standalone::run_until_signalled(config, engine, context.data_dir()).await?)
 }

@@ -18,6 +18,8 @@ pub use close::CloseReason;
 pub use outbox::{Outbox, Pushed};
 pub use source::{Source, SourceError};
 
+use tokio::sync::Notify;
+
 use crate::event::{Frame, SubjectId, Topic};
 
 /// Enough that publishers and joining sockets of different topics seldom meet on a lock.
@@ -54,6 +56,8 @@ pub struct Hub {
     shards: [Mutex<Shard>; SHARDS],
     outbox_bytes: usize,
     next_id: AtomicU64,
+    /// Wakes who wants to know what is listened to.
+    topics_changed: Notify,
 }
 
 impl Hub {
@@ -64,6 +68,7 @@ impl Hub {
             shards: std::array::from_fn(|_| Mutex::default()),
             outbox_bytes,
             next_id: AtomicU64::new(0),
+            topics_changed: Notify::new(),
         }
     }
 
@@ -84,6 +89,20 @@ impl Hub {
     #[must_use]
     pub fn wants(&self, topic: Topic) -> bool {
         self.shard(topic).contains_key(&topic)
+    }
+
+    /// Everything that somebody here listens to now.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        let shards = self.shards.iter();
+        shards
+            .flat_map(|shard| lock(shard).keys().copied().collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Returns when [`Hub::topics`] may have changed since the last call. For one waiter.
+    pub async fn topics_changed(&self) {
+        self.topics_changed.notified().await;
     }
 
     /// Hands a snapshot to every subscriber of `topics`; one who is on several gets it once.
@@ -115,10 +134,12 @@ impl Hub {
     }
 
     fn add(&self, topic: Topic, subscriber: &Subscriber) {
-        self.shard(topic)
-            .entry(topic)
-            .or_default()
-            .insert(subscriber.id, Arc::clone(&subscriber.outbox));
+        let mut shard = self.shard(topic);
+        let members = shard.entry(topic).or_default();
+        if members.is_empty() {
+            self.topics_changed.notify_one();
+        }
+        members.insert(subscriber.id, Arc::clone(&subscriber.outbox));
     }
 
     fn remove(&self, topic: Topic, subscriber: &Subscriber) {
@@ -127,6 +148,7 @@ impl Hub {
             members.remove(&subscriber.id);
             if members.is_empty() {
                 shard.remove(&topic);
+                self.topics_changed.notify_one();
             }
         }
     }

@@ -14,9 +14,10 @@ pub struct SourceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 /// What hands events to the hub, as a socket sees it.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
-    /// Returns once everything committed before the call has been handed to the hub, so that a
-    /// socket that joins afterwards is told only of what comes later.
-    async fn catch_up(&self);
+    /// Prepares for a socket that is about to join `topics`: returns once everything committed before
+    /// the call has been handed to the hub, so that the socket is told only of what comes later, and
+    /// once nothing that comes later can be missed.
+    async fn attend(&self, topics: &[Topic]);
 
     /// Counts up as the source goes through its log. When it is greater by two than it was, every
     /// event committed by then has been handed to the hub.

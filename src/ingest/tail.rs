@@ -171,7 +171,7 @@ impl Tail {
 
 #[async_trait]
 impl Source for Tail {
-    async fn catch_up(&self) {
+    async fn attend(&self, _: &[Topic]) {
         let mut passes = self.passes.subscribe();
         // The pass under way may have begun before the commit; the one after it has not.
         let enough = *passes.borrow_and_update() + 2;

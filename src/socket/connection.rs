@@ -8,12 +8,11 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::reader::{Control, FrameReader};
 use super::replay::Replay;
+use super::stream::Stream;
 use super::writer::Writer;
 use crate::config::SocketConfig;
 use crate::hub::{CloseReason, Subscriber};
@@ -89,7 +88,7 @@ impl Ended {
 
 /// An open socket.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     subscriber: Arc<Subscriber>,
     replay: Replay,
     pace: Pace,
@@ -108,7 +107,7 @@ impl Connection {
     /// The connection behind a `stream` on which the handshake is complete.
     #[must_use]
     pub fn new(
-        stream: TcpStream,
+        stream: Stream,
         subscriber: Arc<Subscriber>,
         replay: Replay,
         pace: Pace,

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use sha1::{Digest, Sha1};
 use tokio::time::timeout;
 
-use super::Sockets;
 use super::refusal::Refusal;
 use super::replay::Replay;
+use super::{Origins, Sockets};
 use crate::access::policy::{self, Feed};
 use crate::access::request::{Client, credential};
 use crate::access::{DirectoryError, Granted, Grounds, Identity, Leaseholder};
@@ -56,7 +56,7 @@ pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admit
     let answered = timeout(PATIENCE, authorize(sockets, feed, &parts.headers)).await;
     let grounds = answered.map_err(|late| Refusal::Unavailable(late.to_string()))??;
     // What was committed before this moment is not this socket's business unless it asks for it.
-    timeout(PATIENCE, sockets.source.catch_up())
+    timeout(PATIENCE, sockets.source.attend(&grounds.topics))
         .await
         .map_err(|late| Refusal::Unavailable(late.to_string()))?;
     let subscriber = Arc::new(sockets.hub.join(grounds.topics.clone()));
@@ -161,7 +161,11 @@ fn check_origin(sockets: &Sockets, parts: &Parts) -> Result<(), Refusal> {
     let client = client(sockets, parts);
     for origin in parts.headers.get_all(ORIGIN) {
         let origin = String::from_utf8_lossy(origin.as_bytes());
-        if !client.accepts_origin(&origin, &sockets.allowed_origins) {
+        let is_accepted = match &sockets.origins {
+            Origins::SameSite(allowed) => client.accepts_origin(&origin, allowed),
+            Origins::Judged(judge) => judge(&origin),
+        };
+        if !is_accepted {
             return Err(Refusal::Origin(origin.into_owned()));
         }
     }

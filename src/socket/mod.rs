@@ -8,6 +8,7 @@ mod handshake;
 mod reader;
 mod refusal;
 mod replay;
+mod stream;
 mod writer;
 
 use std::str::FromStr;
@@ -22,7 +23,8 @@ use http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
-use tokio::net::TcpStream;
+
+pub use self::stream::Stream;
 
 use self::connection::{Connection, Pace};
 use self::handshake::Admitted;
@@ -37,6 +39,14 @@ use crate::telemetry::{Metrics, Throttled};
 /// Refusals logged each second; the rest is counted.
 const REFUSALS_LOGGED: u32 = 20;
 
+/// Whose pages may open sockets. A client that is no browser sends no `Origin`, and is not asked.
+pub enum Origins {
+    /// Those of the very site that is asked, and of these.
+    SameSite(Vec<String>),
+    /// Those that this says.
+    Judged(Box<dyn Fn(&str) -> bool + Send + Sync>),
+}
+
 /// What the endpoints need.
 pub struct Sockets {
     directory: Arc<dyn Directory>,
@@ -46,7 +56,7 @@ pub struct Sockets {
     metrics: Arc<Metrics>,
     pace: Pace,
     cookie_name: String,
-    allowed_origins: Vec<String>,
+    origins: Origins,
     trusted_proxies: Vec<IpNet>,
     refusals: Throttled,
     /// Set once, when the server begins to stop.
@@ -58,6 +68,7 @@ impl Sockets {
     #[must_use]
     pub fn new(
         config: &Config,
+        origins: Origins,
         directory: Arc<dyn Directory>,
         source: Arc<dyn Source>,
         hub: Arc<Hub>,
@@ -72,7 +83,7 @@ impl Sockets {
             metrics,
             pace: Pace::new(&config.socket),
             cookie_name: config.login.cookie_name.clone(),
-            allowed_origins: config.server.allowed_origins.clone(),
+            origins,
             trusted_proxies: config.server.trusted_proxies.clone(),
             refusals: Throttled::new(REFUSALS_LOGGED),
             draining: AtomicBool::new(false),
@@ -162,7 +173,7 @@ async fn open(
     }
 }
 
-/// Takes the TCP stream over from the HTTP server and serves it until it ends.
+/// Takes the stream over from the HTTP server and serves it until it ends.
 async fn serve(
     sockets: Arc<Sockets>,
     endpoint: &'static str,
@@ -173,8 +184,8 @@ async fn serve(
         tracing::debug!("a client left between its handshake and our answer");
         return;
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-        tracing::error!("a socket came over something else than TCP and cannot be served");
+    let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
+        tracing::error!("a socket came over something that we did not accept and cannot be served");
         return;
     };
     let connection = Connection::new(

@@ -26,7 +26,7 @@ pub enum Refusal {
     #[error("since must be an ISO 8601 date and time with an offset, such as 2026-11-24T10:15:00Z")]
     BadSince,
     /// A browser on a page of another site.
-    #[error("the origin {0} is neither this host nor on server.allowed_origins")]
+    #[error("pages of the origin {0} may not open sockets here")]
     Origin(String),
     /// Neither a session cookie nor a token.
     #[error("no session cookie and no token")]

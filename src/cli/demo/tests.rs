@@ -40,7 +40,11 @@ async fn every_vehicle_is_heard_through_the_public_api() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = url(listener.local_addr().unwrap());
     let (_keep, draining) = watch::channel(false);
-    let _server = tokio::spawn(server::run(Arc::clone(&app), listener, draining));
+    let _server = tokio::spawn(server::run(
+        standalone::site(&app, draining.clone()),
+        Listener::Tcp(listener),
+        draining,
+    ));
     let _fleet = fleet::depart(seeded.fleet, &Arc::new(Radio::new(base)));
     let all_heard = async {
         while let Some(waiting) = quiet.last() {

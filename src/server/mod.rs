@@ -1,0 +1,215 @@
+//! The way from a listener to the routes, and back out at shutdown.
+
+mod listener;
+pub mod standalone;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tower::ServiceExt;
+
+pub use self::listener::Listener;
+
+use crate::access::Leases;
+use crate::socket::{Sockets, Stream};
+use crate::store::StoreError;
+use crate::telemetry::{self, Metrics};
+
+/// What a request's head may take; beyond it hyper answers 431.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// How long sockets that were told to close have beyond the drain window.
+const LAST_WORDS: Duration = Duration::from_secs(6);
+
+/// The pause after a failed accept: others must end before one can begin.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Why the server did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    Listen {
+        /// What was to be listened on.
+        address: String,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part that runs for as long as the server has ended: a mistake of ours.
+    #[error("a part of the server ended by itself; see the log, and start it again")]
+    Broken,
+    /// The system's signals cannot be waited for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// SIGINT (Ctrl-C) and SIGTERM; from its making on they no longer kill the process.
+#[derive(Debug)]
+pub struct EndSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl EndSignals {
+    /// Starts to listen for both.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Returns when either has come since [`EndSignals::listen`] or the last call.
+    pub async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// What is served, and how it ends.
+pub struct Site {
+    /// Every route.
+    pub router: Router,
+    /// Its sockets.
+    pub sockets: Arc<Sockets>,
+    /// What keeps them open.
+    pub leases: Arc<Leases>,
+    /// How long a client may take to send the head of a request.
+    pub header_timeout: Duration,
+    /// Over how long open sockets are closed at the end.
+    pub drain_window: Duration,
+}
+
+/// Serves metrics at `address`, for as long as the program runs.
+///
+/// # Errors
+/// When it cannot listen there.
+pub async fn serve_metrics(metrics: Arc<Metrics>, address: String) -> Result<(), ServeError> {
+    let listener = TcpListener::bind(&address).await;
+    let listener = listener.map_err(|source| ServeError::Listen {
+        address: address.clone(),
+        source,
+    })?;
+    let router = telemetry::metrics_router(metrics);
+    tracing::info!(%address, "metrics on http://{address}/metrics");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(())
+}
+
+/// Serves `listener` until `draining` becomes true, then drains: no new sockets, the open ones
+/// closed with 1001 spread over the drain window, requests under way finished.
+pub async fn run(site: Site, listener: Listener, mut draining: watch::Receiver<bool>) {
+    // Nothing is sent on it: it ends when the last connection has dropped its sender.
+    let (connected, mut all_gone) = mpsc::channel::<()>(1);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let router = site.router.clone();
+                    let served = serve_http(stream, peer, router, site.header_timeout, draining.clone());
+                    let connected = connected.clone();
+                    tokio::spawn(async move {
+                        served.await;
+                        drop(connected);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection; are there too many open files?");
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            },
+            () = drain_begins(&mut draining) => break,
+        }
+    }
+    drop((listener, connected));
+    site.sockets.refuse_new();
+    site.leases
+        .end_all(site.drain_window, |holder| holder.drain())
+        .await;
+    let last_words = timeout(LAST_WORDS, async {
+        site.leases.all_ended().await;
+        all_gone.recv().await;
+    });
+    if last_words.await.is_err() {
+        tracing::warn!("some connections did not end in time and are cut off");
+    }
+}
+
+async fn drain_begins(draining: &mut watch::Receiver<bool>) {
+    // An error means that nobody can ask for the drain any more: a reason to stop as well.
+    draining.wait_for(|draining| *draining).await.ok();
+}
+
+/// Serves one TCP connection: its requests, until one of them becomes a socket.
+async fn serve_http(
+    stream: Stream,
+    peer: SocketAddr,
+    router: Router,
+    header_timeout: Duration,
+    mut draining: watch::Receiver<bool>,
+) {
+    if let Err(error) = stream.tune() {
+        tracing::debug!(%error, "a connection ended before it began");
+        return;
+    }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = drain_begins(&mut draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Sockets are files: allow as many as the system lets this process have.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+    }
+}

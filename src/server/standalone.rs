@@ -1,0 +1,141 @@
+//! `fleetwire serve`: its routes, and its life from start to end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{EndSignals, Listener, ServeError, Site, raise_open_files, run, serve_metrics};
+use crate::app::App;
+use crate::config::Config;
+use crate::store::Engine;
+use crate::{api, console, socket};
+
+/// A database that needs longer to answer is not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Opens everything, then listens, until SIGTERM or SIGINT: when the port accepts, the server is
+/// ready. A second signal ends the drain at once.
+///
+/// # Errors
+/// When the server cannot start.
+pub async fn run_until_signalled(
+    config: Config,
+    engine: Engine,
+    data_dir: &Path,
+) -> Result<(), ServeError> {
+    let mut signals = EndSignals::listen()?;
+    raise_open_files();
+    let address = config.server.listen;
+    let metrics_address = config.metrics.listen.clone();
+    let app = tokio::select! {
+        opened = App::open(config, &engine, data_dir) => Arc::new(opened?),
+        () = signals.received() => return Ok(()),
+    };
+    // Found out now, and not by the first who wants a command to be run.
+    app.store.check_key().await?;
+    if !metrics_address.is_empty() {
+        serve_metrics(Arc::clone(&app.metrics), metrics_address).await?;
+    }
+    let mut beside = app.start().await?;
+    let listener = Listener::tcp(&address.to_string()).await?;
+    listener.announce();
+    let (begin_drain, draining) = watch::channel(false);
+    let site = site(&app, draining.clone());
+    let mut server = tokio::spawn(run(site, listener, draining));
+    tokio::select! {
+        () = signals.received() => {}
+        // None of these ends by itself: without it rights would not be checked, or moves not told.
+        _ = &mut server => return Err(ServeError::Broken),
+        _ = beside.join_next() => return Err(ServeError::Broken),
+    }
+    tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
+    begin_drain.send_replace(true);
+    let window = Duration::from_secs(app.config.server.drain_s);
+    let drained = async { tokio::join!(server, app.runner.drain(window)) };
+    tokio::select! {
+        _ = drained => tracing::info!("stopped"),
+        () = signals.received() => tracing::info!("stopped at once"),
+    }
+    beside.shutdown().await;
+    // What still runs is cut off, and says so; else the next start would.
+    if let Ok(Err(error)) = timeout(PATIENCE, app.runner.recover()).await {
+        tracing::warn!(%error, "commands that were cut off could not be ended");
+    }
+    // A connection that hangs must not keep the process: what was acknowledged is committed.
+    timeout(PATIENCE, app.store.close()).await.ok();
+    Ok(())
+}
+
+/// What `app` serves.
+#[must_use]
+pub fn site(app: &Arc<App>, draining: watch::Receiver<bool>) -> Site {
+    Site {
+        router: router(app, draining),
+        sockets: Arc::clone(&app.sockets),
+        leases: Arc::clone(&app.leases),
+        header_timeout: Duration::from_secs(app.config.server.header_timeout_s),
+        drain_window: Duration::from_secs(app.config.server.drain_s),
+    }
+}
+
+/// All routes of the site.
+fn router(app: &Arc<App>, draining: watch::Receiver<bool>) -> Router {
+    let operation = Router::new()
+        .route("/", get(console::get_front_page))
+        .route("/healthz", get(get_health))
+        .route("/readyz", get(get_readiness))
+        .with_state((Arc::clone(app), draining));
+    Router::new()
+        .merge(operation)
+        .merge(api::routes().with_state(Arc::clone(app)))
+        .merge(socket::routes(Arc::clone(&app.sockets)))
+        .fallback(not_found)
+}
+
+async fn not_found() -> Response {
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "detail": "Not found." })),
+    )
+        .into_response()
+}
+
+/// The process answers.
+async fn get_health() -> &'static str {
+    "ok\n"
+}
+
+/// The server can do its work: the database answers and it is not about to stop.
+async fn get_readiness(
+    State((app, draining)): State<(Arc<App>, watch::Receiver<bool>)>,
+) -> Response {
+    let draining = *draining.borrow();
+    let database = match timeout(PATIENCE, app.store.ping()).await {
+        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            "failed".to_owned()
+        }
+        Err(_) => "no answer".to_owned(),
+    };
+    let ready = database == "ok" && !draining;
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(json!({ "ready": ready, "database": database, "draining": draining })),
+    )
+        .into_response()
+}
