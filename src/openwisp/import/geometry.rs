@@ -1,16 +1,7 @@
 //! Geometries: a point, or what else there is.
-//!
-//! SpatiaLite's blob is described at <https://www.gaia-gis.it/gaia-sins/BLOB-Geometry.html>: a start
-//! byte, the order of bytes, the reference system, a bounding box of four doubles, a mark, the
-//! geometry's type, its coordinates, and an end byte.
 
 use crate::event::Point;
-
-const SIZE_OF_POINT: usize = 60;
-const START: u8 = 0x00;
-const MARK: u8 = 0x7c;
-const END: u8 = 0xfe;
-const WGS_84: u32 = 4326;
+use crate::openwisp::geometry::{Position, Shape};
 
 /// What a location's geometry is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,48 +33,15 @@ impl Geometry {
 
     /// Reads SpatiaLite's blob, written in hexadecimal.
     pub fn of_hex(text: &str) -> Self {
-        // A shape may be large: of it no more is needed than what says that it is one.
-        let digits = text.as_bytes();
-        let head = digits.get(..2 * SIZE_OF_POINT).unwrap_or(digits);
-        let bytes: Option<Vec<u8>> = head.chunks(2).map(byte).collect();
-        bytes
-            .and_then(|bytes| Self::of_blob(&bytes, digits.len() / 2))
-            .unwrap_or(Self::Unreadable)
-    }
-
-    /// Reads the beginning of a blob of `size` bytes; `None` for what is none.
-    fn of_blob(bytes: &[u8], size: usize) -> Option<Self> {
-        let is_little = match (bytes.first()?, bytes.get(1)?) {
-            (&START, 1) => true,
-            (&START, 0) => false,
-            _ => return None,
-        };
-        let number = |at: usize| -> Option<u32> {
-            let four = bytes.get(at..)?.first_chunk()?;
-            Some(if is_little {
-                u32::from_le_bytes(*four)
-            } else {
-                u32::from_be_bytes(*four)
-            })
-        };
-        let double = |at: usize| -> Option<f64> {
-            let eight = bytes.get(at..)?.first_chunk()?;
-            Some(if is_little {
-                f64::from_le_bytes(*eight)
-            } else {
-                f64::from_be_bytes(*eight)
-            })
-        };
-        if number(2)? != WGS_84 || *bytes.get(38)? != MARK {
-            return None;
-        }
-        // Plain, with a height (1000), a measure (2000), or both (3000).
-        match number(39)? {
-            1 if size == SIZE_OF_POINT && bytes.get(59) == Some(&END) => {
-                Some(Self::at(double(43)?, double(51)?))
-            }
-            1 => None,
-            _ => Some(Self::Shape),
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        match bytes.and_then(|bytes| Shape::of_blob(&bytes)) {
+            None => Self::Unreadable,
+            Some(Shape::Point(Some(Position {
+                longitude,
+                latitude,
+                height: None,
+            }))) => Self::at(longitude, latitude),
+            Some(_) => Self::Shape,
         }
     }
 }
@@ -100,9 +58,9 @@ mod tests {
     /// As SpatiaLite 5.0 wrote it for OpenWISP: 12.512124, 41.898903.
     const ROME: &str = "0001E610000050FEEE1D350629405DA3E5400FF3444050FEEE1D350629405DA3E5400FF344407C0100000050FEEE1D350629405DA3E5400FF34440FE";
 
-    /// The beginning of a polygon that it wrote.
+    /// A polygon of three places.
     const POLYGON: &str = "0001E610000000000000000028400000000000804440000000000000\
-        2A4000000000000045407C0300000001000000040000000000000000002840000000000080444000000000\
+        2A4000000000000045407C0300000001000000030000000000000000002840000000000080444000000000\
         00002A40000000000080444000000000000028400000000000804440FE";
 
     fn point(longitude: f64, latitude: f64) -> Geometry {
@@ -122,13 +80,13 @@ mod tests {
                 value.to_be_bytes()
             }
         };
-        let mut bytes = vec![START, u8::from(little)];
-        bytes.extend(number(WGS_84));
+        let mut bytes = vec![0, u8::from(little)];
+        bytes.extend(number(4326));
         bytes.extend([one, other, one, other].concat());
-        bytes.push(MARK);
+        bytes.push(0x7c);
         bytes.extend(number(1));
         bytes.extend([one, other].concat());
-        bytes.push(END);
+        bytes.push(0xfe);
         let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
         digits.concat()
     }
