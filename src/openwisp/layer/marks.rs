@@ -1,0 +1,132 @@
+//! Marks that follow the messages through Redis: when a mark has come, so has all that was sent before it.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+/// A mark that has not come for so long is lost, as in a flush; the next one is sent.
+const LOST_AFTER: Duration = Duration::from_secs(1);
+
+/// Marks asked for and come. One that was sent after several asked serves all of them.
+pub(super) struct Marks {
+    asked: watch::Sender<u64>,
+    /// The last that came, of each host.
+    come: watch::Sender<Vec<u64>>,
+}
+
+impl Marks {
+    pub(super) fn new(hosts: usize) -> Self {
+        Self {
+            asked: watch::Sender::new(0),
+            come: watch::Sender::new(vec![0; hosts]),
+        }
+    }
+
+    /// Asks for a mark and returns when it has come, on each of `hosts`.
+    pub(super) async fn settle(&self, hosts: &[usize]) {
+        let mut number = 0;
+        self.asked.send_modify(|asked| {
+            *asked += 1;
+            number = *asked;
+        });
+        let mut come = self.come.subscribe();
+        let all = |come: &Vec<u64>| hosts.iter().all(|&host| come[host] >= number);
+        // It ends only with ourselves.
+        let _ = come.wait_for(all).await;
+    }
+
+    /// The mark `number` has come from `host`.
+    pub(super) fn come(&self, host: usize, number: u64) {
+        self.come
+            .send_modify(|come| come[host] = come[host].max(number));
+    }
+}
+
+/// The marks that a connection sends: one at a time.
+pub(super) struct Sending<'a> {
+    marks: &'a Marks,
+    host: usize,
+    asked: watch::Receiver<u64>,
+    come: watch::Receiver<Vec<u64>>,
+    sent: Option<(u64, Instant)>,
+}
+
+impl<'a> Sending<'a> {
+    pub(super) fn new(marks: &'a Marks, host: usize) -> Self {
+        Self {
+            marks,
+            host,
+            asked: marks.asked.subscribe(),
+            come: marks.come.subscribe(),
+            sent: None,
+        }
+    }
+
+    /// Returns when [`due`](Self::due) may say something else than before.
+    pub(super) async fn changed(&mut self) {
+        tokio::select! {
+            _ = self.asked.changed() => {}
+            _ = self.come.changed() => {}
+        }
+    }
+
+    /// The last that was asked for: a mark of this number serves all.
+    pub(super) fn last_asked(&self) -> u64 {
+        *self.marks.asked.borrow()
+    }
+
+    /// The mark to send now.
+    pub(super) fn due(&mut self) -> Option<u64> {
+        let asked = self.last_asked();
+        let come = self.marks.come.borrow()[self.host];
+        let under_way = self
+            .sent
+            .is_some_and(|(number, at)| number > come && at.elapsed() < LOST_AFTER);
+        if asked <= come || under_way {
+            return None;
+        }
+        self.sent = Some((asked, Instant::now()));
+        Some(asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_mark_serves_all_who_asked_before_it() {
+        let marks = Marks::new(1);
+        let mut sending = Sending::new(&marks, 0);
+        assert_eq!(sending.due(), None);
+        let both = async { tokio::join!(marks.settle(&[0]), marks.settle(&[0])) };
+        let answer = async {
+            sending.changed().await;
+            let due = sending.due();
+            assert_eq!(sending.due(), None);
+            marks.come(0, due.unwrap());
+            due
+        };
+        let (_, due) = tokio::join!(both, answer);
+        assert_eq!(due, Some(2));
+    }
+
+    #[tokio::test]
+    async fn who_asks_after_a_mark_was_sent_waits_for_the_next() {
+        let marks = Marks::new(2);
+        let mut sending = Sending::new(&marks, 1);
+        let first = marks.settle(&[1]);
+        tokio::pin!(first);
+        assert!(futures_util::poll!(&mut first).is_pending());
+        assert_eq!(sending.due(), Some(1));
+        let second = marks.settle(&[1]);
+        tokio::pin!(second);
+        assert!(futures_util::poll!(&mut second).is_pending());
+        marks.come(1, 1);
+        first.await;
+        assert!(futures_util::poll!(&mut second).is_pending());
+        assert_eq!(sending.due(), Some(2));
+        marks.come(1, 2);
+        second.await;
+    }
+}
