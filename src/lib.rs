@@ -18,6 +18,7 @@ pub mod access;
 pub mod socket;
 
 pub mod app;
+pub mod gateway;
 pub mod server;
 
 pub mod cli;

@@ -40,13 +40,18 @@ impl Context {
 
     /// The configuration in force.
     pub(crate) fn load_config(&self) -> Result<Config, crate::config::ConfigError> {
-        let default = self.data_dir.join(FILE);
-        let file = match &self.config {
-            Some(file) => Some(file.as_path()),
-            None if default.exists() => Some(default.as_path()),
-            None => None,
-        };
-        Config::load(file, environment())
+        Config::load(self.file().as_deref(), environment())
+    }
+
+    /// The configuration in force for a server beside an OpenWISP, whose variables count as well.
+    pub(crate) fn load_config_beside_openwisp(&self) -> Result<Config, crate::config::ConfigError> {
+        Config::load_beside_openwisp(self.file().as_deref(), environment())
+    }
+
+    /// The file that `--config` names, else the one of the data directory if it is there.
+    fn file(&self) -> Option<PathBuf> {
+        let default = || Some(self.data_dir.join(FILE)).filter(|file| file.exists());
+        self.config.clone().or_else(default)
     }
 
     /// The configuration without what the data directory says: for a server of its own.

@@ -12,6 +12,7 @@ mod credential;
 mod demo;
 mod device;
 mod find;
+mod gateway;
 mod group;
 mod import;
 mod key;
@@ -95,6 +96,8 @@ pub(crate) struct Global {
 enum Command {
     /// Start the server
     Serve(serve::Serve),
+    /// Serve the sockets of an existing OpenWISP, in the place of its Daphne
+    Gateway(gateway::Serve),
     /// Start a server with made-up organizations and a fleet that drives, in a throwaway directory
     Demo(demo::Demo),
     /// Run a command on a device: prints what it prints, ends as it ends
@@ -193,6 +196,7 @@ fn obey(cli: Cli) -> anyhow::Result<()> {
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
     match command {
         Command::Serve(command) => serve::run(&command, context).await,
+        Command::Gateway(command) => gateway::run(&command, context).await,
         Command::Demo(command) => demo::run(&command, context).await,
         Command::Run(command) => run::run(&command, context).await,
         Command::Watch(command) => watch::run(&command, context).await,

@@ -286,3 +286,41 @@ fn variables_show_everything_but_the_password() {
     );
     assert_eq!(of("FLEETWIRE_SERVER__DRAIN_S").as_integer(), Some(4));
 }
+
+#[test]
+fn beside_an_openwisp_the_variables_of_its_docker_images_count_as_they_are() {
+    let docker = [
+        ("DB_HOST", "postgres"),
+        ("DB_PORT", "5432"),
+        ("DB_PASS", "0123"),
+        ("DB_SSLKEY", "None"),
+        ("REDIS_USE_TLS", "True"),
+        ("DJANGO_ALLOWED_HOSTS", ".example.org, localhost"),
+        ("WEBSOCKET_APP_PORT", "8003"),
+        ("FLEETWIRE_GATEWAY__DB_HOST", "replica"),
+    ];
+    let gateway = Config::load_beside_openwisp(None, env(&docker))
+        .unwrap()
+        .gateway;
+    assert_eq!(
+        (gateway.db_host.as_str(), gateway.db_port),
+        ("replica", 5432)
+    );
+    assert_eq!(
+        (gateway.db_pass.0.as_str(), gateway.db_sslkey.as_str()),
+        ("0123", "")
+    );
+    assert!(gateway.redis_use_tls);
+    assert_eq!(gateway.django_allowed_hosts, [".example.org", "localhost"]);
+    assert_eq!(gateway.websocket_app_port, 8003);
+    // `serve` has nothing to do with them.
+    assert_eq!(
+        Config::load(None, env(&docker[..7])).unwrap().gateway,
+        Config::default().gateway
+    );
+    let error = Config::load_beside_openwisp(None, env(&[("DB_PORT", "many")])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "DB_PORT: gateway.db_port: must be a whole number, 0 or more, not \"many\""
+    );
+}

@@ -21,6 +21,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
@@ -119,6 +120,36 @@ pub async fn serve_metrics(metrics: Arc<Metrics>, address: String) -> Result<(),
     let router = telemetry::metrics_router(metrics);
     tracing::info!(%address, "metrics on http://{address}/metrics");
     tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(())
+}
+
+/// Serves `listener` until SIGTERM or SIGINT, then drains; a second signal ends the drain at once. `also`
+/// is done while draining. What runs `beside` may not end before.
+///
+/// # Errors
+/// When a part ends by itself: without it rights would not be checked, or moves not told.
+pub async fn serve_until_signalled(
+    site: impl FnOnce(watch::Receiver<bool>) -> Site,
+    listener: Listener,
+    signals: &mut EndSignals,
+    beside: &mut JoinSet<()>,
+    also: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let (begin_drain, draining) = watch::channel(false);
+    let site = site(draining.clone());
+    let mut server = tokio::spawn(run(site, listener, draining));
+    tokio::select! {
+        () = signals.received() => {}
+        _ = &mut server => return Err(ServeError::Broken),
+        _ = beside.join_next() => return Err(ServeError::Broken),
+    }
+    tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
+    begin_drain.send_replace(true);
+    let drained = async { tokio::join!(server, also) };
+    tokio::select! {
+        _ = drained => tracing::info!("stopped"),
+        () = signals.received() => tracing::info!("stopped at once"),
+    }
     Ok(())
 }
 

@@ -13,7 +13,9 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{EndSignals, Listener, ServeError, Site, raise_open_files, run, serve_metrics};
+use super::{
+    EndSignals, Listener, ServeError, Site, raise_open_files, serve_metrics, serve_until_signalled,
+};
 use crate::app::App;
 use crate::config::Config;
 use crate::store::Engine;
@@ -48,23 +50,15 @@ pub async fn run_until_signalled(
     let mut beside = app.start().await?;
     let listener = Listener::tcp(&address.to_string()).await?;
     listener.announce();
-    let (begin_drain, draining) = watch::channel(false);
-    let site = site(&app, draining.clone());
-    let mut server = tokio::spawn(run(site, listener, draining));
-    tokio::select! {
-        () = signals.received() => {}
-        // None of these ends by itself: without it rights would not be checked, or moves not told.
-        _ = &mut server => return Err(ServeError::Broken),
-        _ = beside.join_next() => return Err(ServeError::Broken),
-    }
-    tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
-    begin_drain.send_replace(true);
     let window = Duration::from_secs(app.config.server.drain_s);
-    let drained = async { tokio::join!(server, app.runner.drain(window)) };
-    tokio::select! {
-        _ = drained => tracing::info!("stopped"),
-        () = signals.received() => tracing::info!("stopped at once"),
-    }
+    serve_until_signalled(
+        |draining| site(&app, draining),
+        listener,
+        &mut signals,
+        &mut beside,
+        app.runner.drain(window),
+    )
+    .await?;
     beside.shutdown().await;
     // What still runs is cut off, and says so; else the next start would.
     if let Ok(Err(error)) = timeout(PATIENCE, app.runner.recover()).await {
