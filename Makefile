@@ -1,10 +1,11 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients fuzz-rest openapi settings lint bench openwisp clean-clients
+.PHONY: help demo test test-full test-clients fuzz fuzz-rest openapi settings lint bench bench-gateway openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
+FUZZ_TARGETS ?= pickle session
 CLIENTS := tests/clients
 VENV := target/clients/python
 OPENWISP := target/openwisp/venv
@@ -22,8 +23,21 @@ demo: ## Build and start a seeded server with a driving fleet; it prints its add
 test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs and a browser
 	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS)
 
+test-full: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests as make test does, and those beside every other OpenWISP: PostGIS, other sessions, the pub/sub layer, encryption, two Redis hosts
+	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS) -- --include-ignored
+
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
+
+fuzz: ## Let cargo-fuzz loose on what is read of others (fuzz/), for FUZZ_S seconds (600) each
+	@cargo +nightly --version >/dev/null 2>&1 || \
+	{ echo 'fuzzing needs a nightly compiler: rustup toolchain install nightly' >&2; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || \
+	{ echo 'fuzzing needs cargo-fuzz: cargo install cargo-fuzz' >&2; exit 1; }
+	cp Cargo.lock fuzz/
+	set -e; for target in $(FUZZ_TARGETS); do mkdir -p target/fuzz/corpus/$$target; \
+	cargo +nightly fuzz run --target-dir target/fuzz $$target target/fuzz/corpus/$$target fuzz/corpus/$$target -- \
+	-max_total_time=$(FUZZ_S) -timeout=5 -rss_limit_mb=512 -max_len=65536; done
 
 fuzz-rest: $(VENV)/ready ## Let schemathesis loose on the REST API with new data, for FUZZ_S seconds (600) as each kind of user
 	FLEETWIRE_TEST_FUZZ_S=$(FUZZ_S) cargo test --test outside documents::schemathesis -- --nocapture
@@ -45,6 +59,10 @@ bench: ## Measure, as bench/README.md describes
 	cargo bench --bench coordinates --bench commands --no-run
 	taskset -c 1 cargo bench --bench coordinates $(ARGS)
 	taskset -c 1 cargo bench --bench commands
+
+bench-gateway: $(OPENWISP)/ready ## Measure the gateway against the Daphne of a real OpenWISP
+	cargo bench --bench gateway --no-run
+	tests/servers/postgres.sh tests/servers/openwisp.sh taskset -c 1 cargo bench --bench gateway
 
 $(VENV)/ready: $(CLIENTS)/python/requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -61,6 +61,19 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "gateway",
+        &[
+            "event",
+            "hub",
+            "access",
+            "socket",
+            "openwisp",
+            "server",
+            "config",
+            "telemetry",
+        ],
+    ),
+    (
         "server",
         &[
             "event",
@@ -80,9 +93,18 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     (
         "axum",
-        &["api", "socket", "server", "telemetry", "console", "app"],
+        &[
+            "api",
+            "socket",
+            "server",
+            "gateway",
+            "telemetry",
+            "console",
+            "app",
+        ],
     ),
-    ("hyper", &["server", "api", "socket"]),
+    ("hyper", &["server", "api", "socket", "gateway"]),
+    ("redis", &["openwisp"]),
     ("sqlx", &["store", "event", "openwisp"]),
     ("clap", &["cli"]),
     ("utoipa", &["api"]),

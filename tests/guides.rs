@@ -15,7 +15,7 @@
 //! In `text`, `…` stands for any text, on a line of its own for any lines.
 
 mod block;
-mod terminal;
+pub(crate) mod terminal;
 
 use std::collections::HashMap;
 use std::os::unix::fs::symlink;

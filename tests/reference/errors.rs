@@ -190,7 +190,7 @@ fn every_reason_that_a_command_fails_for_is_described() {
 
 #[test]
 fn messages_of_the_command_line_are_those_that_it_has() {
-    let mut sources = vec![text_of("src/server.rs")];
+    let mut sources = vec![text_of("src/server/mod.rs")];
     for folder in ["src/cli", "src/store", "src/config"] {
         let mut open = vec![crate::clients::in_repository(folder)];
         while let Some(folder) = open.pop() {

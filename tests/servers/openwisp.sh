@@ -10,6 +10,7 @@
 #   FLEETWIRE_TEST_OPENWISP_SQLITE     the same seed in another file: to be copied, not to be written
 #   FLEETWIRE_TEST_OPENWISP_POSTGRES   the same in PostGIS: the URL of a database that CREATE DATABASE
 #                                      ... TEMPLATE takes
+#   FLEETWIRE_TEST_OPENWISP_DUMP       the same as SQL, for a server of one's own
 #   FLEETWIRE_TEST_OPENWISP_PYTHON     the interpreter that OpenWISP is installed for
 #   FLEETWIRE_TEST_OPENWISP_REDIS      the path of Redis' socket
 #
@@ -100,8 +101,9 @@ fill() {
 }
 
 export PYTHONPATH=$project PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=controller.settings
-export OPENWISP_REDIS=$directory/redis.sock
-redis-server --port 0 --unixsocket "$OPENWISP_REDIS" --dir "$directory" --save '' >"$directory/redis.log" 2>&1 &
+socket=$directory/redis.sock
+export OPENWISP_CACHE="unix://$socket?db=0" OPENWISP_CHANNELS="unix://$socket?db=1"
+redis-server --port 0 --unixsocket "$socket" --dir "$directory" --save '' >"$directory/redis.log" 2>&1 &
 started+=($!)
 await $! "$directory/redis.log" 'ready to accept connections'
 
@@ -130,7 +132,8 @@ postgres=${server_url%/*}/$name
     || lacking "no PostGIS found for this PostgreSQL; on Debian: apt-get install --yes --no-install-recommends $(postgis_package)"
 dump=$kept/$state.sql
 if [[ -f $dump ]]; then
-    quietly restore "$bin/psql" --quiet --set=ON_ERROR_STOP=1 "$postgres" --file="$dump"
+    cp "$dump" "$directory/dump.sql"
+    quietly restore "$bin/psql" --quiet --set=ON_ERROR_STOP=1 "$postgres" --file="$directory/dump.sql"
 else
     echo 'tests/servers/openwisp.sh: making a PostGIS database, a dump of which is kept in target/openwisp' >&2
     rm -f "$kept"/*.sql
@@ -153,6 +156,7 @@ export FLEETWIRE_TEST_OPENWISP_LIVE=$directory/live.db
 export FLEETWIRE_TEST_OPENWISP_SQLITE=$directory/seeded.db
 export FLEETWIRE_TEST_OPENWISP_POSTGRES=$postgres
 export FLEETWIRE_TEST_OPENWISP_PYTHON=$python
-export FLEETWIRE_TEST_OPENWISP_REDIS=$OPENWISP_REDIS
-unset PYTHONPATH PYTHONDONTWRITEBYTECODE DJANGO_SETTINGS_MODULE OPENWISP_REDIS
+export FLEETWIRE_TEST_OPENWISP_DUMP=$directory/dump.sql
+export FLEETWIRE_TEST_OPENWISP_REDIS=$socket
+unset PYTHONPATH PYTHONDONTWRITEBYTECODE DJANGO_SETTINGS_MODULE OPENWISP_CACHE OPENWISP_CHANNELS
 "$@"

@@ -5,7 +5,8 @@
 #
 # The command finds its URL in FLEETWIRE_TEST_POSTGRES_URL. If that is set already, the server
 # behind it is used and none is started. The server listens on a socket in a temporary directory
-# only, so nothing collides with another one.
+# only, so nothing collides with another one. `ctl` in the directory of that socket is pg_ctl for this server:
+# a test that began one of its own stops and starts it.
 set -euo pipefail
 
 if (($# == 0)); then
@@ -50,7 +51,7 @@ chmod 755 "$directory"
 
 stop() {
     # Immediate: nobody needs its data any more.
-    "${as_owner[@]}" "$bin/pg_ctl" stop --silent --mode=immediate --pgdata="$directory/data" >/dev/null 2>&1 || true
+    "$directory/ctl" stop --mode=immediate >/dev/null 2>&1 || true
     rm -rf "$directory"
 }
 trap stop EXIT
@@ -63,8 +64,16 @@ cd_safe=(env --chdir="$directory")
     || { cat "$directory/initdb.log" >&2; exit 1; }
 # What a crash of this server would lose does not matter; what a commit means to its clients does.
 options="-c listen_addresses= -c unix_socket_directories=$directory -c max_connections=300 -c fsync=off"
-"${as_owner[@]}" "${cd_safe[@]}" "$bin/pg_ctl" start --silent --wait --pgdata="$directory/data" \
-    --log="$directory/server.log" --options="$options" >/dev/null \
+ctl=("${as_owner[@]}" "${cd_safe[@]}" "$bin/pg_ctl" --silent --wait "--pgdata=$directory/data"
+    "--log=$directory/server.log" "--options=$options")
+{
+    echo '#!/bin/sh'
+    printf 'exec'
+    printf " '%s'" "${ctl[@]}"
+    echo ' "$@"'
+} >"$directory/ctl"
+chmod 755 "$directory/ctl"
+"$directory/ctl" start >/dev/null \
     || { cat "$directory/server.log" >&2; exit 1; }
 
 # A socket's directory in place of a host, as libpq and sqlx take it.

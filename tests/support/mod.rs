@@ -6,16 +6,22 @@
 //! - [`Database`]: what is in its database, past the server.
 //! - [`Client`]: REST as nobody, as a browser's session or with a token.
 //! - [`Socket`]: a WebSocket client; [`Raw`]: bytes on a TCP connection, for what no client sends.
-//! - [`openwisp`]: a real OpenWISP, and databases of it to import.
+//! - [`openwisp`]: a real OpenWISP, databases of it to import, and whole ones of a test's own.
+//! - [`Gateway`]: `fleetwire gateway` beside such a one.
+//! - [`Nginx`]: a real nginx, in front of them.
 //! - [`ssh`]: SSH servers, the devices that commands run on.
 //! - [`Seed`]: organizations, users, devices and locations made by the command line.
 //! - [`eventually`]: waits for a condition. Nothing here sleeps to let something happen; that
 //!   *nothing* happened is shown by a later event that does arrive.
 
 mod database;
+mod gateway;
 mod http;
+mod limits;
+mod nginx;
 pub mod openwisp;
 mod postgres;
+mod process;
 mod raw;
 mod seed;
 mod server;
@@ -24,8 +30,11 @@ pub mod ssh;
 mod wait;
 
 pub use database::Database;
+pub use gateway::Gateway;
 pub use http::{Answer, Client};
-pub use postgres::Straggler;
+pub use limits::allow_open_files;
+pub use nginx::Nginx;
+pub use postgres::{OwnPostgres, Straggler};
 pub use raw::{Head, Raw, RawFrame, frame};
 pub use seed::{Device, PASSWORD, Seed};
 pub use server::{Engine, Server, free_address};

@@ -1,7 +1,16 @@
-//! A PostgreSQL database of its own for each server.
+//! A PostgreSQL database of its own for each server, and servers of a test's own.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use reqwest::Url;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use super::within;
+
+/// Names the server that the tests were given.
+const VARIABLE: &str = "FLEETWIRE_TEST_POSTGRES_URL";
 
 /// Makes a database that nothing else uses, in the PostgreSQL that the tests were given, and
 /// answers with its URL as the configuration takes it. It stays when the test ends: the server
@@ -62,7 +71,6 @@ impl Straggler {
 }
 
 fn server_url() -> String {
-    const VARIABLE: &str = "FLEETWIRE_TEST_POSTGRES_URL";
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the tests' setting, not the product's"
@@ -71,4 +79,90 @@ fn server_url() -> String {
     url.unwrap_or_else(|_| {
         panic!("{VARIABLE} is not set: run `make test`, or `tests/servers/postgres.sh cargo test`")
     })
+}
+
+/// A PostgreSQL that one test may stop: `tests/servers/postgres.sh` again, which ends with it.
+pub struct OwnPostgres {
+    url: String,
+    script: Child,
+    /// The script ends with its input, however the test ends.
+    input: Option<ChildStdin>,
+}
+
+impl OwnPostgres {
+    pub async fn start() -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/postgres.sh");
+        let mut script = Command::new(script)
+            .args(["sh", "-c", "echo \"$FLEETWIRE_TEST_POSTGRES_URL\"; cat"])
+            .env_remove(VARIABLE)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the script starts");
+        let input = script.stdin.take().expect("a pipe");
+        let output = script.stdout.take().expect("a pipe");
+        let read = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            BufReader::new(output).read_line(&mut line).map(|_| line)
+        });
+        let line = within("a PostgreSQL", read).await.expect("no panic");
+        let url = line.expect("text").trim().to_owned();
+        assert!(!url.is_empty(), "no PostgreSQL started");
+        Self {
+            url,
+            script,
+            input: Some(input),
+        }
+    }
+
+    /// The URL of another one of its databases, of which [`OwnPostgres::fill`] may make one.
+    pub fn database(&self, name: &str) -> String {
+        let mut url = Url::parse(&self.url).expect("a URL");
+        url.set_path(name);
+        url.into()
+    }
+
+    /// Makes a database from a dump.
+    pub fn fill(&self, name: &str, dump: &Path) {
+        let create = format!("CREATE DATABASE {name}");
+        psql(&self.url, &["--command", &create]);
+        let file = dump.to_str().expect("UTF-8");
+        psql(&self.database(name), &["--file", file]);
+    }
+
+    /// Ends it: connections are cut.
+    pub fn stop(&self) {
+        self.control(&["stop", "--mode=fast"]);
+    }
+
+    pub fn run(&self) {
+        self.control(&["start"]);
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let url = Url::parse(&self.url).expect("a URL");
+        let host = url.host_str().expect("a socket's directory");
+        let program = PathBuf::from(host.replace("%2F", "/")).join("ctl");
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(Stdio::null());
+        let status = command.status().expect("pg_ctl starts");
+        assert!(status.success(), "{arguments:?}: {status}");
+    }
+}
+
+fn psql(url: &str, arguments: &[&str]) {
+    let mut command = Command::new("psql");
+    command
+        .args(["--quiet", "--set=ON_ERROR_STOP=1", url])
+        .args(arguments);
+    let output = command.output().expect("psql starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+}
+
+impl Drop for OwnPostgres {
+    fn drop(&mut self) {
+        self.input = None;
+        let _ = self.script.wait();
+    }
 }

@@ -81,9 +81,14 @@ impl Raw {
 
     /// The lines of a right handshake, without the empty line that ends it.
     pub fn handshake(server: &Server, path: &str, credential: &Credential) -> Vec<String> {
+        Self::handshake_at(server.address(), path, credential)
+    }
+
+    /// Like [`Raw::handshake`], for whatever listens at `address`.
+    pub fn handshake_at(address: SocketAddr, path: &str, credential: &Credential) -> Vec<String> {
         let mut lines = vec![
             format!("GET {path} HTTP/1.1"),
-            format!("Host: {}", server.address()),
+            format!("Host: {address}"),
             "Upgrade: websocket".to_owned(),
             "Connection: Upgrade".to_owned(),
             "Sec-WebSocket-Version: 13".to_owned(),

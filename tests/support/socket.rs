@@ -48,7 +48,7 @@ impl Socket {
         credential: &Credential,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, u16> {
-        Self::handshake(server.address(), path, credential, headers).await
+        Self::try_open_at_with(server.address(), path, credential, headers).await
     }
 
     /// Like [`Socket::try_open`], of whatever listens at `address`.
@@ -57,10 +57,11 @@ impl Socket {
         path: &str,
         credential: &Credential,
     ) -> Result<Self, u16> {
-        Self::handshake(address, path, credential, &[]).await
+        Self::try_open_at_with(address, path, credential, &[]).await
     }
 
-    async fn handshake(
+    /// Like [`Socket::try_open_at`], with more headers in the handshake.
+    pub async fn try_open_at_with(
         address: SocketAddr,
         path: &str,
         credential: &Credential,
@@ -100,21 +101,23 @@ impl Socket {
 
     /// What comes next; pings are answered on the way.
     pub async fn hear(&mut self) -> Heard {
-        let name = self.name.clone();
-        within(&format!("{name}: a message or the end"), async {
-            loop {
-                match self.stream.next().await {
-                    Some(Ok(Message::Text(text))) => return Heard::Text(text.to_string()),
-                    Some(Ok(Message::Close(frame))) => {
-                        return Heard::Closed(frame.map(|frame| frame.code.into()));
-                    }
-                    Some(Ok(Message::Binary(_))) => panic!("{name}: a binary message"),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Heard::Closed(None),
+        let what = format!("{}: a message or the end", self.name);
+        within(&what, self.hear_at_last()).await
+    }
+
+    /// Like [`Socket::hear`], where nothing need come for as long as the test runs.
+    pub async fn hear_at_last(&mut self) -> Heard {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Text(text))) => return Heard::Text(text.to_string()),
+                Some(Ok(Message::Close(frame))) => {
+                    return Heard::Closed(frame.map(|frame| frame.code.into()));
                 }
+                Some(Ok(Message::Binary(_))) => panic!("{}: a binary message", self.name),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Heard::Closed(None),
             }
-        })
-        .await
+        }
     }
 
     /// The text of the next message.

@@ -1,9 +1,7 @@
 //! Clients that send too much, or too little: bounded memory, and everybody else keeps hearing.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use super::Stage;
-use crate::support::{FLEET, Raw, Socket, eventually, frame};
+use crate::support::{FLEET, Raw, Socket, allow_open_files, eventually, frame};
 
 /// How much the server may grow while it is flooded, in KiB. Far below any message here.
 const ROOM: u64 = 16 * 1024;
@@ -142,13 +140,4 @@ async fn headers_that_come_a_byte_at_a_time_are_cut() {
         cut.then_some(())
     })
     .await;
-}
-
-/// Raises the number of files that this process may open, as far as it is allowed to.
-fn allow_open_files(count: u64) {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < count) {
-        let current = Some(count.min(limit.maximum.unwrap_or(count)));
-        setrlimit(Resource::Nofile, Rlimit { current, ..limit }).expect("up to the hard limit");
-    }
 }

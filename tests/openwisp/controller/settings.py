@@ -2,14 +2,17 @@
 
 OPENWISP_DATABASE   sqlite:///FILE (SpatiaLite) or postgres://USER@HOST/NAME (PostGIS), where HOST may be
                     the directory of a socket, percent-encoded
-OPENWISP_REDIS      the path of Redis' socket
+OPENWISP_CACHE      the URL of the cache, which holds the sessions too
+OPENWISP_CHANNELS   the URLs of the channel layer's Redis, one or several
 OPENWISP_PREFIX     what cached keys begin with: two databases with the same ids must not share them
-OPENWISP_SESSIONS   cache (default), db or cached_db
-OPENWISP_LAYER      core (default) or pubsub
+OPENWISP_SETTINGS   a JSON object of more, each with its default where it is read below
 """
 
+import json
 import os
 from urllib.parse import unquote, urlsplit
+
+more = json.loads(os.environ.get("OPENWISP_SETTINGS", "{}"))
 
 database = urlsplit(os.environ["OPENWISP_DATABASE"])
 if database.scheme == "sqlite":
@@ -34,8 +37,12 @@ else:
 SPATIALITE_LIBRARY_PATH = "mod_spatialite.so"
 
 # No secret: this server ends with the tests.
-SECRET_KEY = "only-for-the-tests-of-fleetwire-0123456789-0123456789"
-ALLOWED_HOSTS = ["*"]
+SECRET_KEY = more.get(
+    "secret_key", "only-for-the-tests-of-fleetwire-0123456789-0123456789"
+)
+SECRET_KEY_FALLBACKS = more.get("secret_key_fallbacks", [])
+ALLOWED_HOSTS = more.get("allowed_hosts", ["*"])
+AUTHENTICATION_BACKENDS = ["openwisp_users.backends.UsersAuthenticationBackend"]
 USE_TZ = True
 TIME_ZONE = "Europe/Rome"
 LANGUAGE_CODE = "en-gb"
@@ -120,32 +127,32 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 OPENWISP_USERS_AUTH_API = True
 
-redis = os.environ["OPENWISP_REDIS"]
-
-
-def cache(number):
-    return {
+CACHES = {
+    "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": f"unix://{redis}?db={number}",
+        "LOCATION": os.environ["OPENWISP_CACHE"],
         "KEY_PREFIX": os.environ.get("OPENWISP_PREFIX", ""),
-        "OPTIONS": {"CLIENT_CLASS": "django_redis.client.DefaultClient"},
+        "OPTIONS": {
+            "CLIENT_CLASS": "django_redis.client.DefaultClient",
+            **more.get("cache_options", {}),
+        },
     }
-
-
-CACHES = {"default": cache(6), "sessions": cache(8)}
-SESSION_ENGINE = "django.contrib.sessions.backends." + os.environ.get(
-    "OPENWISP_SESSIONS", "cache"
-)
-SESSION_CACHE_ALIAS = "sessions"
+}
+SESSION_ENGINE = "django.contrib.sessions.backends." + more.get("sessions", "cache")
+SESSION_CACHE_ALIAS = "default"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": {
             "core": "channels_redis.core.RedisChannelLayer",
             "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        }[os.environ.get("OPENWISP_LAYER", "core")],
-        # Otherwise redis-py gives up after the very seconds that the channel layer waits for a message.
+        }[more.get("layer", "core")],
         "CONFIG": {
-            "hosts": [{"address": f"unix://{redis}?db=7", "socket_timeout": None}]
+            # Otherwise redis-py gives up after the very seconds that the channel layer waits for a message.
+            "hosts": [
+                {"address": url, "socket_timeout": None}
+                for url in os.environ["OPENWISP_CHANNELS"].split()
+            ],
+            **more.get("layer_config", {}),
         },
     }
 }

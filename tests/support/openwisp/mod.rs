@@ -1,4 +1,13 @@
-//! A real OpenWISP, started by `tests/servers/openwisp.sh`: its server, and databases to import.
+//! A real OpenWISP: the one that `tests/servers/openwisp.sh` has started, databases of it to import, and
+//! whole ones of a test's own ([`OpenWisp`]).
+
+mod django;
+mod own;
+mod redis;
+
+pub use django::Django;
+pub use own::{Layout, OpenWisp, Options};
+pub use redis::Redis;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,11 +17,11 @@ use sha1::{Digest, Sha1};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::Client;
 use super::postgres;
+use super::{Client, OwnPostgres};
 
 /// Which database an OpenWISP is on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     SpatiaLite,
     PostGis,
@@ -42,6 +51,15 @@ impl Database {
         }
     }
 
+    /// The same in a PostgreSQL of the test's own.
+    pub fn restore(server: &OwnPostgres) -> Self {
+        server.fill("openwisp", &PathBuf::from(variable("DUMP")));
+        Self {
+            url: server.database("openwisp"),
+            _directory: TempDir::with_prefix("fleetwire-openwisp-copy-").expect("a directory"),
+        }
+    }
+
     /// As `fleetwire import openwisp --database` takes it.
     pub fn url(&self) -> &str {
         &self.url
@@ -68,8 +86,11 @@ pub fn python() -> Command {
     command
         .env("PYTHONPATH", project)
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("DJANGO_SETTINGS_MODULE", "controller.settings")
-        .env("OPENWISP_REDIS", variable("REDIS"));
+        .env("DJANGO_SETTINGS_MODULE", "controller.settings");
+    let redis = variable("REDIS");
+    for (name, database) in [("OPENWISP_CACHE", 0), ("OPENWISP_CHANNELS", 1)] {
+        command.env(name, format!("unix://{redis}?db={database}"));
+    }
     command
 }
 

@@ -1,0 +1,79 @@
+//! A real nginx with a configuration of the test's.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tokio::net::TcpStream;
+
+use super::free_address;
+use super::process::Process;
+
+/// One that serves. Killed when dropped.
+pub struct Nginx {
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl Nginx {
+    /// Serves `locations` at a port of its own, with its files in `directory`.
+    pub async fn start(directory: &Path, locations: &str) -> Self {
+        let address = free_address();
+        let file = configuration(directory, address, locations);
+        let mut command = nginx(&file);
+        command.args(["-g", "daemon off; master_process off;"]);
+        let mut process = Process::new("nginx", command, &directory.join("nginx.log"));
+        process.start();
+        process
+            .ready(async || TcpStream::connect(address).await.ok())
+            .await;
+        Self {
+            address,
+            _process: process,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has to say about `locations`, where it would not start with them.
+    pub fn check(directory: &Path, locations: &str) -> Result<(), String> {
+        let file = configuration(directory, free_address(), locations);
+        let output = nginx(&file).arg("-t").output().expect("nginx starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() && !said.contains("[warn]") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    }
+}
+
+/// Debian keeps it where only root's `PATH` leads.
+fn nginx(file: &Path) -> Command {
+    let program = Path::new("/usr/sbin/nginx");
+    let mut command = Command::new(if program.exists() {
+        program
+    } else {
+        Path::new("nginx")
+    });
+    command.args(["-e", "stderr", "-c"]).arg(file);
+    command
+}
+
+fn configuration(directory: &Path, address: SocketAddr, locations: &str) -> PathBuf {
+    let folder = directory.display();
+    // Where it would put what does not fit into memory, were these not named.
+    let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let places = places.map(|it| format!("    {it}_temp_path {folder}/{it};\n"));
+    let text = format!(
+        "pid {folder}/nginx.pid;\nevents {{}}\nhttp {{\n{}    access_log off;\n    \
+         server {{\n        listen {address};\n{locations}\n    }}\n}}\n",
+        places.concat()
+    );
+    let file = directory.join("nginx.conf");
+    std::fs::write(&file, text).expect("the folder can be written");
+    file
+}
