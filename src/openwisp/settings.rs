@@ -303,15 +303,16 @@ impl Reading<'_> {
             "signed_cookies" => SessionEngine::SignedCookies,
             _ => return self.refuse("session_engine", "must be cache, db, cached_db or signed_cookies: sessions kept otherwise cannot be read"),
         };
+        // The missing key is named also where something else is wrong; it refuses all in the end.
+        if config.django_secret_key.0.is_empty() {
+            self.refuse::<()>("django_secret_key", "is missing (DJANGO_SECRET_KEY): Django's SECRET_KEY, with which sessions are checked");
+        }
         let needs_cache = matches!(engine, SessionEngine::Cache | SessionEngine::CachedDb);
         let cache_url = if needs_cache {
             Some(self.redis_url("redis_cache_url", &config.redis_cache_url.0, 0)?)
         } else {
             None
         };
-        if config.django_secret_key.0.is_empty() {
-            return self.refuse("django_secret_key", "is missing (DJANGO_SECRET_KEY): Django's SECRET_KEY, with which sessions are checked");
-        }
         let secret_keys = [&config.django_secret_key]
             .into_iter()
             .chain(&config.django_secret_key_fallbacks);

@@ -91,6 +91,7 @@ fn everything_that_is_missing_is_named_at_once() {
         found,
         [
             "db_engine",
+            "django_secret_key",
             "redis_cache_url",
             "channel_redis_url",
             "django_allowed_hosts"
