@@ -6,6 +6,8 @@
 PYTHON ?= python3
 FUZZ_S ?= 600
 FUZZ_TARGETS ?= pickle session
+# A cargo whose compiler takes the sanitizers' options; of a stable one: RUSTC_BOOTSTRAP=1 make fuzz FUZZ_CARGO=cargo
+FUZZ_CARGO ?= cargo +nightly
 CLIENTS := tests/clients
 VENV := target/clients/python
 OPENWISP := target/openwisp/venv
@@ -30,13 +32,13 @@ test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the t
 	cargo test --test outside clients::
 
 fuzz: ## Let cargo-fuzz loose on what is read of others (fuzz/), for FUZZ_S seconds (600) each
-	@cargo +nightly --version >/dev/null 2>&1 || \
+	@$(FUZZ_CARGO) --version >/dev/null 2>&1 || \
 	{ echo 'fuzzing needs a nightly compiler: rustup toolchain install nightly' >&2; exit 1; }
 	@cargo fuzz --version >/dev/null 2>&1 || \
 	{ echo 'fuzzing needs cargo-fuzz: cargo install cargo-fuzz' >&2; exit 1; }
 	cp Cargo.lock fuzz/
 	set -e; for target in $(FUZZ_TARGETS); do mkdir -p target/fuzz/corpus/$$target; \
-	cargo +nightly fuzz run --target-dir target/fuzz $$target target/fuzz/corpus/$$target fuzz/corpus/$$target -- \
+	$(FUZZ_CARGO) fuzz run --target-dir target/fuzz $$target target/fuzz/corpus/$$target fuzz/corpus/$$target -- \
 	-max_total_time=$(FUZZ_S) -timeout=5 -rss_limit_mb=512 -max_len=65536; done
 
 fuzz-rest: $(VENV)/ready ## Let schemathesis loose on the REST API with new data, for FUZZ_S seconds (600) as each kind of user

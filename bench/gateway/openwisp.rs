@@ -27,6 +27,7 @@ fn variable(name: &str) -> Result<String> {
 /// Python with OpenWISP, on the database and the Redis of that script.
 fn python(program: &str) -> Result<Command> {
     let project = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/openwisp");
+    let redis = variable("REDIS")?;
     let mut command = Command::new(program);
     command
         .env("PYTHONPATH", project)
@@ -36,7 +37,8 @@ fn python(program: &str) -> Result<Command> {
             "OPENWISP_DATABASE",
             format!("sqlite://{}", variable("LIVE")?),
         )
-        .env("OPENWISP_REDIS", variable("REDIS")?)
+        .env("OPENWISP_CACHE", format!("unix://{redis}?db=0"))
+        .env("OPENWISP_CHANNELS", format!("unix://{redis}?db=1"))
         .stderr(Stdio::null());
     Ok(command)
 }
@@ -85,8 +87,8 @@ impl Server {
             .arg(directory.path())
             .env("DB_ENGINE", "openwisp_utils.db.backends.spatialite")
             .env("DB_NAME", variable("LIVE")?)
-            .env("REDIS_CACHE_URL", format!("unix://{redis}?db=8"))
-            .env("CHANNEL_REDIS_URL", format!("unix://{redis}?db=7"))
+            .env("REDIS_CACHE_URL", format!("unix://{redis}?db=0"))
+            .env("CHANNEL_REDIS_URL", format!("unix://{redis}?db=1"))
             .env(
                 "DJANGO_SECRET_KEY",
                 "only-for-the-tests-of-fleetwire-0123456789-0123456789",

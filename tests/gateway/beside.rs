@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::filled;
-use crate::support::openwisp::{OpenWisp, Options};
-use crate::support::{Gateway, Socket};
+use crate::clients::in_repository;
+use crate::support::openwisp::{Kind, OpenWisp, Options};
+use crate::support::{Credential, FLEET, Gateway, Socket};
+
+const DEVICE: &str = "/ws/controller/device/{device bus-1}/command";
 
 #[tokio::test]
 async fn the_check_finds_what_is_there_and_names_the_setting_of_what_is_not() {
@@ -59,9 +64,108 @@ async fn other_sockets_are_handed_on_to_daphne() {
     let heard = socket.next().await;
     assert_eq!(heard["type"], "notification", "{heard}");
     socket.close().await;
-    let stranger = crate::support::Credential::Nobody;
+    let stranger = Credential::Nobody;
     let refused = Socket::try_open_at_with(gateway.address(), path, &stranger, &headers).await;
     assert_eq!(refused.err(), Some(403));
+}
+
+async fn open(gateway: &Gateway, path: &str, credential: &Credential) -> Socket {
+    let (name, origin) = OpenWisp::origin();
+    let headers = [(name, &*origin)];
+    let path = filled(path);
+    let opened = Socket::try_open_at_with(gateway.address(), &path, credential, &headers).await;
+    opened.unwrap_or_else(|status| panic!("{path} was refused with {status}"))
+}
+
+#[tokio::test]
+async fn a_message_that_daphne_would_not_send_arrives() {
+    let mut openwisp = OpenWisp::prepare(Options::default()).await;
+    let gateway = Gateway::start(&openwisp, &[]).await;
+    let django = &mut openwisp.django;
+    let root = django.cookie("session('root')").await;
+    let mut socket = open(&gateway, DEVICE, &root).await;
+    django
+        .run("command('talkative', 'bus-1'); report('talkative', 'x' * 2_000_000)")
+        .await;
+    let heard = socket.next().await;
+    assert_eq!(heard["data"]["output"].as_str().unwrap().len(), 2_000_000);
+}
+
+#[tokio::test]
+async fn of_an_older_openwisp_all_six_fields_arrive_and_all_locations_of_an_organization() {
+    let mut openwisp = OpenWisp::prepare(Options::default()).await;
+    let django = &mut openwisp.django;
+    // What tells of its release, and what it does not send.
+    django
+        .run(
+            "from django.db.migrations.recorder import MigrationRecorder\n\
+             MigrationRecorder.Migration.objects.filter(app='geo', name__gt='0004').delete()\n\
+             def move(name, longitude, latitude):\n    \
+                 row = location(name)\n    \
+                 place = Point(longitude, latitude, srid=4326)\n    \
+                 Location.objects.filter(pk=row.pk).update(geometry=place, modified=now())\n    \
+                 message = {'geometry': json.loads(place.geojson), 'address': row.address}\n    \
+                 send(f'loci.mobile-location.{row.pk}', {'type': 'send_message', 'message': message})",
+        )
+        .await;
+    let cookies = django.cookies().await;
+    let gateway = Gateway::start(&openwisp, &[]).await;
+    let single = "/ws/loci/location/{location mobile-metro-transit}/";
+    let mut sockets = [
+        open(&gateway, single, &cookies["operator"]).await,
+        open(&gateway, FLEET, &cookies["operator"]).await,
+        open(&gateway, FLEET, &cookies["root"]).await,
+    ];
+    let mut others = open(&gateway, FLEET, &cookies["member"]).await;
+    openwisp
+        .django
+        .run("move('mobile-metro-transit', 3, 4)")
+        .await;
+    for socket in &mut sockets {
+        let heard = socket.next().await;
+        assert_eq!(heard["name"], "mobile-metro-transit", "{heard}");
+        assert_eq!(
+            heard["geometry"]["coordinates"],
+            json!([3.0, 4.0]),
+            "{heard}"
+        );
+        assert_eq!(heard.as_object().unwrap().len(), 6, "{heard}");
+    }
+    assert_eq!(others.ping().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_rights_in_the_database_that_the_guide_names_suffice() {
+    let options = Options {
+        database: Kind::PostGis,
+        own_postgres: true,
+        sessions: "db",
+        ..Options::default()
+    };
+    let mut openwisp = OpenWisp::prepare(options).await;
+    let page = std::fs::read_to_string(in_repository("docs/openwisp.md")).unwrap();
+    let (_, sql) = page.split_once("\nCREATE ROLE").unwrap();
+    let (sql, _) = sql.split_once("```").unwrap();
+    let code = format!(
+        "connection.cursor().execute({:?})",
+        format!("CREATE ROLE{sql}")
+    );
+    openwisp.django.run(&code).await;
+    let user = [("GATEWAY__DB_USER", "fleetwire")];
+    let (status, said) = Gateway::prepare(&openwisp, &user).check();
+    assert!(status.success(), "{said}");
+    let gateway = Gateway::start(&openwisp, &user).await;
+    let django = &mut openwisp.django;
+    let operator = django.cookie("session('operator')").await;
+    let since = "?since=2026-01-01T00:00:00Z";
+    let mut moves = open(&gateway, FLEET, &operator).await;
+    django
+        .run("command('earlier', 'bus-1'); report('earlier', 'x')")
+        .await;
+    let mut commands = open(&gateway, &format!("{DEVICE}{since}"), &operator).await;
+    assert_eq!(commands.next().await["data"]["output"], "x");
+    django.run("move('mobile-metro-transit', 5, 6)").await;
+    assert_eq!(moves.next().await["name"], "mobile-metro-transit");
 }
 
 /// Sends them as fast as it can, then says so until it is heard; how many were dropped because a hundred
@@ -101,11 +205,7 @@ async fn of_a_burst_all_arrive() {
     // Nobody is slow here: each is to come by itself, none in place of an older one.
     let gateway = Gateway::start(&openwisp, &[("SOCKET__OUTBOX_BYTES", "100000000")]).await;
     let root = openwisp.django.cookie("session('root')").await;
-    let (name, origin) = OpenWisp::origin();
-    let headers = [(name, &*origin)];
-    let path = filled("/ws/controller/device/{device bus-1}/command");
-    let opened = Socket::try_open_at_with(gateway.address(), &path, &root, &headers).await;
-    let mut socket = opened.ok().unwrap();
+    let mut socket = open(&gateway, DEVICE, &root).await;
     openwisp.django.run(BURST).await;
     let code = format!("async_to_sync(burst)({TOTAL})");
     let heard = async {

@@ -9,7 +9,7 @@
 //! Nor does it keep what nobody asks for: of lists, tuples, sets, numbers and bytes only what they are, of
 //! dicts only the entries that [`Entries`] keep. So what a pickle makes is no tree, whatever it says: a value
 //! from the memo is the same value again, as in Python, nothing is ever copied, and there is no depth to
-//! climb down. Each instruction takes a constant time and makes at most one value; their number is bounded.
+//! climb down. Each instruction makes at most one value, and their number is bounded.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -16,6 +16,9 @@ use crate::support::{OwnPostgres, free_address};
 pub const HOST: &str = "wisp.example.org";
 const SECRET_KEY: &str = "of-a-test-of-fleetwire-0123456789-abcdefghijklmnopqrstuvwxyz";
 
+/// What it was before.
+const OLD_SECRET_KEY: &str = "of-a-test-of-fleetwire-that-is-over-9876543210-zyxwvutsrqponmlkjihg";
+
 /// Which of Redis' databases holds what, and how an operator tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -64,7 +67,7 @@ impl Default for Options {
             redis_password: None,
             allowed_hosts: vec![HOST, "127.0.0.1", "localhost"],
             secret_key: SECRET_KEY,
-            secret_key_fallbacks: Vec::new(),
+            secret_key_fallbacks: vec![OLD_SECRET_KEY],
         }
     }
 }
