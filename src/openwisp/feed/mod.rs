@@ -137,21 +137,39 @@ impl Feed {
 
     /// Hands what was heard to whoever listens.
     fn tell(&self, told: &Told) {
-        let is_wanted = |topic: &Topic| self.hub.wants(*topic);
-        let topics: Vec<_> = told.topics.iter().copied().filter(is_wanted).collect();
+        let topics = self.wanted(told);
         // Also what nobody listens to is numbered: a replay may be reading it.
         let frame = (!topics.is_empty()).then(|| Frame::text(&told.text));
         let mut arrivals = lock(&self.arrivals);
         let version = arrivals.number(told.subject, told.state);
-        let Some(frame) = frame else { return };
-        let snapshot = Snapshot {
-            subject: told.subject,
-            version,
-            frame,
-        };
-        let delivered = self.hub.publish(&topics, &snapshot);
-        drop(arrivals);
-        self.metrics.event_published("layer");
+        if let Some(frame) = frame {
+            let subject = told.subject;
+            let snapshot = Snapshot {
+                subject,
+                version,
+                frame,
+            };
+            self.publish(arrivals, &topics, &snapshot, "layer");
+        }
+    }
+
+    /// Those of its topics that somebody listens to.
+    fn wanted(&self, told: &Told) -> Vec<Topic> {
+        let topics = told.topics.iter().copied();
+        topics.filter(|topic| self.hub.wants(*topic)).collect()
+    }
+
+    /// Publishes what was just numbered, before anything else is, and counts what became of it.
+    fn publish(
+        &self,
+        numbered: MutexGuard<'_, Arrivals>,
+        topics: &[Topic],
+        snapshot: &Snapshot,
+        origin: &'static str,
+    ) {
+        let delivered = self.hub.publish(topics, snapshot);
+        drop(numbered);
+        self.metrics.event_published(origin);
         self.metrics.snapshots("queued", delivered.queued);
         self.metrics.snapshots("conflated", delivered.conflated);
         self.metrics.snapshots("overflowed", delivered.overflowed);

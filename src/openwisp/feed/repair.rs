@@ -101,8 +101,7 @@ impl Feed {
 
     /// Tells what was read, unless a message has told it, or more, since the gap.
     fn tell_again(&self, told: &Told) -> bool {
-        let is_wanted = |topic: &Topic| self.hub.wants(*topic);
-        let topics: Vec<_> = told.topics.iter().copied().filter(is_wanted).collect();
+        let topics = self.wanted(told);
         if topics.is_empty() {
             return false;
         }
@@ -117,9 +116,7 @@ impl Feed {
             version,
             frame,
         };
-        self.hub.publish(&topics, &snapshot);
-        drop(arrivals);
-        self.metrics.event_published("tables");
+        self.publish(arrivals, &topics, &snapshot, "tables");
         true
     }
 
