@@ -15,7 +15,7 @@ const SECRETS: [&str; 8] = [
     "pbkdf2_sha256$",
     "pbkdf2-sha256$",
     "key-of-bus-1",
-    "1234",
+    "too-short-a-key",
 ];
 
 #[tokio::test]

@@ -196,7 +196,7 @@ def things(metro, harbor, closed):
     crane = device("crane-1", harbor, 21)
     device("tram-1", closed, 31)
     # OpenWISP takes such a key, which is easily guessed.
-    device("weak", harbor, 41, key="1234")
+    device("weak", harbor, 41, key="too-short-a-key")
     password = {"username": "root", "password": "a-routers-password", "port": 2222}
     routers = credentials("routers", metro, password)
     keyed = credentials("cranes", harbor, {"username": "crane", "key": private_key()})
