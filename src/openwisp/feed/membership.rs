@@ -43,13 +43,15 @@ impl Feed {
             tracing::warn!(%error, "what groups tell about these topics is not known now");
         }
         let now = Instant::now();
-        let attended = topics.iter().map(|topic| (*topic, now));
-        lock(&self.membership).attended.extend(attended);
-        self.want();
         let groups: Vec<String> = {
-            let membership = lock(&self.membership);
+            let mut membership = lock(&self.membership);
+            let attended = topics.iter().map(|topic| (*topic, now));
+            membership.attended.extend(attended);
             let groups = self.groups(topics, &membership);
-            groups.iter().map(ToString::to_string).collect()
+            let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
+            // Only these, whatever others are wanted already: a handshake is no time to go through all.
+            self.layer.want_too(&groups);
+            groups
         };
         if let Err(error) = self.layer.joined(&groups).await {
             tracing::debug!(%error, "a socket opens while the channel layer is away");
@@ -103,7 +105,7 @@ impl Feed {
             .attended
             .retain(|_, since| since.elapsed() < ATTENDED);
         let before = lock(&self.membership).owners.clone();
-        let topics = self.topics();
+        let topics = self.topics(&lock(&self.membership));
         self.learn(&topics).await?;
         let mut membership = lock(&self.membership);
         let watched: HashSet<_> = topics.iter().filter_map(location_of).collect();
@@ -115,9 +117,9 @@ impl Feed {
     }
 
     /// What is listened to, or about to be.
-    fn topics(&self) -> Vec<Topic> {
+    fn topics(&self, membership: &Membership) -> Vec<Topic> {
         let mut topics: HashSet<Topic> = self.hub.topics().into_iter().collect();
-        topics.extend(lock(&self.membership).attended.keys());
+        topics.extend(membership.attended.keys());
         topics.into_iter().collect()
     }
 
@@ -161,9 +163,9 @@ impl Feed {
 
     /// Becomes a member of the groups of what is listened to, and of no others.
     fn want(&self) {
-        let topics = self.topics();
-        // Held to the end, so that of two calls the later one's groups are wanted.
+        // Held to the end, so that no group is left that a handshake asks for meanwhile.
         let membership = lock(&self.membership);
+        let topics = self.topics(&membership);
         let groups = self.groups(&topics, &membership);
         self.layer
             .want(&groups.iter().map(ToString::to_string).collect());

@@ -81,31 +81,40 @@ impl Membership {
     /// Has `groups` joined and all others left.
     pub(super) fn want(&self, groups: &HashSet<String>) {
         let mut state = self.state();
-        let mut changed = false;
-        let known = state.members.len();
-        let mut new = Vec::new();
-        let mut kept = 0;
-        for group in groups {
-            if state.members.contains_key(group.as_str()) {
-                kept += 1;
-            } else {
-                new.push(Arc::from(group.as_str()));
-            }
-        }
-        if kept < known {
-            changed = true;
+        let kept = groups.iter().filter(|group| state.has(group)).count();
+        let is_left = kept < state.members.len();
+        if is_left {
             state.forget_all_but(groups);
         }
-        for group in new {
-            changed = true;
-            let host = self.names.group_host(&group);
-            state.add(group, host, self.names.process());
-        }
+        let is_new = self.add(&mut state, groups);
         drop(state);
-        if changed {
+        if is_left {
             self.count();
+        }
+        if is_left || is_new {
             self.work.send_replace(());
         }
+    }
+
+    /// Has `groups` joined as well.
+    pub(super) fn want_too(&self, groups: &[String]) {
+        let is_new = self.add(&mut self.state(), groups);
+        if is_new {
+            self.work.send_replace(());
+        }
+    }
+
+    /// Adds a seat for each of `groups` that has none; whether there was one.
+    fn add<'a>(&self, state: &mut State, groups: impl IntoIterator<Item = &'a String>) -> bool {
+        let mut is_new = false;
+        for group in groups {
+            if !state.has(group) {
+                let host = self.names.group_host(group);
+                state.add(Arc::from(group.as_str()), host, self.names.process());
+                is_new = true;
+            }
+        }
+        is_new
     }
 
     /// Whether all of `groups` are joined.
@@ -264,6 +273,10 @@ impl Membership {
 }
 
 impl State {
+    fn has(&self, group: &str) -> bool {
+        self.members.contains_key(group)
+    }
+
     /// Who has this very seat.
     fn member(&mut self, seat: &Seat) -> Option<&mut Member> {
         let member = self.members.get_mut(&seat.group)?;
@@ -398,6 +411,18 @@ mod tests {
         membership.begin(0);
         membership.joined(&first.join);
         assert!(!are_joined(&membership, &["a"]));
+    }
+
+    #[test]
+    fn what_is_wanted_too_leaves_the_others_where_they_are() {
+        let membership = membership();
+        want(&membership, &["a"]);
+        work(&membership);
+        membership.want_too(&["a".to_owned(), "b".to_owned()]);
+        let work = work(&membership);
+        assert!(work.leave.is_empty());
+        assert_eq!(work.join.len(), 1);
+        assert!(are_joined(&membership, &["a", "b"]));
     }
 
     #[test]

@@ -135,6 +135,13 @@ impl ChannelLayer {
         }
     }
 
+    /// As [`want`](Self::want), beside those that are wanted already.
+    pub fn want_too(&self, groups: &[String]) {
+        if !*self.shared.stopped.borrow() {
+            self.shared.membership.want_too(groups);
+        }
+    }
+
     /// Returns once all of `groups`, which must be wanted, are joined: what is sent to them from now on is
     /// received.
     ///
