@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use self::proxy::Proxy;
+use self::proxy::{Proxy, Tunnels};
 use crate::access::{Directory, Leases};
 use crate::config::Config;
 use crate::hub::{Hub, Source};
@@ -48,6 +48,7 @@ pub struct Gateway {
     feed: Arc<Feed>,
     leases: Arc<Leases>,
     sockets: Arc<Sockets>,
+    tunnels: Arc<Tunnels>,
     metrics: Arc<Metrics>,
 }
 
@@ -89,6 +90,8 @@ impl Gateway {
             Arc::clone(&leases),
             Arc::clone(&metrics),
         ));
+        let drain_window = Duration::from_secs(config.server.drain_s);
+        let tunnels = Arc::new(Tunnels::new(Arc::clone(&metrics), drain_window));
         Arc::new(Self {
             config,
             settings,
@@ -97,6 +100,7 @@ impl Gateway {
             feed,
             leases,
             sockets,
+            tunnels,
             metrics,
         })
     }
@@ -127,7 +131,8 @@ impl Gateway {
         });
         listener.announce();
         let site = |draining| self.site(draining);
-        serve_until_signalled(site, listener, &mut signals, &mut beside, async {}).await?;
+        let also = self.tunnels.all_ended();
+        serve_until_signalled(site, listener, &mut signals, &mut beside, also).await?;
         // What hangs must not keep the process: our memberships end by themselves.
         timeout(LEAVING, self.layer.leave_all()).await.ok();
         beside.shutdown().await;
@@ -143,9 +148,8 @@ impl Gateway {
             .with_state((Arc::clone(self), draining.clone()));
         let proxy = Proxy::new(
             self.settings.fallback.clone(),
-            Arc::clone(&self.metrics),
+            Arc::clone(&self.tunnels),
             draining,
-            drain_window,
         );
         Site {
             router: Router::new()

@@ -1,6 +1,7 @@
 //! What is not the sockets' own: the check before the switch, what is handed on, bursts.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -67,6 +68,61 @@ async fn other_sockets_are_handed_on_to_daphne() {
     let stranger = Credential::Nobody;
     let refused = Socket::try_open_at_with(gateway.address(), path, &stranger, &headers).await;
     assert_eq!(refused.err(), Some(403));
+}
+
+/// Another organization's: the operator's rights suffice for Daphne, and not for us.
+const FOREIGN: &str = "/ws/controller/device/{device crane-1}/command";
+
+#[tokio::test]
+async fn what_daphne_would_take_for_one_of_our_routes_is_not_handed_on() {
+    let mut openwisp = OpenWisp::start(Options::default()).await;
+    let fallback = format!("http://{}", openwisp.address());
+    let gateway = Gateway::start(&openwisp, &[("GATEWAY__FALLBACK", &fallback)]).await;
+    let operator = openwisp.django.cookie("session('operator')").await;
+    let (name, origin) = OpenWisp::origin();
+    let root = ("daphne-root-path", "/ws/any");
+    let foreign = filled(FOREIGN);
+    for (path, header, status) in [
+        (foreign.replace("command", "comman%64"), None, 404),
+        (foreign.replace("/command", "%2Fcommand"), None, 404),
+        (foreign.replace("/ws/c", "/ws/%63"), None, 404),
+        (format!("{foreign};any"), None, 404),
+        (format!("{foreign};"), None, 404),
+        ("/ws/loci/locatio%6E/".to_owned(), None, 404),
+        ("/ws/loci/location/;any".to_owned(), None, 404),
+        // Daphne itself does not know the path, without the header that made it ours.
+        (format!("/ws/any{foreign}"), Some(root), 500),
+    ] {
+        let headers: Vec<_> = [(name, &*origin)].into_iter().chain(header).collect();
+        let opened = async |address| {
+            let socket = Socket::try_open_at_with(address, &path, &operator, &headers).await;
+            socket.map(drop)
+        };
+        assert_eq!(opened(openwisp.address()).await, Ok(()), "{path}: Daphne");
+        assert_eq!(opened(gateway.address()).await, Err(status), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_was_handed_on_has_its_turn_in_the_drain() {
+    let mut openwisp = OpenWisp::start(Options::default()).await;
+    let fallback = format!("http://{}", openwisp.address());
+    // Its turn is at random within an hour: not while this test runs.
+    let settings = [
+        ("GATEWAY__FALLBACK", &*fallback),
+        ("SERVER__DRAIN_S", "3600"),
+    ];
+    let mut gateway = Gateway::start(&openwisp, &settings).await;
+    let root = openwisp.django.cookie("session('root')").await;
+    let mut socket = open(&gateway, "/ws/notification/", &root).await;
+    gateway.begin_to_end().await;
+    // Without any socket of ours the server would end at once, and cut this one off.
+    for _ in 0..20 {
+        assert_eq!(socket.ping().await, [""; 0]);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    socket.close().await;
+    assert!(gateway.exit().await.success());
 }
 
 async fn open(gateway: &Gateway, path: &str, credential: &Credential) -> Socket {

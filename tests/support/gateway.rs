@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::openwisp::OpenWisp;
 use super::process::Process;
-use super::{Client, free_address};
+use super::{Client, eventually, free_address};
 
 /// The real program in a process of its own, in the environment that an operator gives it. Killed when
 /// dropped; its log is printed when the test has failed.
@@ -79,6 +80,21 @@ impl Gateway {
     /// `kill -9`
     pub async fn kill(&mut self) {
         self.process.kill().await;
+    }
+
+    /// SIGTERM; returns when the drain has begun: nobody new is let in.
+    pub async fn begin_to_end(&self) {
+        self.process.signal(Signal::TERM);
+        let address = self.address;
+        eventually("the gateway lets nobody in", async || {
+            TcpStream::connect(address).await.err()
+        })
+        .await;
+    }
+
+    /// Waits until the process has ended.
+    pub async fn exit(&mut self) -> ExitStatus {
+        self.process.exit().await
     }
 
     /// SIGTERM, and the end of the process.
