@@ -53,6 +53,9 @@ struct Entry {
     user: UserId,
     /// When it was last asked about.
     named: Instant,
+    /// Whether it was found unasked for long. What is found so again is forgotten: after a stall all are
+    /// found so once, and those that leases hold are asked about before the next time.
+    is_old: bool,
 }
 
 /// Why a credential proves nobody.
@@ -292,40 +295,14 @@ impl OpenWispDirectory {
     }
 
     fn remember(&self, proof: Proof, credential: &Credential, user: UserId) {
-        let now = Instant::now();
-        let mut book = self.book();
-        // While no socket is open, nobody renews.
-        if book
-            .cleared
-            .is_none_or(|last| now.duration_since(last) > REMEMBERED)
-        {
-            book.clear(now);
-        }
-        book.entries.insert(
-            proof,
-            Entry {
-                credential: credential.clone(),
-                user,
-                named: now,
-            },
-        );
+        self.book()
+            .remember(proof, credential, user, Instant::now());
     }
 
     /// What these proofs stand for and whom they proved; others that nobody has named for long are
     /// forgotten.
     fn named(&self, proofs: &[Proof]) -> (Vec<(Proof, Credential)>, HashMap<Proof, UserId>) {
-        let now = Instant::now();
-        let mut book = self.book();
-        let (mut asked, mut users) = (Vec::new(), HashMap::new());
-        for proof in proofs {
-            if let Some(entry) = book.entries.get_mut(proof) {
-                entry.named = now;
-                asked.push((*proof, entry.credential.clone()));
-                users.insert(*proof, entry.user);
-            }
-        }
-        book.clear(now);
-        (asked, users)
+        self.book().named(proofs, Instant::now())
     }
 
     fn book(&self) -> std::sync::MutexGuard<'_, Book> {
@@ -349,9 +326,46 @@ impl OpenWispDirectory {
 }
 
 impl Book {
+    fn remember(&mut self, proof: Proof, credential: &Credential, user: UserId, now: Instant) {
+        // While no socket is open, nobody renews.
+        if self
+            .cleared
+            .is_none_or(|last| now.duration_since(last) > REMEMBERED)
+        {
+            self.clear(now);
+        }
+        let entry = Entry {
+            credential: credential.clone(),
+            user,
+            named: now,
+            is_old: false,
+        };
+        self.entries.insert(proof, entry);
+    }
+
+    fn named(
+        &mut self,
+        proofs: &[Proof],
+        now: Instant,
+    ) -> (Vec<(Proof, Credential)>, HashMap<Proof, UserId>) {
+        let (mut asked, mut users) = (Vec::new(), HashMap::new());
+        for proof in proofs {
+            if let Some(entry) = self.entries.get_mut(proof) {
+                entry.named = now;
+                asked.push((*proof, entry.credential.clone()));
+                users.insert(*proof, entry.user);
+            }
+        }
+        self.clear(now);
+        (asked, users)
+    }
+
     fn clear(&mut self, now: Instant) {
-        self.entries
-            .retain(|_, entry| now.duration_since(entry.named) <= REMEMBERED);
+        self.entries.retain(|_, entry| {
+            let was_old = entry.is_old;
+            entry.is_old = now.duration_since(entry.named) > REMEMBERED;
+            !(was_old && entry.is_old)
+        });
         self.cleared = Some(now);
     }
 }

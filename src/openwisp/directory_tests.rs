@@ -397,6 +397,32 @@ async fn what_nobody_asks_about_is_forgotten_and_no_secret_is_shown() {
     assert_ne!(proof(&Credential::Token(key.into())), ada.proof);
     let later = Instant::now() + REMEMBERED + Duration::from_secs(1);
     stage.directory.book().clear(later);
+    stage.directory.book().clear(later);
     assert!(stage.directory.book().entries.is_empty());
     assert!(!stage.is_renewed(&ada).await);
+}
+
+#[test]
+fn after_a_stall_what_leases_hold_is_still_known_and_the_rest_is_forgotten() {
+    let mut book = Book::default();
+    let begin = Instant::now();
+    let user = UserId(uuid::Uuid::new_v4());
+    let remember = |book: &mut Book, name: &str, now| {
+        let credential = Credential::Session(name.to_owned());
+        let proof = proof(&credential);
+        book.remember(proof, &credential, user, now);
+        proof
+    };
+    let held = remember(&mut book, "held", begin);
+    let refused = remember(&mut book, "refused", begin);
+    assert_eq!(book.named(&[held], begin).0.len(), 1);
+    // The process stood still; a handshake that waited comes before the leases' next turn.
+    let later = begin + REMEMBERED * 2;
+    let new = remember(&mut book, "new", later);
+    assert_eq!(book.named(&[held, new], later).0.len(), 2);
+    assert!(!book.entries.contains_key(&refused));
+    // Also where no lease asks, nothing is remembered for ever.
+    remember(&mut book, "another", later + REMEMBERED * 2);
+    remember(&mut book, "the last", later + REMEMBERED * 4);
+    assert!(!book.entries.contains_key(&held));
 }
