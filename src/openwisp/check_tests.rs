@@ -5,10 +5,50 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::event::UserId;
-use crate::openwisp::directory::tests::{SECRET, content, redis_url, settings as sessions, signed};
+use crate::openwisp::directory::tests::{
+    SECRET, content, redis_url, settings as sessions_of, signed,
+};
 use crate::openwisp::hosts::AllowedHosts;
 use crate::openwisp::settings::{LayerKind, LayerSettings, SessionSettings};
 use crate::openwisp::tables::testing::House;
+
+/// The check looks through all of a database of Redis: each test here has one that no other test uses, and
+/// that is empty when it begins.
+struct OwnRedis(u8);
+
+impl OwnRedis {
+    async fn empty(database: u8) -> Self {
+        let own = Self(database);
+        let mut connection = own.connect().await;
+        let () = redis::cmd("FLUSHDB")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        own
+    }
+
+    fn url(&self) -> String {
+        redis_url().replace("db=9", &format!("db={}", self.0))
+    }
+
+    async fn connect(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    fn sessions(&self, engine: SessionEngine) -> SessionSettings {
+        SessionSettings {
+            cache_url: Some(self.url()),
+            ..sessions_of(engine)
+        }
+    }
+
+    /// Puts a session there.
+    async fn cache(&self, settings: &Settings, key: &str, value: String) {
+        let key = format!("{}{key}", settings.sessions.cache_key_start());
+        let () = self.connect().await.set_ex(key, value, 60).await.unwrap();
+    }
+}
 
 fn settings(house: &House, sessions: SessionSettings) -> Settings {
     Settings {
@@ -17,7 +57,7 @@ fn settings(house: &House, sessions: SessionSettings) -> Settings {
         database: house.address.clone(),
         layer: LayerSettings {
             kind: LayerKind::Core,
-            hosts: vec![redis_url()],
+            hosts: sessions.cache_url.clone().into_iter().collect(),
             // Of each test its own.
             prefix: uuid::Uuid::new_v4().to_string(),
             group_expiry_s: 60,
@@ -49,16 +89,6 @@ fn wrong(report: &Report, words: &[&str]) {
     assert_eq!(report.is_good(), words.is_empty());
 }
 
-async fn redis() -> redis::aio::MultiplexedConnection {
-    let client = redis::Client::open(redis_url()).unwrap();
-    client.get_multiplexed_async_connection().await.unwrap()
-}
-
-async fn cache(settings: &Settings, key: &str, value: String) {
-    let key = format!("{}{key}", settings.sessions.cache_key_start());
-    let () = redis().await.set_ex(key, value, 60).await.unwrap();
-}
-
 async fn row(house: &House, key: &str, data: &str) {
     house
         .alter(format!(
@@ -70,21 +100,25 @@ async fn row(house: &House, key: &str, data: &str) {
 
 #[tokio::test]
 async fn where_all_is_in_order_nothing_is_wrong_or_doubtful() {
+    let redis = OwnRedis::empty(10).await;
     for house in [House::spatialite().await, House::postgis().await] {
         let ada = UserId(house.user("ada", "").await);
-        let mut settings = settings(&house, sessions(SessionEngine::Cache));
-        cache(
-            &settings,
-            "0123456789abcdef",
-            content(ada, "hash of ada").to_string(),
-        )
-        .await;
-        cache(&settings, "0123456789abcdee", "{}".into()).await;
+        let mut settings = settings(&house, redis.sessions(SessionEngine::Cache));
+        redis
+            .cache(
+                &settings,
+                "0123456789abcdef",
+                content(ada, "hash of ada").to_string(),
+            )
+            .await;
+        redis
+            .cache(&settings, "0123456789abcdee", "{}".into())
+            .await;
         let group = format!(
             "{}:group:loci.mobile-location.common",
             settings.layer.prefix
         );
-        let mut layer = redis().await;
+        let mut layer = redis.connect().await;
         for member in ["specific.a!1", "specific.a!2", "specific.b!1"] {
             let () = layer.zadd(&group, member, 1).await.unwrap();
         }
@@ -107,7 +141,8 @@ async fn where_all_is_in_order_nothing_is_wrong_or_doubtful() {
 #[tokio::test]
 async fn a_database_that_is_away_or_another_is_wrong() {
     let house = House::spatialite().await;
-    let sessions = sessions(SessionEngine::Cache);
+    let redis = OwnRedis::empty(11).await;
+    let sessions = redis.sessions(SessionEngine::Cache);
     let away = Settings {
         database: DatabaseAddress::Sqlite("/no/such/file".into()),
         ..settings(&house, sessions.clone())
@@ -128,32 +163,35 @@ async fn a_database_that_is_away_or_another_is_wrong() {
 
 #[tokio::test]
 async fn another_secret_is_told_from_one_session_that_does_not_fit() {
+    let redis = OwnRedis::empty(12).await;
     let house = House::spatialite().await;
     let users = [house.user("ada", "").await, house.user("ben", "").await].map(UserId);
-    let settings = settings(&house, sessions(SessionEngine::Cache));
+    let settings = settings(&house, redis.sessions(SessionEngine::Cache));
     let report = check(&settings).await;
     assert_eq!(
         finding(&report, "could not be tried").grade,
         Grade::Doubtful
     );
     assert_eq!(finding(&report, "has no sessions").grade, Grade::Doubtful);
-    cache(
-        &settings,
-        "0123456789abcdef",
-        content(users[0], "other").to_string(),
-    )
-    .await;
+    redis
+        .cache(
+            &settings,
+            "0123456789abcdef",
+            content(users[0], "other").to_string(),
+        )
+        .await;
     let report = check(&settings).await;
     assert_eq!(
         finding(&report, "perhaps gateway.django_secret_key").grade,
         Grade::Doubtful
     );
-    cache(
-        &settings,
-        "0123456789abcdee",
-        content(users[1], "other").to_string(),
-    )
-    .await;
+    redis
+        .cache(
+            &settings,
+            "0123456789abcdee",
+            content(users[1], "other").to_string(),
+        )
+        .await;
     wrong(
         &check(&settings).await,
         &["gateway.django_secret_key (DJANGO_SECRET_KEY) is not the one"],
@@ -162,11 +200,10 @@ async fn another_secret_is_told_from_one_session_that_does_not_fit() {
 
 #[tokio::test]
 async fn sessions_that_are_elsewhere_are_found() {
+    let redis = OwnRedis::empty(13).await;
     let house = House::spatialite().await;
     let ada = UserId(house.user("ada", "").await);
-    let mut settings = settings(&house, sessions(SessionEngine::Cache));
-    // A database of Redis that no other test uses.
-    settings.sessions.cache_url = Some(redis_url().replace("db=9", "db=10"));
+    let mut settings = settings(&house, redis.sessions(SessionEngine::Cache));
     let salt = "django.contrib.sessions.SessionStore";
     row(
         &house,
@@ -176,8 +213,7 @@ async fn sessions_that_are_elsewhere_are_found() {
     .await;
     let report = check(&settings).await;
     wrong(&report, &["see gateway.session_engine"]);
-    let client = redis::Client::open(settings.sessions.cache_url.clone().unwrap()).unwrap();
-    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let mut other = redis.connect().await;
     let name = "prefix:2:django.contrib.sessions.cached_db0123456789abcdef";
     let () = other.set_ex(name, "{}", 60).await.unwrap();
     let report = check(&settings).await;
@@ -198,10 +234,11 @@ async fn sessions_that_are_elsewhere_are_found() {
 
 #[tokio::test]
 async fn a_redis_or_a_fallback_that_is_away_is_wrong() {
+    let redis = OwnRedis::empty(14).await;
     let house = House::spatialite().await;
-    let mut settings = settings(&house, sessions(SessionEngine::Cache));
+    let mut settings = settings(&house, redis.sessions(SessionEngine::Cache));
     settings.sessions.cache_url = Some("unix:///no/such/socket".into());
-    settings.layer.hosts = vec![redis_url(), "unix:///no/such/socket".into()];
+    settings.layer.hosts = vec![redis.url(), "unix:///no/such/socket".into()];
     settings.fallback = Some(Address::Unix("/no/such/socket".into()));
     settings.allowed_hosts = AllowedHosts::new(["*"]);
     let report = check(&settings).await;
@@ -218,7 +255,7 @@ async fn a_redis_or_a_fallback_that_is_away_is_wrong() {
     settings.layer.hosts.pop();
     let report = check(&settings).await;
     finding(&report, "nobody listens to it under the prefix");
-    let pass = redis_url() + "&user=nobody&pass=s3cret";
+    let pass = redis.url() + "&user=nobody&pass=s3cret";
     settings.layer.hosts = vec![pass];
     let report = check(&settings).await;
     let refused = finding(

@@ -93,16 +93,21 @@ over_both! {
     }
 
     async fn whoever_is_inactive_or_past_the_last_day_does_not_count(house: House) {
+        let today = day(0);
         for (name, other, counts) in [
             ("inactive", "is_active = false".to_owned(), false),
             ("inactive-superuser", "is_active = false, is_superuser = true".to_owned(), false),
             ("over", format!("expiration_date = '{}'", day(-1)), false),
-            ("today", format!("expiration_date = '{}'", day(0)), true),
+            ("today", format!("expiration_date = '{today}'"), true),
             ("tomorrow", format!("expiration_date = '{}'", day(1)), true),
             ("never", "expiration_date = NULL".to_owned(), true),
         ] {
             let id = house.user(name, &other).await;
-            assert_eq!(user(&house, id).await.is_some(), counts, "{name}");
+            let is_there = user(&house, id).await.is_some();
+            // Where midnight came meanwhile, that day is over.
+            if name != "today" || day(0) == today {
+                assert_eq!(is_there, counts, "{name}");
+            }
         }
         assert!(user(&house, Uuid::new_v4()).await.is_none());
     }
