@@ -80,7 +80,7 @@ pub(super) fn redact(url: &str) -> String {
     {
         shown.push(if index == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
-            Some((name, _)) if name.to_ascii_lowercase().contains("password") => {
+            Some((name, _)) if name.to_ascii_lowercase().contains("pass") => {
                 shown.push_str(name);
                 shown.push('=');
                 shown.push_str(MASK);
@@ -95,7 +95,9 @@ pub(super) fn redact(url: &str) -> String {
 pub(super) fn redact_within(text: &str) -> String {
     text.split_inclusive(char::is_whitespace)
         .map(|word| {
-            if word.contains("://") && (word.contains('@') || word.contains("assword")) {
+            if word.contains("://")
+                && (word.contains('@') || word.to_ascii_lowercase().contains("pass"))
+            {
                 redact(word)
             } else {
                 word.to_owned()
@@ -140,6 +142,11 @@ mod tests {
             (
                 "postgres://db/fleetwire?sslmode=require&password=s3cret",
                 "postgres://db/fleetwire?sslmode=require&password=********",
+            ),
+            // Redis' clients have another word for it.
+            (
+                "unix:///redis.sock?db=1&user=fleet&pass=s3cret",
+                "unix:///redis.sock?db=1&user=fleet&pass=********",
             ),
             ("s3cret", "********"),
         ] {

@@ -39,6 +39,10 @@ pub const DOCKER_OPENWISP: [&str; 25] = [
     "WEBSOCKET_APP_PORT",
 ];
 
+const LISTEN_PORT: u16 = 8002;
+const POSTGRES_PORT: u16 = 5432;
+const REDIS_PORT: u16 = 6379;
+
 /// The OpenWISP beside which the gateway stands.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,7 +51,7 @@ pub struct GatewayConfig {
     /// at `websocket_app_port`.
     pub listen: String,
     /// The port where `listen` is empty.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "port::<_, LISTEN_PORT>")]
     pub websocket_app_port: u16,
     /// Another server of `/ws/` for what is not ours: a URL, `http://HOST:PORT` or `unix:/PATH`.
     pub fallback: String,
@@ -66,7 +70,7 @@ pub struct GatewayConfig {
     #[serde(deserialize_with = "text")]
     pub db_host: String,
     /// Its port.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "port::<_, POSTGRES_PORT>")]
     pub db_port: u16,
     /// PostgreSQL's `sslmode`.
     #[serde(deserialize_with = "text")]
@@ -87,7 +91,7 @@ pub struct GatewayConfig {
     #[serde(deserialize_with = "text")]
     pub redis_host: String,
     /// Its port.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "port::<_, REDIS_PORT>")]
     pub redis_port: u16,
     /// Who connects.
     #[serde(deserialize_with = "text")]
@@ -152,21 +156,21 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             listen: String::new(),
-            websocket_app_port: 8002,
+            websocket_app_port: LISTEN_PORT,
             fallback: String::new(),
             db_engine: String::new(),
             db_name: String::new(),
             db_user: String::new(),
             db_pass: Hidden::default(),
             db_host: String::new(),
-            db_port: 0,
+            db_port: POSTGRES_PORT,
             db_sslmode: String::new(),
             db_sslkey: String::new(),
             db_sslcert: String::new(),
             db_sslrootcert: String::new(),
             db_options: String::new(),
             redis_host: String::new(),
-            redis_port: 6379,
+            redis_port: REDIS_PORT,
             redis_user: String::new(),
             redis_pass: Hidden::default(),
             redis_use_tls: false,
@@ -184,13 +188,9 @@ impl Default for GatewayConfig {
             session_cookie_age_s: 1_209_600,
             cache_key_prefix: String::new(),
             cache_version: 1,
-            authentication_backends: [
-                "openwisp_users.backends.UsersAuthenticationBackend",
-                "django.contrib.auth.backends.ModelBackend",
-                "sesame.backends.ModelBackend",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            authentication_backends: vec![
+                "openwisp_users.backends.UsersAuthenticationBackend".into(),
+            ],
             channel_layer: "core".into(),
             channel_hosts: Vec::new(),
             channel_prefix: "asgi".into(),
@@ -204,6 +204,16 @@ impl Default for GatewayConfig {
 impl GatewayConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         use super::check::between;
+        for (key, port) in [
+            ("websocket_app_port", self.websocket_app_port),
+            ("db_port", self.db_port),
+            ("redis_port", self.redis_port),
+        ] {
+            if port == 0 {
+                let reason = "must be a port, from 1 to 65535; leave it out for the usual one";
+                problems.add("gateway", key, reason);
+            }
+        }
         let expiry = self.channel_group_expiry_s;
         between(
             problems,
@@ -312,14 +322,15 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
     Ok(trimmed.filter(|text| !text.is_empty()).collect())
 }
 
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+/// A port; nothing is the usual one.
+fn port<'de, D: Deserializer<'de>, const USUAL: u16>(deserializer: D) -> Result<u16, D::Error> {
     let found = match Given::deserialize(deserializer)? {
         Given::Number(number) => u16::try_from(number).ok(),
-        Given::Text(text) if matches!(text.trim(), "" | "None") => Some(0),
+        Given::Text(text) if matches!(text.trim(), "" | "None") => Some(USUAL),
         Given::Text(text) => text.trim().parse().ok(),
         Given::Flag(_) | Given::Other(_) => None,
     };
-    found.ok_or_else(|| serde::de::Error::custom("must be a port, from 0 to 65535"))
+    found.ok_or_else(|| serde::de::Error::custom("must be a port, from 1 to 65535"))
 }
 
 /// As docker-openwisp reads them: `true`, `yes`, `on` and `1` in any case are true.
@@ -355,6 +366,9 @@ mod tests {
         assert!(read.redis_use_tls);
         assert_eq!(read.db_sslkey, "");
         assert_eq!(read.db_pass.0, "1234");
+        // As a line of .env with nothing behind it.
+        let empty = "db_port = \"\"\nredis_port = \"None\"\nwebsocket_app_port = \" \"";
+        assert_eq!(self::read(empty).unwrap(), GatewayConfig::default());
     }
 
     #[test]
@@ -375,6 +389,7 @@ mod tests {
             db_pass: Hidden("s3cret".into()),
             django_secret_key_fallbacks: vec![Hidden("s3cret".into())],
             redis_cache_url: HiddenUrl("redis://:s3cret@redis/0".into()),
+            channel_redis_url: HiddenUrl("unix:///redis.sock?pass=s3cret&db=1".into()),
             ..GatewayConfig::default()
         };
         assert!(!format!("{config:?}").contains("s3cret"));

@@ -187,9 +187,16 @@ impl Loading {
                 self.mistakes.push(Mistake::new(origin, "", reason));
                 continue;
             };
-            let is_list = defaults[*section][*key].is_array();
+            let readings = match &defaults[*section][*key] {
+                // In quotes or as it is: 1_000 is a password, not a thousand.
+                Value::String(_) => vec![match text.parse::<Value>() {
+                    Ok(Value::String(quoted)) => Value::String(quoted),
+                    _ => Value::String(text),
+                }],
+                default => readings(&text, default.is_array()),
+            };
             let place = |_: &[&str]| origin.clone();
-            self.accept(&place, section, key, readings(&text, is_list));
+            self.accept(&place, section, key, readings);
         }
     }
 

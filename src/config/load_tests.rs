@@ -324,3 +324,36 @@ fn beside_an_openwisp_the_variables_of_its_docker_images_count_as_they_are() {
         "DB_PORT: gateway.db_port: must be a whole number, 0 or more, not \"many\""
     );
 }
+
+#[test]
+fn a_text_in_a_variable_is_no_number_or_date() {
+    for text in ["1_000", "0x10", "true", "\"half", "1979-05-27", "0123"] {
+        let variables = [
+            ("FLEETWIRE_GATEWAY__DB_PASS", text),
+            ("FLEETWIRE_GATEWAY__DJANGO_SECRET_KEY", text),
+            ("FLEETWIRE_GATEWAY__CHANNEL_PREFIX", text),
+        ];
+        let gateway = Config::load(None, env(&variables)).unwrap().gateway;
+        assert_eq!(gateway.db_pass.0, text);
+        assert_eq!(gateway.django_secret_key.0, text);
+        assert_eq!(gateway.channel_prefix, text);
+    }
+}
+
+#[test]
+fn a_port_of_docker_openwisp_that_is_empty_is_the_usual_one_and_none_is_zero() {
+    let empty = [
+        ("DB_PORT", ""),
+        ("REDIS_PORT", ""),
+        ("WEBSOCKET_APP_PORT", ""),
+    ];
+    let gateway = Config::load_beside_openwisp(None, env(&empty))
+        .unwrap()
+        .gateway;
+    assert_eq!(gateway, Config::default().gateway);
+    let error = Config::load_beside_openwisp(None, env(&[("REDIS_PORT", "0")])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "REDIS_PORT: gateway.redis_port: must be a port, from 1 to 65535; leave it out for the usual one"
+    );
+}

@@ -228,12 +228,10 @@ impl Reading<'_> {
         let config = self.config;
         let mut options = PgConnectOptions::new_without_pgpass()
             .database(&config.db_name)
+            .port(config.db_port)
             .application_name("fleetwire gateway");
         if !config.db_host.is_empty() {
             options = options.host(&config.db_host);
-        }
-        if config.db_port != 0 {
-            options = options.port(config.db_port);
         }
         if !config.db_user.is_empty() {
             options = options.username(&config.db_user);
@@ -408,16 +406,17 @@ impl Reading<'_> {
                 }
             }
         }
-        // What docker-openwisp's settings allow in any case.
-        patterns.extend(
-            [
-                "localhost",
-                &config.dashboard_app_service,
-                &config.dashboard_internal,
-                &config.api_internal,
-            ]
-            .map(str::to_owned),
-        );
+        // What docker-openwisp's settings allow in any case, and no others'.
+        let named = [
+            &config.dashboard_app_service,
+            &config.dashboard_internal,
+            &config.api_internal,
+        ];
+        let is_docker = named.iter().any(|name| !name.is_empty());
+        if is_docker || !config.dashboard_domain.is_empty() {
+            patterns.push("localhost".to_owned());
+            patterns.extend(named.map(String::clone));
+        }
         AllowedHosts::new(patterns.iter().filter(|pattern| !pattern.is_empty()))
     }
 }
@@ -442,24 +441,43 @@ fn last_word(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(_, last)| last)
 }
 
-/// A URL of redis-py in the words of our own client, if it is one.
+/// A URL of redis-py in the words of our own client, if it is one. Of its parameters those count that say
+/// which database and as whom; the others are about redis-py's own ways.
 fn redis_url(given: &str) -> Option<String> {
-    let url = match given.split_once("://") {
-        // redis-py takes the database of `redis://` also as a parameter.
-        Some(("redis" | "rediss", rest)) => match rest.split_once('?') {
-            Some((place, query)) => {
-                let database = query.split('&').find_map(|it| it.strip_prefix("db="));
-                let scheme = given.split("://").next()?;
-                match database {
-                    Some(database) => format!("{scheme}://{}/{database}", place.split('/').next()?),
-                    None => format!("{scheme}://{place}"),
+    let mut url = redis::parse_redis_url(given)?;
+    let parameters: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    // Each also by our client's name.
+    let told = |names: [&str; 2]| {
+        let fits = |it: &&(String, String)| names.contains(&it.0.as_str()) && !it.1.is_empty();
+        parameters.iter().find(fits).map(|(_, value)| value)
+    };
+    let database = told(["db", "db"]);
+    let user = told(["username", "user"]);
+    let password = told(["password", "pass"]);
+    url.set_query(None);
+    match url.scheme() {
+        "redis" | "rediss" => {
+            // What stands before an `@` counts for more, as it does in redis-py.
+            if let Some(user) = user.filter(|_| url.username().is_empty()) {
+                url.set_username(&quoted(user)).ok()?;
+            }
+            if let Some(password) = password.filter(|_| url.password().is_none()) {
+                url.set_password(Some(&quoted(password))).ok()?;
+            }
+            if let Some(database) = database {
+                url.set_path(database);
+            }
+        }
+        "unix" => {
+            for (name, value) in [("db", database), ("user", user), ("pass", password)] {
+                if let Some(value) = value {
+                    url.query_pairs_mut().append_pair(name, value);
                 }
             }
-            None => given.to_owned(),
-        },
-        Some(("unix", rest)) => format!("unix://{rest}"),
+        }
         _ => return None,
-    };
+    }
+    let url = String::from(url);
     redis::Client::open(url.as_str()).ok().map(|_| url)
 }
 

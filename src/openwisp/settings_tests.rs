@@ -105,6 +105,19 @@ fn everything_that_is_missing_is_named_at_once() {
 }
 
 #[test]
+fn sessions_of_the_backend_that_both_deployments_have_count_and_no_others() {
+    let settings = Settings::new(&docker());
+    let sessions = settings
+        .map_err(|error| error.to_string())
+        .unwrap()
+        .sessions;
+    assert_eq!(
+        sessions.authentication_backends,
+        ["openwisp_users.backends.UsersAuthenticationBackend"]
+    );
+}
+
+#[test]
 fn what_cannot_work_is_refused_with_its_key() {
     let with = |change: fn(&mut GatewayConfig)| {
         let mut config = docker();
@@ -160,11 +173,56 @@ fn urls_of_redis_py_are_understood() {
             "unix:///run/redis.sock?db=7",
             Some("unix:///run/redis.sock?db=7"),
         ),
+        (
+            "redis://redis:6379/2?username=fleet&password=p%40ss%20w&db=3&socket_timeout=5",
+            Some("redis://fleet:p%40ss%20w@redis:6379/3"),
+        ),
+        (
+            "rediss://:first@redis/1?password=second",
+            Some("rediss://:first@redis/1"),
+        ),
+        (
+            "unix:///run/redis.sock?password=p%40ss%20w&username=fleet&db=7",
+            Some("unix:///run/redis.sock?db=7&user=fleet&pass=p%40ss+w"),
+        ),
+        (
+            "unix:///run/redis.sock?db=7&pass=word",
+            Some("unix:///run/redis.sock?db=7&pass=word"),
+        ),
+        ("redis://redis?db=seven", None),
         ("redis:6379", None),
         ("memcached://redis", None),
     ] {
         assert_eq!(redis_url(given).as_deref(), ours, "{given}");
     }
+}
+
+#[test]
+fn what_docker_openwisp_allows_beside_its_hosts_is_allowed_there_alone() {
+    let hosts = |config: &GatewayConfig| {
+        let settings = Settings::new(config);
+        settings
+            .map_err(|error| error.to_string())
+            .unwrap()
+            .allowed_hosts
+    };
+    let named = GatewayConfig {
+        django_allowed_hosts: vec!["wisp.example.org".into()],
+        ..docker()
+    };
+    assert!(hosts(&named).accept("http://localhost"));
+    let ansible = GatewayConfig {
+        dashboard_domain: String::new(),
+        ..named.clone()
+    };
+    assert!(hosts(&ansible).accept("https://wisp.example.org"));
+    assert!(!hosts(&ansible).accept("http://localhost"));
+    let service = GatewayConfig {
+        dashboard_app_service: "dashboard".into(),
+        ..ansible
+    };
+    assert!(hosts(&service).accept("http://localhost"));
+    assert!(hosts(&service).accept("http://dashboard:8000"));
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Default for Options {
             hosts: 1,
             encryption_keys: Vec::new(),
             redis_password: None,
-            allowed_hosts: vec![HOST, "127.0.0.1", "localhost"],
+            allowed_hosts: vec![HOST, "127.0.0.1"],
             secret_key: SECRET_KEY,
             secret_key_fallbacks: vec![OLD_SECRET_KEY],
         }
