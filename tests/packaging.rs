@@ -23,19 +23,38 @@ fn variables(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Sees that our program knows each of them, and takes its value.
-async fn are_understood(variables: &BTreeMap<String, String>) {
+/// What `fleetwire gateway` understands in an environment of these `variables`, by the names of its own.
+async fn understood(variables: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
     let server = Server::prepare(Engine::Sqlite, &[]).await;
-    let mut command = server.command(&["config", "check"]);
+    let mut command = server.command(&["config", "env", "--gateway", "--json"]);
     let output = command.envs(variables).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{variables:?}: {said}");
-    let shown = server.command(&["config", "env"]).envs(variables).output();
-    let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
-    for name in variables.keys() {
-        let key = name.trim_start_matches("FLEETWIRE_");
-        let key = key.rsplit("__").next().unwrap().to_lowercase();
-        assert!(shown.to_lowercase().contains(&key), "{name}: {shown}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Sees that the gateway takes each of them, with its value; of a secret only that there is one. What stands
+/// for nothing is nothing.
+async fn are_understood(variables: &BTreeMap<String, String>) {
+    let understood = understood(variables).await;
+    for (name, value) in variables {
+        let own = format!("FLEETWIRE_GATEWAY__{name}");
+        let shown = understood.get(name).or(understood.get(&own));
+        let shown = match shown.unwrap_or_else(|| panic!("{name} is not known")) {
+            Value::String(text) => text.clone(),
+            Value::Array(items) => {
+                let items = items.iter().map(|item| item.as_str().unwrap());
+                items.collect::<Vec<_>>().join(",")
+            }
+            other => other.to_string(),
+        };
+        let is_secret = ["DB_PASS", "REDIS_PASS", "DJANGO_SECRET_KEY"].contains(&name.as_str());
+        let expected = if is_secret && !value.is_empty() {
+            "********"
+        } else {
+            value
+        };
+        assert_eq!(shown, expected, "{name}");
     }
 }
 
@@ -74,11 +93,55 @@ fn systemd_takes_the_unit() {
 
 #[tokio::test]
 async fn the_environment_of_the_unit_is_understood() {
-    are_understood(&variables(&text_of("gateway.env"))).await;
+    let text = text_of("gateway.env");
+    are_understood(&variables(&text)).await;
+    // And what may be said instead.
+    let instead = text.lines().map(|line| line.trim_start_matches("# "));
+    let instead = instead.filter(|line| {
+        let name = line.split('=').next().unwrap_or_default();
+        name.contains('_')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    });
+    let instead = variables(&instead.collect::<Vec<_>>().join("\n"));
+    let engine = "django.contrib.gis.db.backends.postgis";
+    assert_eq!(instead["DB_ENGINE"], engine);
+    are_understood(&instead).await;
 }
 
-#[tokio::test]
-async fn the_compose_override_builds_what_is_here_with_settings_that_are_understood() {
+/// docker-openwisp's own `.env`, as far as the gateway reads it: there is nothing more.
+const DOT_ENV: [(&str, &str); 4] = [
+    ("DASHBOARD_DOMAIN", "dashboard.openwisp.org"),
+    ("DB_USER", "admin"),
+    ("DB_PASS", "admin"),
+    ("DJANGO_SECRET_KEY", "default_secret_key"),
+];
+
+/// The environment of the override's service `websocket`, as Compose makes it: `.env` itself, and above it
+/// what the override says, with `${NAME:-DEFAULT}` read from `.env`.
+fn composed(compose: &Value, dot_env: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let mut environment: BTreeMap<_, _> = dot_env.iter().map(owned).collect();
+    let given = environment.clone();
+    let said = compose["services"]["websocket"]["environment"].as_object();
+    for (name, value) in said.unwrap() {
+        let mut text = String::new();
+        let mut rest = value.as_str().unwrap();
+        while let Some((before, inner)) = rest.split_once("${") {
+            let (inner, after) = inner.split_once('}').unwrap();
+            let (name, default) = inner.split_once(":-").unwrap();
+            let found = given.get(name).filter(|value| !value.is_empty());
+            text = text + before + found.map_or(default, String::as_str);
+            rest = after;
+        }
+        environment.insert(name.clone(), text + rest);
+    }
+    environment
+}
+
+/// The override, as YAML has it.
+fn compose_override() -> Value {
     let file = in_repository("packaging/openwisp/docker-compose.override.yml");
     let mut python = openwisp::python();
     python.args([
@@ -89,23 +152,46 @@ async fn the_compose_override_builds_what_is_here_with_settings_that_are_underst
         .stdin(std::fs::File::open(file).unwrap())
         .output()
         .unwrap();
-    let compose: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let websocket = &compose["services"]["websocket"];
-    let dockerfile = websocket["build"]["dockerfile"].as_str().unwrap();
-    assert!(Path::new(&in_repository(dockerfile)).exists());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_compose_override_builds_what_is_here() {
+    let compose = compose_override();
+    let dockerfile = compose["services"]["websocket"]["build"]["dockerfile"].as_str();
+    assert!(Path::new(&in_repository(dockerfile.unwrap())).exists());
     // What it hands on goes to a service that is there.
-    let environment = websocket["environment"].as_object().unwrap();
-    assert_eq!(
-        environment["FLEETWIRE_GATEWAY__FALLBACK"],
-        "http://daphne:8002"
-    );
     assert!(compose["services"]["daphne"].is_object(), "{compose}");
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let environment = environment.iter();
-    are_understood(
-        &environment
-            .map(|(name, value)| (name.clone(), text(value)))
-            .collect(),
-    )
-    .await;
+}
+
+#[tokio::test]
+async fn the_compose_override_needs_no_more_than_docker_openwisps_own_env() {
+    let compose = compose_override();
+    let environment = composed(&compose, &DOT_ENV);
+    are_understood(&environment).await;
+    let server = Server::prepare(Engine::Sqlite, &[]).await;
+    let mut command = server.command(&["gateway", "--check"]);
+    let output = command.envs(&environment).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    // All is said that has to be; none of those hosts is there.
+    assert!(!said.contains("is missing"), "{said}");
+    assert!(said.contains("the database does not answer"), "{said}");
+
+    let more = [
+        ("DB_HOST", "another"),
+        ("WEBSOCKET_APP_PORT", "8004"),
+        ("REDIS_PORT", ""),
+    ];
+    let environment = composed(&compose, &[&DOT_ENV[..], &more].concat());
+    let understood = understood(&environment).await;
+    for (name, value) in [
+        ("DB_HOST", Value::from("another")),
+        ("DB_ENGINE", "django.contrib.gis.db.backends.postgis".into()),
+        ("REDIS_PORT", 6379.into()),
+        ("WEBSOCKET_APP_PORT", 8004.into()),
+        ("FALLBACK", "http://daphne:8004".into()),
+    ] {
+        assert_eq!(understood[&format!("FLEETWIRE_GATEWAY__{name}")], value);
+    }
 }

@@ -18,7 +18,11 @@ Example:
   fleetwire config default > fleetwire-data/fleetwire.toml")]
     Default,
     /// List the environment variables that override the file, with the values in force
-    Env,
+    Env {
+        /// As `fleetwire gateway` has them: docker-openwisp's variables count as well
+        #[arg(long)]
+        gateway: bool,
+    },
 }
 
 pub(crate) fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
@@ -35,8 +39,13 @@ pub(crate) fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
             output::print_json(&serde_json::to_value(Config::default())?)
         }
         Command::Default => output::print(DEFAULT_FILE),
-        Command::Env => {
-            let variables = context.load_config()?.variables();
+        Command::Env { gateway } => {
+            let config = if *gateway {
+                context.load_config_beside_openwisp()?
+            } else {
+                context.load_config()?
+            };
+            let variables = config.variables();
             if output.is_json() {
                 let mut object = Map::new();
                 for (name, value) in variables {
