@@ -98,7 +98,7 @@ impl Drop for Process {
             let _ = child.wait();
         }
         if std::thread::panicking() {
-            const TAIL: usize = 10_000;
+            const TAIL: usize = 20_000;
             let log = self.log();
             let from = log.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
             eprintln!("--- log of {} ---\n{}", self.name, &log[from..]);

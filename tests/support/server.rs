@@ -1,18 +1,18 @@
 //! The real program, in a process of its own.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::postgres;
-use super::{Client, Credential, eventually};
+use super::process::Process;
+use super::{Client, Credential};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fleetwire");
 
@@ -29,10 +29,11 @@ pub enum Engine {
 /// `fleetwire serve` with a data directory and database of its own. Killed when dropped; its log is
 /// printed when the test has failed.
 pub struct Server {
+    /// Its log is in the directory: it goes first.
+    process: Process,
     directory: TempDir,
     settings: Vec<(String, String)>,
     address: SocketAddr,
-    child: Option<Child>,
 }
 
 /// How much memory a process holds, in KiB.
@@ -72,44 +73,35 @@ impl Server {
                 settings.push((key, SECRETS_KEY.to_owned()));
             }
         }
-        Self {
-            directory: TempDir::with_prefix("fleetwire-test-").expect("a temporary directory"),
-            settings,
-            address: free_address(),
-            child: None,
-        }
+        Self::with(settings)
     }
 
     /// Another node on the same database, which must be one that nodes can share.
     pub fn beside(&self) -> Self {
+        Self::with(self.settings.clone())
+    }
+
+    fn with(settings: Vec<(String, String)>) -> Self {
+        let directory = TempDir::with_prefix("fleetwire-test-").expect("a temporary directory");
+        let address = free_address();
+        let arguments = ["serve", "--listen", &address.to_string()];
+        let command = program(&directory, &settings, &arguments);
+        let log = directory.path().join("test-server.log");
         Self {
-            directory: TempDir::with_prefix("fleetwire-test-").expect("a temporary directory"),
-            settings: self.settings.clone(),
-            address: free_address(),
-            child: None,
+            process: Process::new(&format!("the server at {address}"), command, &log),
+            directory,
+            settings,
+            address,
         }
     }
 
     /// Starts the process, and returns when its port accepts: by contract it is ready then.
     pub async fn run(&mut self) {
-        assert!(self.child.is_none(), "the server runs already");
-        let log = self.log_file();
-        let listen = self.address.to_string();
-        let child = self
-            .command(&["serve", "--listen", &listen])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle of the log"))
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
-        self.child = Some(child);
-        eventually("the server accepts connections", async || {
-            if let Some(status) = self.exited() {
-                panic!("the server ended with {status} before it listened");
-            }
-            TcpStream::connect(self.address).ok()
-        })
-        .await;
+        let address = self.address;
+        self.process.start();
+        self.process
+            .ready(async || TcpStream::connect(address).ok())
+            .await;
     }
 
     /// The URL of its database; none for SQLite.
@@ -213,37 +205,32 @@ impl Server {
 
     /// Everything that the server has printed so far.
     pub fn log(&self) -> String {
-        let bytes = std::fs::read(self.log_path()).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.process.log()
     }
 
     /// Ends the process with `signal` without waiting for it.
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("the server runs");
+        self.process.signal(signal);
     }
 
     /// Waits until the process has ended.
     pub async fn exit(&mut self) -> ExitStatus {
-        let status = eventually("the server exits", async || self.exited()).await;
-        self.child = None;
-        status
+        self.process.exit().await
     }
 
     /// `kill -9`: no chance to write, close or say anything.
     pub async fn kill(&mut self) {
-        self.signal(Signal::KILL);
-        self.exit().await;
+        self.process.kill().await;
     }
 
     /// SIGTERM, and the end of the process.
     pub async fn terminate(&mut self) -> ExitStatus {
-        self.signal(Signal::TERM);
-        self.exit().await
+        self.process.terminate().await
     }
 
     /// What the process holds, as the kernel counts it.
     pub fn memory(&self) -> Memory {
-        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let path = format!("/proc/{}/status", self.process.pid().as_raw_nonzero());
         let status = std::fs::read_to_string(path).expect("the server runs");
         let read = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
@@ -260,60 +247,24 @@ impl Server {
 
     /// Makes the peak of [`Server::memory`] start anew from what is resident now.
     pub fn forget_peak(&self) {
-        let path = format!("/proc/{}/clear_refs", self.pid().as_raw_nonzero());
+        let path = format!("/proc/{}/clear_refs", self.process.pid().as_raw_nonzero());
         std::fs::write(path, "5").expect("the peak can be reset");
     }
 
     /// The program with `arguments` on the data of this server.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let directory = self.directory.path().to_str().expect("UTF-8");
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(with_options(arguments, &["--data-dir", directory]))
-            .current_dir(self.directory.path())
-            .envs(self.settings.iter().cloned());
-        command
-    }
-
-    fn exited(&mut self) -> Option<ExitStatus> {
-        let child = self.child.as_mut().expect("a process");
-        child.try_wait().expect("the process can be asked")
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(self.child.as_ref().expect("the server runs"))
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.directory.path().join("test-server.log")
-    }
-
-    fn log_file(&self) -> File {
-        File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .expect("the log can be written")
+        program(&self.directory, &self.settings, arguments)
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if std::thread::panicking() {
-            const TAIL: usize = 20_000;
-            let log = self.log();
-            let from = log.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
-            eprintln!(
-                "--- log of the server at {} ---\n{}",
-                self.address,
-                &log[from..]
-            );
-        }
-    }
+fn program(directory: &TempDir, settings: &[(String, String)], arguments: &[&str]) -> Command {
+    let path = directory.path().to_str().expect("UTF-8");
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(with_options(arguments, &["--data-dir", path]))
+        .current_dir(path)
+        .envs(settings.iter().cloned());
+    command
 }
 
 /// The arguments with options after them, yet before `--`, behind which nothing is an option.
