@@ -188,6 +188,8 @@ impl ChannelLayer {
                 }
             };
             tokio::select! {
+                // The thread ends with it: that is no fault.
+                biased;
                 _ = stopped.wait_for(|stopped| *stopped) => return,
                 () = self.hand_on(&receive) => {}
                 () = ended => {}
