@@ -1,5 +1,7 @@
 //! What a message of OpenWISP says, and to whom: its content goes on as it is.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -10,6 +12,14 @@ use crate::openwisp::tables::{CommandRow, LocationRow};
 
 /// The input of Change Password as OpenWISP shows it once the command has run.
 const MASKED: &str = "********";
+
+/// How long `openwisp_controller.connection.commands` lets a password be, in characters.
+const PASSWORD_LENGTHS: RangeInclusive<usize> = 6..=30;
+
+/// The labels that OpenWISP's own command types have unless they are translated.
+const CUSTOM: &str = "Custom commands";
+const REBOOT: &str = "Reboot";
+const CHANGE_PASSWORD: &str = "Change password";
 
 /// Something to be told.
 pub(super) struct Told {
@@ -87,9 +97,9 @@ impl Told {
     /// instants are in UTC, and a type that only this OpenWISP has is called by its key.
     pub fn of_command_row(row: &CommandRow) -> Self {
         let label = match row.kind.as_str() {
-            "custom" => "Custom commands",
-            "reboot" => "Reboot",
-            "change_password" => "Change password",
+            "custom" => CUSTOM,
+            "reboot" => REBOOT,
+            "change_password" => CHANGE_PASSWORD,
             other => other,
         };
         let data = json!({
@@ -211,18 +221,45 @@ fn input(row: &CommandRow) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// A command that is saved while it runs would carry its secret: a secret never travels.
+/// A command that is saved before its end would carry its secret: a secret never travels.
 fn mask(message: &mut Map<String, Value>) {
     let Some(Value::Object(data)) = message.get_mut("data") else {
         return;
     };
-    let is_secret = data.get("type").and_then(Value::as_str) == Some("Change password");
-    if let Some(input) = data
-        .get_mut("input")
-        .filter(|input| is_secret && !input.is_null())
-    {
-        *input = MASKED.into();
+    let label = data.get("type").and_then(Value::as_str);
+    let is_change = label == Some(CHANGE_PASSWORD);
+    // A command line may say anything twice.
+    let may_be_change = label != Some(CUSTOM);
+    match data.get_mut("input") {
+        Some(Value::Object(values)) => {
+            for (_, value) in values.iter_mut().filter(|(key, _)| is_secret(key)) {
+                *value = MASKED.into();
+            }
+        }
+        Some(input) if is_change && !input.is_null() => *input = MASKED.into(),
+        Some(Value::String(input)) if may_be_change && is_said_twice(input) => {
+            *input = MASKED.into();
+        }
+        _ => {}
     }
+}
+
+/// The properties of Change Password.
+fn is_secret(key: &str) -> bool {
+    matches!(key, "password" | "confirm_password")
+}
+
+/// Whether `input` is what OpenWISP makes of a password and its confirmation: both, with a comma between. The label
+/// tells nothing where it is translated.
+fn is_said_twice(input: &str) -> bool {
+    const BETWEEN: &str = ", ";
+    let Some(length) = input.len().checked_sub(BETWEEN.len()) else {
+        return false;
+    };
+    let Some((first, rest)) = input.split_at_checked(length / 2) else {
+        return false;
+    };
+    PASSWORD_LENGTHS.contains(&first.chars().count()) && rest.strip_prefix(BETWEEN) == Some(first)
 }
 
 fn uuid(value: &Value) -> Option<Uuid> {

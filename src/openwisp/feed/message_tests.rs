@@ -134,12 +134,54 @@ fn a_password_never_travels() {
         json!({"password": "s3cret", "confirm_password": "s3cret"}),
     );
     assert!(!Told::of_command_row(&row).text.contains("s3cret"));
+    // `_("Change password")` in English, Italian, German and Japanese, saved before the command has run.
+    for label in [
+        "Change password",
+        "Modifica password",
+        "Passwort ändern",
+        "パスワードの変更",
+    ] {
+        for secret in ["s3cret", "pässwörd", "s3cret, s3cret", "thirty-s3cret-letters-of-text."] {
+            let text = heard_of_command(label, format!("{secret}, {secret}").into());
+            assert!(!text.contains(secret), "{text}");
+            assert!(text.contains(r#""input":"********""#), "{text}");
+        }
+        let object = json!({"password": "s3cret", "confirm_password": "other-s3cret", "user": "root"});
+        let text = heard_of_command(label, object);
+        assert!(!text.contains("s3cret"), "{text}");
+        assert!(text.contains(r#""user":"root""#), "{text}");
+    }
+    // Not even confirmed.
+    let text = heard_of_command("Change password", "s3cret, other".into());
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn what_is_no_password_goes_on_as_it_is() {
+    for (label, input) in [
+        ("Custom commands", json!("echo hello, echo hello")),
+        ("Comandi personalizzati", json!("echo hello")),
+        ("Ping", json!("eth0, eth0")),
+        ("Ping", json!("10.0.0.1, 10.0.0.2")),
+        ("Ping", json!("10.0.0.1,10.0.0.1")),
+        ("Ping", json!(", ")),
+        ("Ping", json!("è")),
+        ("Riavvia", json!("")),
+        ("Riavvia", json!(null)),
+        ("Ping", json!({"host": "10.0.0.1", "again": "10.0.0.1"})),
+        ("Ping", json!(["10.0.0.1, 10.0.0.1"])),
+    ] {
+        let text: Value = serde_json::from_str(&heard_of_command(label, input.clone())).unwrap();
+        assert_eq!(text["data"], json!({"type": label, "input": input}));
+    }
+}
+
+/// What is told of a message with this type and input.
+fn heard_of_command(label: &str, input: Value) -> String {
     let message = json!({"type": "send.update", "model": "Command",
-        "data": {"type": "Change password", "input": "s3cret, s3cret"}});
-    let told = Told::of_message(Group::Device(DeviceId::random()), message)
-        .ok()
-        .unwrap();
-    assert!(!told.text.contains("s3cret"));
+        "data": {"type": label, "input": input}});
+    let told = Told::of_message(Group::Device(DeviceId::random()), message);
+    told.ok().unwrap().text
 }
 
 #[test]
