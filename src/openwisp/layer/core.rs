@@ -27,6 +27,7 @@ const BATCH: usize = 1000;
 const LARGEST_BATCH: usize = 10_000;
 /// Takings that are asked for ahead. Redis does them one after another, each as a message comes, whether we
 /// are awake or not: so many messages may wait beyond the senders' capacity while the system lets others run.
+/// Each brings one message and what came with it, rarely more than that.
 const AHEAD: usize = 512;
 /// Groups that are joined or left with one question.
 const GROUPS_AT_ONCE: usize = 500;
@@ -61,6 +62,7 @@ pub(super) async fn serve(link: &Link<'_>) -> Result<Infallible, Trouble> {
     }
     let (asked, process) = (Timestamp::now(), names.process());
     set_sentinel(link, &mut commands).await?;
+    link.connected();
     membership.begin(link.number);
     join_and_leave(link, &mut commands).await?;
     link.joined(asked);
@@ -278,7 +280,8 @@ async fn drain(
     let mut last = (Instant::now(), Timestamp::now());
     let mut takings = VecDeque::new();
     loop {
-        while takings.len() < AHEAD {
+        // What is asked for without room would be kept here, beyond what may wait.
+        while takings.is_empty() || (takings.len() < AHEAD && link.handover().has_room()) {
             takings.push_back(asked(take(connection.clone(), &queue, batch)).await);
         }
         let Some(mut next) = takings.pop_front() else {

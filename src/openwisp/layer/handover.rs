@@ -7,8 +7,9 @@ use tokio::sync::Notify;
 
 use crate::event::Timestamp;
 
-/// Bytes that may wait. They are what a consumer that does not keep up costs; in the core layer Redis then
-/// keeps the rest, until senders find it full.
+/// Bytes that may wait, and one parcel more: what a consumer that does not keep up costs. In the core layer
+/// there are besides the answers to what was asked ahead while there was room; Redis then keeps the rest,
+/// until senders find it full.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// What a message costs beside its own bytes.
 const OVERHEAD: usize = 96;
@@ -34,6 +35,11 @@ pub(super) enum Parcel {
         host: usize,
         number: u64,
     },
+    /// All that came from `host` by this connection has been handed over, and no more will come by it.
+    End {
+        host: usize,
+        connection: u64,
+    },
 }
 
 #[derive(Default)]
@@ -50,15 +56,26 @@ struct Queue {
     bytes: usize,
 }
 
+impl Queue {
+    fn has_room(&self) -> bool {
+        self.bytes < MOST_BYTES
+    }
+}
+
 impl Handover {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is room.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue().has_room()
+    }
+
     /// Hands messages over, if there is room: one parcel may exceed it.
     pub(super) fn offer(&self, messages: Vec<Raw>) -> Result<(), Vec<Raw>> {
         let mut queue = self.queue();
-        if queue.bytes >= MOST_BYTES {
+        if !queue.has_room() {
             return Err(messages);
         }
         queue.bytes += weight(&messages);
@@ -93,6 +110,14 @@ impl Handover {
         self.queue()
             .parcels
             .push_back(Parcel::Mark { host, number });
+        self.filled.notify_one();
+    }
+
+    /// A connection ended.
+    pub(super) fn end(&self, host: usize, connection: u64) {
+        self.queue()
+            .parcels
+            .push_back(Parcel::End { host, connection });
         self.filled.notify_one();
     }
 
@@ -136,7 +161,9 @@ mod tests {
     #[tokio::test]
     async fn what_waits_is_bounded_and_keeps_its_order() {
         let handover = Handover::default();
+        assert!(handover.has_room());
         assert!(handover.offer(raw(MOST_BYTES)).is_ok());
+        assert!(!handover.has_room());
         let refused = handover.offer(raw(1)).unwrap_err();
         // What is no message always has room.
         handover.gap(Timestamp(5), "capacity");

@@ -29,6 +29,8 @@ pub(super) struct Link<'a> {
     /// Since when messages may be lost, and why: told of when all is joined again.
     lost: Cell<Option<(Timestamp, &'static str)>>,
     up: Cell<bool>,
+    /// Which connection it is, while there is one by which messages may come.
+    connection: Cell<Option<u64>>,
     logged: Cell<Option<Instant>>,
     /// Whether nothing was logged since it was last said that all is well.
     silent: Cell<bool>,
@@ -45,6 +47,7 @@ impl<'a> Link<'a> {
             emptied: Cell::new(None),
             lost: Cell::new(None),
             up: Cell::new(false),
+            connection: Cell::new(None),
             logged: Cell::new(None),
             silent: Cell::new(false),
         }
@@ -63,6 +66,7 @@ impl<'a> Link<'a> {
                 LayerKind::PubSub => pubsub::serve(self).await,
             };
             let Err(trouble) = outcome;
+            self.disconnected();
             if self.up.replace(false) {
                 wait = FIRST_WAIT;
             }
@@ -105,6 +109,19 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// The host answers: once groups are joined, messages come.
+    pub(super) fn connected(&self) {
+        let connection = self.shared.marks.connected(self.number);
+        self.connection.set(Some(connection));
+    }
+
+    /// No more comes by this connection.
+    fn disconnected(&self) {
+        if let Some(connection) = self.connection.take() {
+            self.handover().end(self.number, connection);
+        }
+    }
+
     fn log_joined(&self) {
         if !self.silent.replace(true) {
             let place = self.host.place();
@@ -118,5 +135,12 @@ impl<'a> Link<'a> {
             self.silent.set(false);
             tracing::error!("{}", self.host.explain(trouble));
         }
+    }
+}
+
+/// With its thread ends what it has received.
+impl Drop for Link<'_> {
+    fn drop(&mut self) {
+        self.disconnected();
     }
 }

@@ -118,7 +118,7 @@ impl Membership {
     }
 
     /// Whether all of `groups` are joined.
-    pub(super) fn are_joined(&self, groups: &[String]) -> bool {
+    pub(super) fn are_joined<'a>(&self, groups: impl IntoIterator<Item = &'a String>) -> bool {
         let state = self.state();
         let joined = |group: &String| {
             state
@@ -126,7 +126,7 @@ impl Membership {
                 .get(group.as_str())
                 .is_some_and(|it| it.joined)
         };
-        groups.iter().all(joined)
+        groups.into_iter().all(joined)
     }
 
     /// The group of a seat that was not left.
@@ -336,12 +336,8 @@ mod tests {
     }
 
     fn are_joined(membership: &Membership, groups: &[&str]) -> bool {
-        membership.are_joined(
-            &groups
-                .iter()
-                .map(|&group| group.to_owned())
-                .collect::<Vec<_>>(),
-        )
+        let groups: Vec<_> = groups.iter().map(|&group| group.to_owned()).collect();
+        membership.are_joined(&groups)
     }
 
     /// Does what is to be done.

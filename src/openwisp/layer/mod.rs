@@ -142,6 +142,12 @@ impl ChannelLayer {
         }
     }
 
+    /// Whether all of `groups` are joined: what is sent to them now is received.
+    #[must_use]
+    pub fn are_joined<'a>(&self, groups: impl IntoIterator<Item = &'a String>) -> bool {
+        self.shared.membership.are_joined(groups)
+    }
+
     /// Returns once all of `groups`, which must be wanted, are joined: what is sent to them from now on is
     /// received.
     ///
@@ -157,7 +163,8 @@ impl ChannelLayer {
         }
     }
 
-    /// Returns once all that was sent to our groups before the call has been handed over.
+    /// Returns once all that was sent to our groups before the call, and not lost, has been handed over. From
+    /// a host that is not connected nothing more comes.
     ///
     /// # Errors
     /// When that takes more than three seconds.
@@ -218,6 +225,9 @@ impl ChannelLayer {
                     receive(Received::Gap { since, cause });
                 }
                 Parcel::Mark { host, number } => self.shared.marks.come(host, number),
+                Parcel::End { host, connection } => {
+                    self.shared.marks.disconnected(host, connection);
+                }
             }
         }
     }

@@ -25,6 +25,8 @@ const RETRY: Duration = Duration::from_millis(100);
 /// One connection's life.
 pub(super) async fn serve(link: &Link<'_>) -> Result<Infallible, Trouble> {
     let (mut sink, stream) = link.host.subscriptions().await?.split();
+    ping(&mut sink).await?;
+    link.connected();
     let asked = Timestamp::now();
     link.shared.membership.begin(link.number);
     subscribe(link, &mut sink).await?;
