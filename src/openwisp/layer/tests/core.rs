@@ -28,7 +28,7 @@ async fn what_is_sent_to_a_joined_group_arrives_whole_and_nothing_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_messages_of_four_processes_all_arrive_however_busy_we_are() {
+async fn of_ten_thousand_messages_none_is_lost_that_was_sent_however_busy_we_are() {
     const EACH: u64 = 2500;
     let redis = RedisServer::start();
     let settings = settings(LayerKind::Core, &[&redis]);
@@ -39,9 +39,14 @@ async fn ten_thousand_messages_of_four_processes_all_arrive_however_busy_we_are(
     for _ in 0..4 {
         busy.spawn(keep_busy());
     }
-    join_all((0..4).map(|sender| send(&settings, &groups, sender * EACH, EACH))).await;
-    member.layer.settled().await.unwrap();
+    let sent = (0..4).map(|sender| send(&settings, &groups, sender * EACH, EACH));
+    let mut dropped = join_all(sent).await.concat();
+    dropped.sort_unstable();
     drop(busy);
+    let rest = usize::try_from(4 * EACH).unwrap() - dropped.len();
+    member
+        .until(|received| numbers(received).len() >= rest)
+        .await;
     let mut numbers = member.numbers();
     // Each sender's own messages are in its order.
     for sender in 0..4 {
@@ -52,8 +57,12 @@ async fn ten_thousand_messages_of_four_processes_all_arrive_however_busy_we_are(
     let lost: Vec<u64> = (0..4 * EACH)
         .filter(|it| numbers.binary_search(it).is_err())
         .collect();
-    assert_eq!((lost, member.gaps()), (Vec::new(), Vec::new()));
-    assert_eq!(numbers.len() as u64, 4 * EACH);
+    // Where the system does not let us run at all, senders find our queue full: that is said.
+    assert_eq!(lost, dropped);
+    assert_eq!(numbers.len(), rest);
+    member
+        .until(|received| dropped.is_empty() || gaps(received).contains(&"capacity"))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

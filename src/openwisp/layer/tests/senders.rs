@@ -6,7 +6,7 @@ use super::{LayerKind, LayerSettings};
 
 /// Sends to groups in turns, as one line of its input says: messages numbered from the first on.
 const SCRIPT: &str = r#"
-import asyncio, json, sys
+import asyncio, json, logging, sys
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
@@ -17,7 +17,21 @@ options = {"prefix": task["prefix"], "symmetric_encryption_keys": task["keys"] o
 if task["json"]:
     options["serializer_format"] = "json"
 
+# What it finds no room for it only logs.
+dropped = []
+
+class OverCapacity(logging.Handler):
+    def emit(self, record):
+        if "over capacity" in record.getMessage():
+            dropped.append(number)
+
+logger = logging.getLogger("channels_redis.core")
+logger.setLevel(logging.INFO)
+logger.addHandler(OverCapacity())
+number = None
+
 async def main():
+    global number
     it = layer(hosts=hosts, **options)
     if task["flush"]:
         await it.flush()
@@ -26,6 +40,7 @@ async def main():
         await it.group_send(group, {"type": "send.update", "number": number, "text": "dè 🚌", "data": task["data"]})
 
 asyncio.run(main())
+print(json.dumps(dropped))
 "#;
 
 /// A process of Django's.
@@ -52,8 +67,8 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Returns when all is sent.
-    pub(super) async fn run(self) {
+    /// Returns when all is sent, with the numbers of those for which there was no room: nobody gets them.
+    pub(super) async fn run(self) -> Vec<u64> {
         let kind = match self.settings.kind {
             LayerKind::Core => "core",
             LayerKind::PubSub => "pubsub",
@@ -78,17 +93,23 @@ impl<'a> Sender<'a> {
             .expect("Python starts");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");
+        serde_json::from_slice(&output.stdout).expect("numbers")
     }
 }
 
-/// Sends the messages `first` and following, to the groups in turns.
-pub(super) async fn send(settings: &LayerSettings, groups: &[&str], first: u64, count: u64) {
+/// Sends the messages `first` and following, to the groups in turns; those that were dropped.
+pub(super) async fn send(
+    settings: &LayerSettings,
+    groups: &[&str],
+    first: u64,
+    count: u64,
+) -> Vec<u64> {
     let sender = Sender {
         first,
         count,
         ..Sender::new(settings, groups)
     };
-    sender.run().await;
+    sender.run().await
 }
 
 fn python() -> String {
