@@ -14,9 +14,10 @@ pub struct SourceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 /// What hands events to the hub, as a socket sees it.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
-    /// Prepares for a socket that is about to join `topics`: returns once everything committed before
-    /// the call has been handed to the hub, so that the socket is told only of what comes later, and
-    /// once nothing that comes later can be missed.
+    /// Prepares for a socket that is about to join `topics`: nothing that is saved from the call on is
+    /// missed; what cannot be heard yet is handed to the hub later, as it is in the tables then. What
+    /// was saved before the call has been handed to the hub where the database is our own; of
+    /// OpenWISP's the socket may still be told.
     async fn attend(&self, topics: &[Topic]);
 
     /// Counts up as the source goes through its log. When it is greater by two than it was, every

@@ -36,10 +36,6 @@ pub struct LocationRow {
 /// Which locations are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocationScope {
-    /// One.
-    One(LocationId),
-    /// All of these organizations.
-    Organizations(BTreeSet<OrganizationId>),
     /// These, and all of these organizations.
     Either {
         /// Of any organization.
@@ -124,25 +120,22 @@ impl Tables {
 impl LocationScope {
     /// A condition over two lists of ids, `$4` of locations and `$5` of organizations, and the lists.
     fn condition(&self, dialect: Dialect) -> (String, String, String) {
-        let none = || ids([]);
-        let among = format!(
-            "id {} OR organization_id {}",
-            dialect.among_ids("$4"),
-            dialect.among_ids("$5")
-        );
-        let of = |it: &BTreeSet<OrganizationId>| ids(it.iter().map(|it| it.0));
         match self {
-            Self::One(id) => (among, ids([id.0]), none()),
-            Self::Organizations(organizations) => (among, none(), of(organizations)),
             Self::Either {
                 locations,
                 organizations,
             } => {
+                let among = format!(
+                    "id {} OR organization_id {}",
+                    dialect.among_ids("$4"),
+                    dialect.among_ids("$5")
+                );
                 let locations = ids(locations.iter().map(|it| it.0));
-                (among, locations, of(organizations))
+                let organizations = ids(organizations.iter().map(|it| it.0));
+                (among, locations, organizations)
             }
             // The parameters are there in any case.
-            Self::All => ("$4 IS NOT NULL OR $5 IS NOT NULL".into(), none(), none()),
+            Self::All => ("$4 IS NOT NULL OR $5 IS NOT NULL".into(), ids([]), ids([])),
         }
     }
 }

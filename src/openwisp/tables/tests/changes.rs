@@ -1,7 +1,5 @@
 //! Rows as they are now, and which of them changed.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 use uuid::Uuid;
 
@@ -63,6 +61,16 @@ impl House {
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
+}
+
+/// Locations of these numbers, and all of these organizations.
+fn either(numbers: &[u128], organizations: &[Uuid]) -> LocationScope {
+    let locations = numbers.iter().map(|it| LocationId(numbered(*it)));
+    let organizations = organizations.iter().copied().map(OrganizationId);
+    LocationScope::Either {
+        locations: locations.collect(),
+        organizations: organizations.collect(),
+    }
 }
 
 fn numbered(number: u128) -> Uuid {
@@ -173,8 +181,7 @@ over_both! {
         house.alter("DELETE FROM geo_devicelocation; DELETE FROM geo_floorplan;
              DELETE FROM geo_location WHERE modified > '2026-02-01' AND modified < '2100-01-01'").await;
         let ids = |numbers: &[u128]| numbers.iter().map(|it| LocationId(numbered(*it))).collect::<Vec<_>>();
-        let organizations = BTreeSet::from([OrganizationId(own)]);
-        let of_own = LocationScope::Organizations(organizations.clone());
+        let of_own = either(&[], &[own]);
         let noon = "2026-01-01T12:00:00Z";
         for most in [1, 2, 3, 10] {
             assert_eq!(locations(&house.tables, &of_own, noon, most).await, ids(&[2, 5, 3, 4]));
@@ -182,15 +189,12 @@ over_both! {
         }
         let after = "2026-01-01T12:00:00.000001Z";
         assert_eq!(locations(&house.tables, &of_own, after, 10).await, ids(&[5, 3, 4]));
-        let one = LocationScope::One(LocationId(numbered(7)));
+        let one = either(&[7], &[]);
         assert_eq!(locations(&house.tables, &one, noon, 10).await, ids(&[7]));
         assert_eq!(locations(&house.tables, &one, "2026-01-01T12:00:01.000001Z", 10).await, ids(&[]));
-        let either = LocationScope::Either {
-            locations: [LocationId(numbered(7)), LocationId(numbered(2))].into(),
-            organizations,
-        };
-        assert_eq!(locations(&house.tables, &either, noon, 10).await, ids(&[2, 5, 3, 4, 7]));
-        let none = LocationScope::Organizations(BTreeSet::new());
+        let both = either(&[7, 2], &[own]);
+        assert_eq!(locations(&house.tables, &both, noon, 10).await, ids(&[2, 5, 3, 4, 7]));
+        let none = either(&[], &[]);
         assert_eq!(locations(&house.tables, &none, noon, 10).await, ids(&[]));
     }
 
