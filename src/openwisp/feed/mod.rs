@@ -1,14 +1,15 @@
 //! From OpenWISP's channel layer to the hub: the gateway's [`Source`].
 //!
 //! OpenWISP tells the groups of its channel layer what it saves; we are a member of those that somebody
-//! here listens to ([`membership`]). Its messages go on as they are ([`message`]). Where some may have
-//! been lost, and for `?since=`, the tables are read instead ([`repair`]); [`arrivals`] keeps both in
-//! order.
+//! here listens to ([`membership`]). Its messages go on as they are ([`message`]), those of releases before
+//! 1.3 with what the tables add ([`moves`]). Where some may have been lost, and for `?since=`, the tables
+//! are read instead ([`repair`]); [`arrivals`] keeps both in order.
 
 mod arrivals;
 mod group;
 mod membership;
 mod message;
+mod moves;
 mod repair;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,9 +24,10 @@ use self::arrivals::Arrivals;
 use self::group::Group;
 use self::membership::Membership;
 use self::message::{Moved, Told};
+use self::moves::Moves;
 use super::layer::{ChannelLayer, Received};
 use super::tables::{Release, Tables, Version};
-use crate::event::{Cursor, Frame, LocationId, Timestamp, Topic};
+use crate::event::{Cursor, Frame, Topic};
 use crate::hub::{Hub, Snapshot, Source, SourceError};
 use crate::telemetry::{Metrics, Throttled};
 
@@ -34,9 +36,6 @@ const REPLAYS: usize = 2;
 
 /// What is not understood and logged each second; the rest is counted.
 const LOGGED: u32 = 5;
-
-/// Moves that wait for their rows, at most: beyond them the tables are read as after an outage.
-const MOST_MOVED: usize = 10_000;
 
 /// What OpenWISP tells, on its way to the hub.
 pub struct Feed {
@@ -49,12 +48,8 @@ pub struct Feed {
     membership: Mutex<Membership>,
     /// Known once the database has answered.
     release: OnceLock<Release>,
-    /// Since when messages may have been lost, until that is repaired.
-    gap: Mutex<Option<Timestamp>>,
     gap_noted: Notify,
-    /// Moves of before 1.3 that wait for their rows.
-    moved: Mutex<Vec<(LocationId, Moved)>>,
-    moved_noted: Notify,
+    moves: Moves,
     looks: AtomicU64,
     replays: Semaphore,
     not_understood: Throttled,
@@ -77,10 +72,8 @@ impl Feed {
             arrivals: Mutex::default(),
             membership: Mutex::default(),
             release: OnceLock::new(),
-            gap: Mutex::default(),
             gap_noted: Notify::new(),
-            moved: Mutex::default(),
-            moved_noted: Notify::new(),
+            moves: Moves::default(),
             looks: AtomicU64::new(0),
             replays: Semaphore::new(REPLAYS),
             not_understood: Throttled::new(LOGGED),
@@ -173,44 +166,6 @@ impl Feed {
         self.metrics.snapshots("queued", delivered.queued);
         self.metrics.snapshots("conflated", delivered.conflated);
         self.metrics.snapshots("overflowed", delivered.overflowed);
-    }
-
-    fn wait_for_row(&self, id: LocationId, moved: Moved) {
-        let mut waiting = lock(&self.moved);
-        if waiting.len() >= MOST_MOVED {
-            waiting.clear();
-            drop(waiting);
-            self.note_gap(Timestamp::now(), "rows");
-            return;
-        }
-        waiting.push((id, moved));
-        self.moved_noted.notify_one();
-    }
-
-    /// Completes the two fields that releases before 1.3 send with what the tables say.
-    async fn complete_moves(&self) {
-        loop {
-            self.moved_noted.notified().await;
-            let began = Timestamp::now();
-            let waiting = std::mem::take(&mut *lock(&self.moved));
-            let mut ids: Vec<_> = waiting.iter().map(|(id, _)| *id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            let rows = match self.tables.locations(&ids).await {
-                Ok(rows) => rows,
-                Err(error) => {
-                    tracing::warn!(%error, "moves wait for the database");
-                    self.note_gap(began, "database");
-                    continue;
-                }
-            };
-            for (id, moved) in waiting {
-                if let Some(row) = rows.iter().find(|row| row.id == id) {
-                    self.metrics.layer_message("forwarded");
-                    self.tell(&Told::of_moved(row, moved));
-                }
-            }
-        }
     }
 
     /// Whether this OpenWISP tells its organizations of moves; as long as nobody knows, it does.

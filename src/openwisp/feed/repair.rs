@@ -1,12 +1,13 @@
 //! What was missed, read from the tables: after an outage, and for `?since=`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::arrivals::{Gap, State, UNCOMMITTED};
 use super::{Feed, Told, lock};
-use crate::event::{Cursor, DeviceId, Frame, Timestamp, Topic};
+use crate::event::{Cursor, DeviceId, Frame, SubjectId, Timestamp, Topic};
 use crate::hub::Snapshot;
 use crate::openwisp::tables::{LocationScope, TablesError};
 
@@ -28,8 +29,16 @@ enum Missed {
     Moves(LocationScope),
     /// Of these devices.
     Commands(Vec<DeviceId>),
-    /// Of one, as many as a client that returns may ask for.
-    LatestCommands(DeviceId),
+}
+
+/// A reading of what changed in a gap. There are two: what was not committed at the first is there at the
+/// second.
+struct Reading {
+    gap: Gap,
+    /// When the second is due; not yet known at the first.
+    due: Option<Instant>,
+    /// What the first told.
+    told: HashMap<SubjectId, State>,
 }
 
 impl Feed {
@@ -42,54 +51,68 @@ impl Feed {
 
     /// Has the tables read for what changed since then.
     pub(super) fn begin_repair(&self, since: Timestamp) {
-        // First: a repair that ends now must not end this one.
-        self.widen_gap(since);
-        lock(&self.arrivals).gap_begins();
+        lock(&self.arrivals).gap_begins(since);
         self.gap_noted.notify_one();
     }
 
     /// Repairs gaps for as long as the program runs, trying again until the tables could be read.
     pub(super) async fn repair_gaps(&self) {
+        // In the order in which they are due.
+        let mut again = VecDeque::new();
         loop {
-            self.gap_noted.notified().await;
-            while let Some(since) = self.take_gap() {
-                match self.repair(since).await {
-                    Ok(told) => tracing::info!(told, "told what may have been missed"),
-                    Err(error) => {
-                        tracing::warn!(%error, "what was missed cannot be read yet");
-                        self.widen_gap(since);
-                        sleep(AGAIN).await;
-                    }
-                }
+            let due = again.front().and_then(|it: &Reading| it.due);
+            tokio::select! {
+                () = self.gap_noted.notified() => {}
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            }
+            while let Some(reading) = self.next_reading(&mut again) {
+                again.extend(self.read_gap(reading).await);
+            }
+            if again.is_empty() {
+                lock(&self.arrivals).gaps_end();
             }
         }
     }
 
-    /// The gap that is to be repaired; where there is none, what is told is no longer noted.
-    fn take_gap(&self) -> Option<Timestamp> {
-        let mut gap = lock(&self.gap);
-        let taken = gap.take();
-        if taken.is_none() {
-            lock(&self.arrivals).gap_ends();
-        }
-        taken
+    /// What is to be read now.
+    fn next_reading(&self, again: &mut VecDeque<Reading>) -> Option<Reading> {
+        let first = lock(&self.arrivals).take_gap().map(|gap| Reading {
+            gap,
+            due: None,
+            told: HashMap::new(),
+        });
+        let is_due = |it: &mut Reading| it.due.is_none_or(|at| at <= Instant::now());
+        first.or_else(|| again.pop_front_if(is_due))
     }
 
-    fn widen_gap(&self, since: Timestamp) {
-        let mut gap = lock(&self.gap);
-        *gap = Some(gap.map_or(since, |other| other.min(since)));
+    /// Reads what changed in a gap; after the first reading, the second.
+    async fn read_gap(&self, mut reading: Reading) -> Option<Reading> {
+        let is_first = reading.due.is_none();
+        match self.repair(&mut reading).await {
+            Ok(told) => tracing::info!(told, is_first, "told what may have been missed"),
+            Err(error) => {
+                tracing::warn!(%error, "what was missed cannot be read yet");
+                lock(&self.arrivals).gap_remains(reading.gap);
+                sleep(AGAIN).await;
+                return None;
+            }
+        }
+        reading.due = Some(Instant::now() + UNCOMMITTED);
+        is_first.then_some(reading)
     }
 
     /// Tells the present state of what changed since then and is listened to; how much that was.
-    async fn repair(&self, since: Timestamp) -> Result<usize, TablesError> {
+    async fn repair(&self, reading: &mut Reading) -> Result<usize, TablesError> {
         let mut told = 0;
         for missed in missed(&self.hub.topics()) {
-            let mut cursor = Cursor::begin(since.plus_seconds(-MARGIN_S));
+            let mut cursor = Cursor::begin(reading.gap.since.plus_seconds(-MARGIN_S));
             loop {
                 let (page, next) = self.page(&missed, cursor).await?;
                 // Whatever was sent before the reading has come then.
                 self.settled().await;
-                told += page.iter().filter(|row| self.tell_again(row)).count();
+                for row in &page {
+                    told += usize::from(self.tell_again(row, reading));
+                }
                 match next {
                     Some(next) => cursor = next,
                     None => break,
@@ -100,20 +123,25 @@ impl Feed {
     }
 
     /// Tells what was read, unless a message has told it, or more, since the gap.
-    fn tell_again(&self, told: &Told) -> bool {
+    fn tell_again(&self, told: &Told, reading: &mut Reading) -> bool {
         let topics = self.wanted(told);
         if topics.is_empty() {
             return false;
         }
+        let (subject, state) = (told.subject, told.state);
         let frame = Frame::text(&told.text);
         let mut arrivals = lock(&self.arrivals);
-        if arrivals.is_told_since_gap(told.subject) {
+        let is_known = match reading.due {
+            None => arrivals.may_be_older(subject, state),
+            Some(_) => reading.told.get(&subject) == Some(&state),
+        };
+        if is_known || arrivals.is_told_after(reading.gap, subject) {
             return false;
         }
-        let version = arrivals.number(told.subject, told.state);
+        reading.told.insert(subject, state);
         let snapshot = Snapshot {
-            subject: told.subject,
-            version,
+            subject,
+            version: arrivals.number_row(subject, state),
             frame,
         };
         self.publish(arrivals, &topics, &snapshot, "tables");
@@ -127,21 +155,19 @@ impl Feed {
         cursor: Cursor,
     ) -> Result<(Vec<Snapshot>, Option<Cursor>), TablesError> {
         // A socket listens to a device, a location, or organizations.
-        let missed = match topics {
-            [Topic::DeviceCommands(device)] => Some(Missed::LatestCommands(*device)),
-            topics => missed(topics).into_iter().next(),
-        };
-        let Some(missed) = missed else {
+        let Some(missed) = missed(topics).into_iter().next() else {
             return Ok((Vec::new(), None));
         };
         let committed = lock(&self.arrivals).committed();
         let (page, next) = self.page(&missed, cursor).await?;
         self.settled().await;
+        // Before the lock, for which every message waits.
+        let frames: Vec<Frame> = page.iter().map(|told| Frame::text(&told.text)).collect();
         let arrivals = lock(&self.arrivals);
-        let snapshots = page.iter().map(|told| Snapshot {
+        let snapshots = page.iter().zip(frames).map(|(told, frame)| Snapshot {
             subject: told.subject,
             version: arrivals.number_of(told.subject, told.state, committed),
-            frame: Frame::text(&told.text),
+            frame,
         });
         Ok((snapshots.collect(), next))
     }
@@ -172,19 +198,15 @@ impl Feed {
                 let (rows, next) = rows?;
                 (rows.iter().map(Told::of_command_row).collect(), next)
             }
-            Missed::LatestCommands(device) => {
-                let read = self.tables.commands_since(*device, cursor, COMMANDS);
-                let (rows, next) = read.await?;
-                (rows.iter().map(Told::of_command_row).collect(), next)
-            }
         })
     }
 
-    /// Waits for what is on its way. While the channel layer is away nothing is.
+    /// Waits until what is on its way has been told. While the channel layer is away nothing is.
     async fn settled(&self) {
         if let Err(error) = self.layer.settled().await {
-            tracing::debug!(%error, "the channel layer is away: nothing is on its way");
+            tracing::debug!(%error, "what is on its way is not waited for");
         }
+        self.moves.are_told().await;
     }
 }
 
