@@ -1,5 +1,6 @@
 //! Which groups we are a member of: those of what somebody here listens to.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,28 +26,110 @@ const SETTLED: Duration = Duration::from_secs(5);
 const TOGETHER: Duration = Duration::from_millis(10);
 
 /// What is known of what is listened to.
-#[derive(Default)]
 pub(super) struct Membership {
     /// Topics that a socket is about to join, and when that was said.
     attended: HashMap<Topic, Instant>,
     /// The organization of each location that is listened to: its group tells of it.
     owners: HashMap<LocationId, OrganizationId>,
-    /// Before 1.3: the locations of the fleets that are listened to, each of which has a group.
-    fleet: HashSet<LocationId>,
+    /// Before 1.3: the locations of the fleets that are listened to, each of which has a group, and since
+    /// when at least it is in the tables.
+    fleet: HashMap<LocationId, Instant>,
+    /// The fleets that were listened to at the last look.
+    looked: HashSet<Topic>,
+    /// When the last look began: nothing that moved elsewhere before was missed.
+    known: Timestamp,
+    /// Locations were found in another organization: since when messages may be missing, and when that was.
+    moved: Vec<(Timestamp, Instant)>,
+    /// A gap that is noted once the groups of all that is listened to are joined: a repair before would
+    /// miss what is sent meanwhile.
+    owed: Option<(Timestamp, &'static str)>,
+}
+
+impl Membership {
+    pub(super) fn new() -> Self {
+        Self {
+            attended: HashMap::new(),
+            owners: HashMap::new(),
+            fleet: HashMap::new(),
+            looked: HashSet::new(),
+            known: Timestamp::now(),
+            moved: Vec::new(),
+            owed: None,
+        }
+    }
+
+    fn attend(&mut self, topics: &[Topic]) {
+        let now = Instant::now();
+        self.attended
+            .extend(topics.iter().map(|topic| (*topic, now)));
+    }
+
+    fn owe(&mut self, since: Timestamp, cause: &'static str) {
+        let (earlier, cause) = self.owed.unwrap_or((since, cause));
+        self.owed = Some((since.min(earlier), cause));
+    }
+
+    /// Whoever reads the owners, a location that is elsewhere than it was may have been told of there since
+    /// the last look.
+    fn learn_owners(&mut self, found: HashMap<Resource, OrganizationId>) {
+        let mut has_moved = false;
+        for (resource, owner) in found {
+            if let Resource::Location(id) = resource {
+                let before = self.owners.insert(id, owner);
+                has_moved |= before.is_some_and(|before| before != owner);
+            }
+        }
+        if has_moved {
+            self.moved.push((self.known, Instant::now()));
+        }
+    }
+
+    /// Locations that were in the tables at an instant. One that is new in a fleet that was listened to
+    /// before may have been told of since the last look.
+    fn learn_fleet(&mut self, found: Vec<(LocationId, Option<OrganizationId>)>, at: Instant) {
+        let mut is_new = false;
+        for (id, owner) in found {
+            match self.fleet.entry(id) {
+                Entry::Vacant(vacant) => {
+                    let topics = owner.map(Topic::OrgLocations);
+                    let mut topics = topics.into_iter().chain([Topic::AllLocations]);
+                    is_new |= topics.any(|topic| self.looked.contains(&topic));
+                    vacant.insert(at);
+                }
+                Entry::Occupied(mut there) => *there.get_mut() = at.max(*there.get()),
+            }
+        }
+        if is_new {
+            self.owe(self.known, "location");
+        }
+    }
+
+    /// Forgets what is not there any more, after a look at `topics` that began at these instants.
+    fn looked_at(&mut self, topics: &[Topic], wanted: &[Topic], began: (Timestamp, Instant)) {
+        let watched: HashSet<_> = wanted.iter().filter_map(location_of).collect();
+        self.owners.retain(|id, _| watched.contains(id));
+        self.fleet.retain(|_, at| *at >= began.1);
+        let is_fleet = |it: &&Topic| matches!(it, Topic::OrgLocations(_) | Topic::AllLocations);
+        self.looked = topics.iter().filter(is_fleet).copied().collect();
+        self.known = began.0;
+    }
 }
 
 impl Feed {
-    /// Returns once we are a member of all groups that tell about `topics`. While the channel layer is
-    /// away that is later: what is told until then is read from the tables.
+    /// Returns once we are a member of all groups that tell about `topics`. While the channel layer or the
+    /// database is away that is later: what is told until then is read from the tables.
     pub(super) async fn join_groups_of(&self, topics: &[Topic]) {
+        let began = Timestamp::now();
+        // First, so that no look forgets what is learned now.
+        lock(&self.membership).attend(topics);
+        let mut is_late = false;
         if let Err(error) = self.learn(topics).await {
             tracing::warn!(%error, "what groups tell about these topics is not known now");
+            is_late = true;
         }
-        let now = Instant::now();
         let groups: Vec<String> = {
             let mut membership = lock(&self.membership);
-            let attended = topics.iter().map(|topic| (*topic, now));
-            membership.attended.extend(attended);
+            membership.attend(topics);
             let groups = self.groups(topics, &membership);
             let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
             // Only these, whatever others are wanted already: a handshake is no time to go through all.
@@ -55,6 +138,10 @@ impl Feed {
         };
         if let Err(error) = self.layer.joined(&groups).await {
             tracing::debug!(%error, "a socket opens while the channel layer is away");
+            is_late = true;
+        }
+        if is_late {
+            lock(&self.membership).owe(began, "late");
         }
     }
 
@@ -62,58 +149,59 @@ impl Feed {
     pub(super) async fn follow_topics(&self) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The last instant from which on nothing that moved elsewhere was missed.
-        let mut known = Timestamp::now();
-        let mut is_away = false;
-        let mut moved: Option<(Timestamp, Instant)> = None;
         loop {
             tokio::select! {
                 () = self.hub.topics_changed() => {
                     sleep(TOGETHER).await;
                     self.want();
-                    continue;
                 }
-                _ = looks.tick() => {}
-            }
-            let began = Timestamp::now();
-            match self.look().await {
-                Ok(has_moved) => {
-                    if is_away {
-                        self.note_gap(known, "database");
-                    }
-                    if has_moved {
-                        moved.get_or_insert((known, Instant::now()));
-                    }
-                    (known, is_away) = (began, false);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "OpenWISP's database cannot be read and is tried again");
-                    is_away = true;
+                _ = looks.tick() => {
+                    self.look().await;
+                    self.looks.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            self.want();
-            if let Some((since, _)) = moved.take_if(|(_, at)| at.elapsed() >= SETTLED) {
-                self.note_gap(since, "organization");
-            }
-            self.looks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Asks the tables again; whether a location is in another organization than it was.
-    async fn look(&self) -> Result<bool, TablesError> {
-        lock(&self.membership)
-            .attended
-            .retain(|_, since| since.elapsed() < ATTENDED);
-        let before = lock(&self.membership).owners.clone();
-        let topics = self.topics(&lock(&self.membership));
-        self.learn(&topics).await?;
-        let mut membership = lock(&self.membership);
-        let watched: HashSet<_> = topics.iter().filter_map(location_of).collect();
-        membership.owners.retain(|id, _| watched.contains(id));
-        let is_other = |(id, owner): (&LocationId, &OrganizationId)| {
-            before.get(id).is_some_and(|before| before != owner)
+    /// Asks the tables again, joins what they say, and notes the gaps that there were.
+    async fn look(&self) {
+        let began = (Timestamp::now(), Instant::now());
+        let (topics, owed) = {
+            let mut membership = lock(&self.membership);
+            membership
+                .attended
+                .retain(|_, since| since.elapsed() < ATTENDED);
+            let is_settled = |(_, at): &mut (_, Instant)| at.elapsed() >= SETTLED;
+            let settled: Vec<_> = membership.moved.extract_if(.., is_settled).collect();
+            for (since, _) in settled {
+                membership.owe(since, "organization");
+            }
+            // What a handshake owes from now on is for the next look: this one does not know its topics.
+            (self.topics(&membership), membership.owed.take())
         };
-        Ok(membership.owners.iter().any(is_other))
+        let learned = self.learn(&topics).await;
+        if learned.is_ok() {
+            let mut membership = lock(&self.membership);
+            let wanted = self.topics(&membership);
+            membership.looked_at(&topics, &wanted, began);
+        }
+        let groups = self.want();
+        let mut membership = lock(&self.membership);
+        match (learned, owed) {
+            (Err(error), _) => {
+                tracing::warn!(%error, "OpenWISP's database cannot be read and is tried again");
+                let known = membership.known;
+                membership.owe(known, "database");
+            }
+            (Ok(()), Some((since, cause))) if self.layer.are_joined(&groups) => {
+                drop(membership);
+                return self.note_gap(since, cause);
+            }
+            (Ok(()), _) => {}
+        }
+        if let Some((since, cause)) = owed {
+            membership.owe(since, cause);
+        }
     }
 
     /// What is listened to, or about to be.
@@ -141,13 +229,7 @@ impl Feed {
                 return Ok(());
             }
             let owners = self.tables.owners(&locations).await?;
-            let owners = owners
-                .into_iter()
-                .filter_map(|(resource, owner)| match resource {
-                    Resource::Location(id) => Some((id, owner)),
-                    Resource::Device(_) => None,
-                });
-            lock(&self.membership).owners.extend(owners);
+            lock(&self.membership).learn_owners(owners);
             return Ok(());
         }
         let has_all = topics.contains(&Topic::AllLocations);
@@ -155,20 +237,22 @@ impl Feed {
         if !has_all && organizations.is_empty() {
             return Ok(());
         }
+        let at = Instant::now();
         let of = (!has_all).then_some(&organizations);
         let fleet = self.tables.locations_of(of).await?;
-        lock(&self.membership).fleet.extend(fleet);
+        lock(&self.membership).learn_fleet(fleet, at);
         Ok(())
     }
 
-    /// Becomes a member of the groups of what is listened to, and of no others.
-    fn want(&self) {
+    /// Becomes a member of the groups of what is listened to, and of no others; which they are.
+    fn want(&self) -> HashSet<String> {
         // Held to the end, so that no group is left that a handshake asks for meanwhile.
         let membership = lock(&self.membership);
         let topics = self.topics(&membership);
         let groups = self.groups(&topics, &membership);
-        self.layer
-            .want(&groups.iter().map(ToString::to_string).collect());
+        let groups = groups.iter().map(ToString::to_string).collect();
+        self.layer.want(&groups);
+        groups
     }
 
     fn groups(&self, topics: &[Topic], membership: &Membership) -> HashSet<Group> {
@@ -192,7 +276,7 @@ impl Feed {
                     groups.insert(Group::Common);
                 }
                 Topic::OrgLocations(_) | Topic::AllLocations => {
-                    groups.extend(membership.fleet.iter().copied().map(Group::Location));
+                    groups.extend(membership.fleet.keys().copied().map(Group::Location));
                 }
             }
         }

@@ -141,12 +141,18 @@ fn a_password_never_travels() {
         "Passwort ändern",
         "パスワードの変更",
     ] {
-        for secret in ["s3cret", "pässwörd", "s3cret, s3cret", "thirty-s3cret-letters-of-text."] {
+        for secret in [
+            "s3cret",
+            "pässwörd",
+            "s3cret, s3cret",
+            "thirty-s3cret-letters-of-text.",
+        ] {
             let text = heard_of_command(label, format!("{secret}, {secret}").into());
             assert!(!text.contains(secret), "{text}");
             assert!(text.contains(r#""input":"********""#), "{text}");
         }
-        let object = json!({"password": "s3cret", "confirm_password": "other-s3cret", "user": "root"});
+        let object =
+            json!({"password": "s3cret", "confirm_password": "other-s3cret", "user": "root"});
         let text = heard_of_command(label, object);
         assert!(!text.contains("s3cret"), "{text}");
         assert!(text.contains(r#""user":"root""#), "{text}");

@@ -70,7 +70,7 @@ impl Feed {
             tables,
             metrics,
             arrivals: Mutex::default(),
-            membership: Mutex::default(),
+            membership: Mutex::new(Membership::new()),
             release: OnceLock::new(),
             gap_noted: Notify::new(),
             moves: Moves::default(),

@@ -57,14 +57,14 @@ impl Tables {
             .collect()
     }
 
-    /// The locations of these organizations, `None` for all there are.
+    /// The locations of these organizations, `None` for all there are, each with its organization.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn locations_of(
         &self,
         organizations: Option<&BTreeSet<OrganizationId>>,
-    ) -> Result<Vec<LocationId>, TablesError> {
+    ) -> Result<Vec<(LocationId, Option<OrganizationId>)>, TablesError> {
         const TABLE: &str = "geo_location";
         let asked = organizations.into_iter().flatten().map(|it| it.0);
         let condition = match organizations {
@@ -72,10 +72,19 @@ impl Tables {
             None => "$1 IS NOT NULL".to_owned(),
             Some(_) => format!("organization_id {}", self.dialect().among_ids("$1")),
         };
-        let sql = format!("SELECT CAST(id AS TEXT) FROM {TABLE} WHERE {condition}");
-        let rows: Vec<(String,)> = self.rows(sql, [ids(asked)]).await?;
+        let sql = format!(
+            "SELECT CAST(id AS TEXT), CAST(organization_id AS TEXT) FROM {TABLE} WHERE {condition}"
+        );
+        let rows: Vec<(String, Option<String>)> = self.rows(sql, [ids(asked)]).await?;
         rows.iter()
-            .map(|(text,)| Ok(LocationId(id(TABLE, "id", text)?)))
+            .map(|(own, owner)| {
+                let owner = owner.as_deref();
+                let owner = owner.map(|owner| id(TABLE, "organization_id", owner));
+                Ok((
+                    LocationId(id(TABLE, "id", own)?),
+                    owner.transpose()?.map(OrganizationId),
+                ))
+            })
             .collect()
     }
 }

@@ -177,12 +177,14 @@ over_both! {
         assert_eq!(owners[&asked[1]], organization);
         let one = BTreeSet::from([organization]);
         let found = house.tables.locations_of(Some(&one)).await.unwrap();
-        assert_eq!(found, [LocationId(location)]);
+        assert_eq!(found, [(LocationId(location), Some(organization))]);
         assert!(house.tables.locations_of(None).await.unwrap().len() > 1);
         assert!(house.tables.locations_of(Some(&BTreeSet::new())).await.unwrap().is_empty());
         house.alter("ALTER TABLE geo_location RENAME TO kept;
              CREATE TABLE geo_location AS SELECT * FROM kept;
              UPDATE geo_location SET organization_id = NULL").await;
         assert_eq!(house.tables.owners(&asked).await.unwrap().len(), 1);
+        let of_nobody = (LocationId(location), None);
+        assert!(house.tables.locations_of(None).await.unwrap().contains(&of_nobody));
     }
 }
