@@ -297,3 +297,7 @@ fn organization_of(topic: &Topic) -> Option<OrganizationId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "membership_tests.rs"]
+mod tests;

@@ -11,6 +11,8 @@ mod membership;
 mod message;
 mod moves;
 mod repair;
+#[cfg(test)]
+mod testing;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -105,3 +105,7 @@ impl Feed {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "moves_tests.rs"]
+mod tests;

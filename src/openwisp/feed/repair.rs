@@ -237,3 +237,7 @@ fn missed(topics: &[Topic]) -> Vec<Missed> {
     }
     missed
 }
+
+#[cfg(test)]
+#[path = "repair_tests.rs"]
+mod tests;

@@ -22,6 +22,8 @@ mod membership;
 mod msgpack;
 mod placement;
 mod pubsub;
+#[cfg(test)]
+pub(super) mod testing;
 mod thread;
 
 use std::collections::HashSet;

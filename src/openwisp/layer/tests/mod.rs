@@ -3,7 +3,6 @@
 mod core;
 mod faults;
 mod pubsub;
-mod redis_server;
 mod senders;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::redis_server::RedisServer;
 use self::senders::{Sender, send};
+use super::testing::{RedisServer, settings};
 use super::*;
 
 /// Time after which a test fails rather than waits. Faults are noticed within seconds.
@@ -99,17 +98,6 @@ fn gaps(received: &[Received]) -> Vec<&'static str> {
         Received::Gap { cause, .. } => Some(*cause),
     });
     gaps.collect()
-}
-
-fn settings(kind: LayerKind, servers: &[&RedisServer]) -> LayerSettings {
-    LayerSettings {
-        kind,
-        hosts: servers.iter().map(|server| server.url()).collect(),
-        prefix: "asgi".into(),
-        group_expiry_s: 86_400,
-        capacity: 100,
-        encryption_keys: Vec::new(),
-    }
 }
 
 /// Asks until it is so.

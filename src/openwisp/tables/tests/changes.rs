@@ -34,7 +34,8 @@ impl House {
         .await;
     }
 
-    async fn command(&self, id: Uuid, device: Uuid, status: &str, modified: &str) {
+    /// A command of a device.
+    pub async fn command(&self, id: Uuid, device: Uuid, status: &str, modified: &str) {
         self.alter(format!(
             "INSERT INTO connection_command (id, created, modified, status, type, output, device_id, input)
              VALUES ('{}', {NOW}, '{modified}', '{status}', 'custom', 'hello', '{}',

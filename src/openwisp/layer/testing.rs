@@ -9,19 +9,21 @@ use redis::FromRedisValue;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::openwisp::settings::{LayerKind, LayerSettings};
+
 /// A server on a socket in a directory that vanishes with it.
-pub(super) struct RedisServer {
+pub(in crate::openwisp) struct RedisServer {
     directory: TempDir,
     process: Child,
     options: Vec<String>,
 }
 
 impl RedisServer {
-    pub(super) fn start() -> Self {
+    pub(in crate::openwisp) fn start() -> Self {
         Self::with(&[])
     }
 
-    pub(super) fn with(options: &[&str]) -> Self {
+    pub(in crate::openwisp) fn with(options: &[&str]) -> Self {
         let directory = TempDir::with_prefix("fleetwire-redis-").unwrap();
         let options: Vec<String> = options.iter().map(|&it| it.into()).collect();
         let process = launch(&directory, &options);
@@ -36,11 +38,11 @@ impl RedisServer {
         self.directory.path().join("redis.sock")
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(in crate::openwisp) fn url(&self) -> String {
         format!("unix://{}", self.socket().display())
     }
 
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
+    pub(in crate::openwisp) async fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
         let client = redis::Client::open(self.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let mut question = redis::cmd(command[0]);
@@ -49,23 +51,23 @@ impl RedisServer {
     }
 
     /// All keys, in order.
-    pub(super) async fn keys(&self) -> Vec<String> {
+    pub(in crate::openwisp) async fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(&["KEYS", "*"]).await;
         keys.sort();
         keys
     }
 
     /// As a crash: nothing is kept.
-    pub(super) fn kill(&mut self) {
+    pub(in crate::openwisp) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    pub(super) fn start_again(&mut self) {
+    pub(in crate::openwisp) fn start_again(&mut self) {
         self.process = launch(&self.directory, &self.options);
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(in crate::openwisp) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 }
@@ -98,4 +100,16 @@ fn launch(directory: &TempDir, options: &[String]) -> Child {
         std::thread::yield_now();
     }
     process
+}
+
+/// A layer on these servers, as Django's defaults have it.
+pub(in crate::openwisp) fn settings(kind: LayerKind, servers: &[&RedisServer]) -> LayerSettings {
+    LayerSettings {
+        kind,
+        hosts: servers.iter().map(|server| server.url()).collect(),
+        prefix: "asgi".into(),
+        group_expiry_s: 86_400,
+        capacity: 100,
+        encryption_keys: Vec::new(),
+    }
 }
