@@ -71,6 +71,9 @@ pub async fn all_become(django: &mut Django, text: &str) {
     django.run(&code).await;
 }
 
+/// Between two attempts to come back, so that a thousand leave the machine to who is to serve them.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// Open sockets.
 pub struct Crowd {
     members: Vec<Arc<Member>>,
@@ -122,13 +125,13 @@ impl Crowd {
         for member in &members {
             tasks.spawn(Arc::clone(member).listen());
         }
-        let crowd = Self { members, tasks };
+        let mut crowd = Self { members, tasks };
         crowd.are_all("open", |state, _| state.is_open).await;
         crowd
     }
 
     /// Waits until each has heard this text last, of each thing that it hears of.
-    pub async fn know(&self, text: &str) {
+    pub async fn know(&mut self, text: &str) {
         self.are_all(text, |state, member| {
             let mut things = member.things.iter();
             things.all(|thing| state.latest.get(thing).is_some_and(|it| it == text))
@@ -137,7 +140,7 @@ impl Crowd {
     }
 
     /// Waits until each is closed with this code.
-    pub async fn are_closed(&self, code: u16) {
+    pub async fn are_closed(&mut self, code: u16) {
         self.are_all("closed", |state, _| {
             !state.is_open && state.code == Some(code)
         })
@@ -150,7 +153,7 @@ impl Crowd {
         states.map(|state| state.closed).sum()
     }
 
-    async fn are_all(&self, what: &str, holds: impl Fn(&State, &Member) -> bool) {
+    async fn are_all(&mut self, what: &str, holds: impl Fn(&State, &Member) -> bool) {
         let total = self.members.len();
         eventually(&format!("all {total} sockets: {what}"), async || {
             let mut members = self.members.iter();
@@ -158,8 +161,9 @@ impl Crowd {
             all.then_some(())
         })
         .await;
-        // None of them has failed by itself.
-        assert_eq!(self.tasks.len(), total);
+        // None of them ends by itself, unless it fails.
+        let ended = self.tasks.try_join_next();
+        assert!(ended.is_none(), "{ended:?}");
     }
 }
 
@@ -167,26 +171,33 @@ impl Member {
     async fn listen(self: Arc<Self>) {
         let mut since = None;
         loop {
-            if let Some(mut socket) = self.open(since).await {
-                self.state.lock().unwrap().is_open = true;
-                let code = self.hear(&mut socket).await;
+            let mut socket = self.open(since).await;
+            self.state.lock().unwrap().is_open = true;
+            let code = self.hear(&mut socket).await;
+            {
                 let mut state = self.state.lock().unwrap();
                 state.is_open = false;
                 state.closed += 1;
                 state.code = code;
             }
-            let was_open = self.state.lock().unwrap().closed > 0;
-            if was_open && !self.comes_back {
+            if !self.comes_back {
                 return std::future::pending().await;
             }
-            if was_open {
-                since.get_or_insert_with(Timestamp::now);
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            since.get_or_insert_with(Timestamp::now);
         }
     }
 
-    async fn open(&self, since: Option<Timestamp>) -> Option<Socket> {
+    /// Tries until it is let in.
+    async fn open(&self, since: Option<Timestamp>) -> Socket {
+        loop {
+            if let Some(socket) = self.try_open(since).await {
+                return socket;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn try_open(&self, since: Option<Timestamp>) -> Option<Socket> {
         let path = match since {
             // Its clock may be wrong by a little.
             Some(since) => {

@@ -23,7 +23,7 @@ impl Scene {
         let django = &mut openwisp.django;
         make_things(django).await;
         let cookies = django.cookies().await;
-        let crowd = Crowd::gather(gateway.address(), &cookies, count, comes_back).await;
+        let mut crowd = Crowd::gather(gateway.address(), &cookies, count, comes_back).await;
         all_become(django, "at first").await;
         crowd.know("at first").await;
         Self {
@@ -35,6 +35,14 @@ impl Scene {
 
     async fn all_become(&mut self, text: &str) {
         all_become(&mut self.openwisp.django, text).await;
+    }
+
+    /// The same where nobody is told: what Django would send is refused.
+    async fn all_become_untold(&mut self, text: &str) {
+        let code = format!(
+            "with mock.patch.object(type(get_channel_layer()), 'group_send', side_effect=OSError):\n    all_become({text:?})"
+        );
+        self.openwisp.django.run(&code).await;
     }
 
     /// What happens from now on is told as ever.
@@ -91,7 +99,9 @@ async fn a_redis_that_hangs_loses_nothing() {
     let mut scene = Scene::set(Options::default(), SOME, false).await;
     scene.openwisp.redis[0].pause();
     scene.is_ready(false).await;
+    scene.all_become_untold("while redis hung").await;
     scene.openwisp.redis[0].resume();
+    scene.crowd.know("while redis hung").await;
     scene.is_ready(true).await;
     scene.goes_on().await;
 }
@@ -112,7 +122,7 @@ async fn a_flush_of_redis_loses_nothing() {
 
 #[tokio::test]
 async fn a_flush_of_the_sessions_ends_their_sockets() {
-    let scene = Scene::set(Options::default(), SOME, false).await;
+    let mut scene = Scene::set(Options::default(), SOME, false).await;
     scene.openwisp.redis[0].flush().await;
     scene.crowd.are_closed(1008).await;
 }
@@ -139,8 +149,13 @@ async fn a_restart_of_openwisp_loses_nothing() {
     let mut scene = Scene::set(Options::default(), SOME, false).await;
     scene.openwisp.run().await;
     scene.openwisp.terminate().await;
+    // What it saves as its last, and what it saves as its first.
+    scene.all_become("while the pages are away").await;
     scene.openwisp.renew_django();
+    scene.crowd.know("while the pages are away").await;
     scene.openwisp.run().await;
+    scene.all_become("when the pages are back").await;
+    scene.crowd.know("when the pages are back").await;
     scene.goes_on().await;
 }
 
