@@ -186,21 +186,22 @@ impl Feed {
             membership.looked_at(&topics, &wanted, began);
         }
         let groups = self.want();
-        let mut membership = lock(&self.membership);
-        match (learned, owed) {
-            (Err(error), _) => {
-                tracing::warn!(%error, "OpenWISP's database cannot be read and is tried again");
-                let known = membership.known;
-                membership.owe(known, "database");
-            }
-            (Ok(()), Some((since, cause))) if self.layer.are_joined(&groups) => {
-                drop(membership);
-                return self.note_gap(since, cause);
-            }
-            (Ok(()), _) => {}
+        if let Err(error) = &learned {
+            tracing::warn!(%error, "OpenWISP's database cannot be read and is tried again");
+            let mut membership = lock(&self.membership);
+            let known = membership.known;
+            membership.owe(known, "database");
         }
-        if let Some((since, cause)) = owed {
-            membership.owe(since, cause);
+        let Some((since, cause)) = owed else {
+            return;
+        };
+        if learned.is_ok() && self.layer.are_joined(&groups) {
+            // What was sent before the groups were joined, perhaps to some of them alone, counts as before
+            // the gap.
+            self.settled().await;
+            self.note_gap(since, cause);
+        } else {
+            lock(&self.membership).owe(since, cause);
         }
     }
 

@@ -202,7 +202,7 @@ impl Feed {
     }
 
     /// Waits until what is on its way has been told. While the channel layer is away nothing is.
-    async fn settled(&self) {
+    pub(super) async fn settled(&self) {
         if let Err(error) = self.layer.settled().await {
             tracing::debug!(%error, "what is on its way is not waited for");
         }
