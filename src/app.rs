@@ -62,7 +62,7 @@ impl App {
             store.use_key(config.secrets.key.parse().map_err(StoreError::Key)?);
         }
         let directory: Arc<dyn Directory> = Arc::new(store.clone());
-        let hub = Arc::new(Hub::new(config.socket.outbox_bytes));
+        let hub = Arc::new(Hub::new(config.socket.shards()));
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::clone(&metrics)));
         let hinted = Arc::clone(&ingest);
         store.on_commit(move |event| hinted.publish(&event, Origin::Hint));
@@ -121,6 +121,8 @@ impl App {
         running.spawn(async move { tail.run(position, every).await });
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
         running.spawn(follow_hints(store, ingest, Arc::clone(&self.tail)));
+        let sockets = Arc::clone(&self.sockets);
+        running.spawn(async move { sockets.run().await });
         let (leases, metrics) = (Arc::clone(&self.leases), Arc::clone(&self.metrics));
         let every = Duration::from_millis(self.config.lease.check_ms);
         running.spawn(async move {

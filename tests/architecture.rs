@@ -10,7 +10,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("telemetry", &["config"]),
     ("hub", &["event"]),
-    ("access", &["event", "store", "config"]),
+    ("access", &["event", "hub", "store", "config"]),
     ("store", &["event", "access"]),
     ("ingest", &["event", "hub", "store", "telemetry", "config"]),
     ("socket", &["event", "hub", "access", "config", "telemetry"]),
@@ -77,6 +77,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "server",
         &[
             "event",
+            "hub",
             "access",
             "store",
             "socket",

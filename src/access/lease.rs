@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
+use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::policy::{self, Feed};
 use super::{Directory, DirectoryError, Proof, Resource, User};
 use crate::event::{OrganizationId, Topic};
+use crate::hub::{CloseReason, Subscriber};
 
 /// An answer that takes longer than this is none.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,18 +27,6 @@ const GIVE_UP_WINDOW: Duration = Duration::from_secs(10);
 /// and many do not return in the same moment.
 const APART: Duration = Duration::from_millis(5);
 
-/// What a lease holds open: a socket, seen from here.
-pub trait Leaseholder: Send + Sync {
-    /// The user's organizations changed: these are the topics from now on.
-    fn follow(&self, topics: Vec<Topic>);
-    /// The right is gone.
-    fn revoke(&self);
-    /// For longer than the grace nobody could say whether the right is still there.
-    fn give_up(&self);
-    /// The server stops.
-    fn drain(&self);
-}
-
 /// On what grounds a socket was opened.
 #[derive(Clone, Debug)]
 pub struct Grounds {
@@ -47,12 +37,20 @@ pub struct Grounds {
     /// The user's password at that time: a new one ends the lease.
     pub password_version: i64,
     /// What the feed meant for the user at that time.
-    pub topics: Vec<Topic>,
+    pub topics: Box<[Topic]>,
 }
 
 struct Lease {
+    serial: u64,
     grounds: Grounds,
-    holder: Arc<dyn Leaseholder>,
+    holder: Subscriber,
+}
+
+/// Which lease: places in the book are used again, serials are not.
+#[derive(Clone, Copy)]
+struct Number {
+    place: usize,
+    serial: u64,
 }
 
 /// The leases of all open sockets of this node.
@@ -67,13 +65,13 @@ pub struct Leases {
 
 #[derive(Default)]
 struct Book {
-    next: u64,
-    leases: HashMap<u64, Lease>,
+    last_serial: u64,
+    leases: Slab<Lease>,
 }
 
 /// A granted lease; dropping it ends it.
 pub struct Granted {
-    number: u64,
+    place: usize,
     leases: Arc<Leases>,
 }
 
@@ -93,13 +91,16 @@ impl Leases {
 
     /// Grants a lease to a socket that the policy has just admitted.
     #[must_use]
-    pub fn grant(self: &Arc<Self>, grounds: Grounds, holder: Arc<dyn Leaseholder>) -> Granted {
+    pub fn grant(self: &Arc<Self>, grounds: Grounds, holder: Subscriber) -> Granted {
         let mut book = self.book();
-        let number = book.next;
-        book.next += 1;
-        book.leases.insert(number, Lease { grounds, holder });
+        book.last_serial += 1;
+        let lease = Lease {
+            serial: book.last_serial,
+            grounds,
+            holder,
+        };
         Granted {
-            number,
+            place: book.leases.insert(lease),
             leases: Arc::clone(self),
         }
     }
@@ -109,15 +110,13 @@ impl Leases {
         self.rights_changed.notify_one();
     }
 
-    /// Ends every open socket with `end`, in random order and spread over up to `window`, so that
+    /// Closes every open socket for `reason`, in random order and spread over up to `window`, so that
     /// clients do not all return at once.
-    pub async fn end_all(&self, window: Duration, end: impl Fn(&dyn Leaseholder)) {
-        let mut holders: Vec<Arc<dyn Leaseholder>> = {
+    pub async fn end_all(&self, window: Duration, reason: CloseReason) {
+        let mut holders: Vec<Subscriber> = {
             let book = self.book();
-            book.leases
-                .values()
-                .map(|lease| Arc::clone(&lease.holder))
-                .collect()
+            let leases = book.leases.iter();
+            leases.map(|(_, lease)| lease.holder.clone()).collect()
         };
         holders.shuffle(&mut rand::rng());
         let count = u32::try_from(holders.len()).unwrap_or(u32::MAX).max(1);
@@ -125,7 +124,7 @@ impl Leases {
         let begin = Instant::now();
         for (position, holder) in (0_u32..).zip(holders) {
             sleep_until(begin + spread * position / count).await;
-            end(holder.as_ref());
+            holder.close(reason);
         }
     }
 
@@ -159,8 +158,7 @@ impl Leases {
             outcome("unreachable");
             tracing::warn!(%error, "rights cannot be checked; open sockets are kept for the grace");
             if answered.elapsed() > self.grace {
-                self.end_all(GIVE_UP_WINDOW, |holder| holder.give_up())
-                    .await;
+                self.end_all(GIVE_UP_WINDOW, CloseReason::Unavailable).await;
             }
         }
     }
@@ -176,7 +174,8 @@ impl Leases {
         let mut book = self.book();
         for number in numbers {
             // A socket that ended meanwhile is not there any more.
-            if let Some(lease) = book.leases.get_mut(&number) {
+            let lease = book.leases.get_mut(number.place);
+            if let Some(lease) = lease.filter(|lease| lease.serial == number.serial) {
                 lease.renew(&users, &organizations);
             }
         }
@@ -184,24 +183,22 @@ impl Leases {
     }
 
     /// The leases held now, and what has to be asked about them, each thing once.
-    fn questions(&self) -> (Vec<u64>, Vec<Proof>, Vec<Resource>) {
+    fn questions(&self) -> (Vec<Number>, Vec<Proof>, Vec<Resource>) {
         let book = self.book();
-        let numbers = book.leases.keys().copied().collect();
-        let proofs: HashSet<Proof> = book
-            .leases
-            .values()
-            .map(|lease| lease.grounds.proof)
-            .collect();
-        let resources: HashSet<Resource> = book
-            .leases
-            .values()
-            .filter_map(|lease| match lease.grounds.feed {
+        let leases = || book.leases.iter();
+        let numbers = leases().map(|(place, lease)| Number {
+            place,
+            serial: lease.serial,
+        });
+        let proofs: HashSet<Proof> = leases().map(|(_, lease)| lease.grounds.proof).collect();
+        let resources: HashSet<Resource> = leases()
+            .filter_map(|(_, lease)| match lease.grounds.feed {
                 Feed::Of(resource) => Some(resource),
                 Feed::Fleet => None,
             })
             .collect();
         (
-            numbers,
+            numbers.collect(),
             proofs.into_iter().collect(),
             resources.into_iter().collect(),
         )
@@ -227,10 +224,10 @@ impl Lease {
             .filter(|user| user.password_version == self.grounds.password_version)
             .and_then(|user| policy::topics(user, self.grounds.feed, organization));
         match topics {
-            None => self.holder.revoke(),
+            None => self.holder.close(CloseReason::AccessLost),
             Some(topics) => {
                 if !same(&topics, &self.grounds.topics) {
-                    self.grounds.topics.clone_from(&topics);
+                    self.grounds.topics = topics.clone().into();
                     self.holder.follow(topics);
                 }
             }
@@ -245,7 +242,7 @@ fn same(one: &[Topic], other: &[Topic]) -> bool {
 impl Drop for Granted {
     fn drop(&mut self) {
         let mut book = self.leases.book();
-        book.leases.remove(&self.number);
+        book.leases.remove(self.place);
         if book.leases.is_empty() {
             self.leases.empty.notify_waiters();
         }
@@ -261,6 +258,7 @@ mod tests {
     use super::*;
     use crate::access::{Credential, Identity};
     use crate::event::{SessionId, UserId};
+    use crate::hub::{Hub, Order};
 
     /// One user who can be altered, and a switch that makes the directory unreachable.
     struct OneUser {
@@ -293,38 +291,10 @@ mod tests {
         }
     }
 
-    #[derive(Default)]
-    struct Calls(Mutex<Vec<String>>);
-
-    impl Calls {
-        fn note(&self, call: impl Into<String>) {
-            self.0.lock().unwrap().push(call.into());
-        }
-
-        fn taken(&self) -> Vec<String> {
-            std::mem::take(&mut *self.0.lock().unwrap())
-        }
-    }
-
-    impl Leaseholder for Calls {
-        fn follow(&self, topics: Vec<Topic>) {
-            self.note(format!("follow {}", topics.len()));
-        }
-        fn revoke(&self) {
-            self.note("revoke");
-        }
-        fn give_up(&self) {
-            self.note("give up");
-        }
-        fn drain(&self) {
-            self.note("drain");
-        }
-    }
-
     struct House {
         directory: Arc<OneUser>,
         leases: Arc<Leases>,
-        calls: Arc<Calls>,
+        hub: Hub,
         _granted: Granted,
     }
 
@@ -348,20 +318,32 @@ mod tests {
             Arc::clone(&directory) as Arc<dyn Directory>,
             Duration::from_mins(1),
         ));
-        let calls = Arc::new(Calls::default());
+        let hub = Hub::new(1);
         let grounds = Grounds {
             proof: Proof::Session(SessionId::random()),
             feed: Feed::Fleet,
             password_version: 1,
-            topics: vec![Topic::AllLocations],
+            topics: [Topic::AllLocations].into(),
         };
-        let granted = leases.grant(grounds, Arc::clone(&calls) as Arc<dyn Leaseholder>);
+        let granted = leases.grant(grounds, hub.join(vec![Topic::AllLocations]));
         House {
             directory,
             leases,
-            calls,
+            hub,
             _granted: granted,
         }
+    }
+
+    /// What the hub was told about the socket since the last call.
+    fn ordered(house: &House) -> Vec<String> {
+        let mut orders = Vec::new();
+        house.hub.inboxes()[0].take(&mut orders, false);
+        let told = orders.iter().filter_map(|order| match order {
+            Order::Follow(_, topics) => Some(format!("follow {}", topics.len())),
+            Order::Close(_, reason) => Some(format!("close {}", reason.label())),
+            _ => None,
+        });
+        told.collect()
     }
 
     fn alter(house: &House, alter: impl FnOnce(&mut User)) {
@@ -372,7 +354,7 @@ mod tests {
     async fn an_unaltered_user_keeps_the_socket_as_it_is() {
         let house = house();
         house.leases.check().await.unwrap();
-        assert!(house.calls.taken().is_empty());
+        assert!(ordered(&house).is_empty());
     }
 
     #[tokio::test]
@@ -380,7 +362,7 @@ mod tests {
         let house = house();
         *house.directory.user.lock().unwrap() = None;
         house.leases.check().await.unwrap();
-        assert_eq!(house.calls.taken(), ["revoke"]);
+        assert_eq!(ordered(&house), ["close access_lost"]);
     }
 
     #[tokio::test]
@@ -388,7 +370,7 @@ mod tests {
         let house = house();
         alter(&house, |user| user.password_version = 2);
         house.leases.check().await.unwrap();
-        assert_eq!(house.calls.taken(), ["revoke"]);
+        assert_eq!(ordered(&house), ["close access_lost"]);
     }
 
     #[tokio::test]
@@ -401,7 +383,7 @@ mod tests {
         });
         house.leases.check().await.unwrap();
         house.leases.check().await.unwrap();
-        assert_eq!(house.calls.taken(), ["follow 2"]);
+        assert_eq!(ordered(&house), ["follow 2"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -411,11 +393,11 @@ mod tests {
         let leases = Arc::clone(&house.leases);
         let run = tokio::spawn(async move { leases.run(Duration::from_secs(2), |_| {}).await });
         tokio::time::sleep(Duration::from_secs(58)).await;
-        assert!(house.calls.taken().is_empty());
+        assert!(ordered(&house).is_empty());
         tokio::time::sleep(Duration::from_secs(6)).await;
         assert_eq!(
-            house.calls.taken().first().map(String::as_str),
-            Some("give up")
+            ordered(&house).first().map(String::as_str),
+            Some("close unavailable")
         );
         run.abort();
     }
@@ -425,8 +407,8 @@ mod tests {
         let house = house();
         house
             .leases
-            .end_all(Duration::from_secs(10), |holder| holder.drain())
+            .end_all(Duration::from_secs(10), CloseReason::Draining)
             .await;
-        assert_eq!(house.calls.taken(), ["drain"]);
+        assert_eq!(ordered(&house), ["close draining"]);
     }
 }

@@ -20,7 +20,7 @@ mod throttle;
 mod user;
 
 pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};
-pub use lease::{Granted, Grounds, Leaseholder, Leases};
+pub use lease::{Granted, Grounds, Leases};
 pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission};
 pub use person::{Person, Profile};
 pub use user::User;

@@ -12,7 +12,8 @@ use super::types::CommandTypes;
 use super::{Node, Runner};
 use crate::config::CommandsConfig;
 use crate::event::{CommandStatus, Topic};
-use crate::hub::{Hub, Subscriber};
+use crate::hub::Hub;
+use crate::hub::testing::{Listener, Listeners};
 use crate::ingest::{Ingest, Origin};
 use crate::store::{
     Command, Engine, LoginSecret, NewCommand, NewConnection, NewCredential, NewDevice, Store,
@@ -26,7 +27,7 @@ pub mod servers;
 struct House {
     store: Store,
     device: Device,
-    subscriber: Subscriber,
+    listener: Listener,
     runner: Arc<Runner>,
     running: JoinSet<()>,
     _server: Server,
@@ -40,7 +41,7 @@ impl House {
             directory: directory.path().to_owned(),
         };
         let store = Store::open(&engine).await.unwrap();
-        let hub = Arc::new(Hub::new(16 * 1024 * 1024));
+        let hub = Arc::new(Hub::new(1));
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::default()));
         let hinted = Arc::clone(&ingest);
         store.on_commit(move |event| hinted.publish(&event, Origin::Hint));
@@ -57,7 +58,7 @@ impl House {
         let mut running = JoinSet::new();
         running.spawn(Arc::clone(&runner).run());
         Self {
-            subscriber: hub.join(vec![Topic::DeviceCommands(device.id)]),
+            listener: Listeners::of(&hub).join(vec![Topic::DeviceCommands(device.id)]),
             store,
             device,
             runner,
@@ -96,7 +97,7 @@ impl House {
 
     /// The outputs that were pushed, in order.
     fn pushed(&self) -> Vec<String> {
-        let frames = self.subscriber.outbox().take(usize::MAX);
+        let frames = self.listener.heard();
         frames
             .iter()
             .map(|frame| {

@@ -1,5 +1,8 @@
 //! `[socket]`: the bounds of an open WebSocket.
 
+use std::num::NonZero;
+use std::thread;
+
 use serde::{Deserialize, Serialize};
 
 use super::check::{Problems, between};
@@ -14,6 +17,10 @@ pub struct SocketConfig {
     pub ping_s: u64,
     /// Seconds without inbound bytes or progress in writing after which a connection is dropped.
     pub idle_s: u64,
+    /// Milliseconds in which messages for a socket that follow another are joined; 0 joins none.
+    pub batch_ms: u64,
+    /// Threads that serve open sockets; 0 for one a processor.
+    pub threads: usize,
     /// How fast what a client sends is read (and thrown away), in bytes a second.
     pub inbound_bytes_per_second: usize,
 }
@@ -24,12 +31,23 @@ impl Default for SocketConfig {
             outbox_bytes: 256 * 1024,
             ping_s: 20,
             idle_s: 30,
+            batch_ms: 2,
+            threads: 0,
             inbound_bytes_per_second: 16 * 1024 * 1024,
         }
     }
 }
 
 impl SocketConfig {
+    /// How many threads that is on this machine.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        match self.threads {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            threads => threads,
+        }
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
         let gib = 1 << 30;
         between(
@@ -40,6 +58,8 @@ impl SocketConfig {
             0,
             gib,
         );
+        between(problems, "socket", "batch_ms", self.batch_ms, 0, 1000);
+        between(problems, "socket", "threads", self.threads as u64, 0, 1024);
         between(problems, "socket", "ping_s", self.ping_s, 1, 3600);
         between(problems, "socket", "idle_s", self.idle_s, 1, 7200);
         let inbound = self.inbound_bytes_per_second as u64;

@@ -66,7 +66,7 @@ impl Gateway {
             settings.layer.clone(),
             Arc::clone(&metrics),
         ));
-        let hub = Arc::new(Hub::new(config.socket.outbox_bytes));
+        let hub = Arc::new(Hub::new(config.socket.shards()));
         let feed = Feed::new(
             Arc::clone(&hub),
             Arc::clone(&layer),
@@ -122,6 +122,8 @@ impl Gateway {
             Address::Unix(path) => Listener::unix(path).await?,
         };
         let mut beside = self.feed.start();
+        let sockets = Arc::clone(&self.sockets);
+        beside.spawn(async move { sockets.run().await });
         let (leases, metrics) = (Arc::clone(&self.leases), Arc::clone(&self.metrics));
         let every = Duration::from_millis(self.config.lease.check_ms);
         beside.spawn(async move {

@@ -1,31 +1,31 @@
 //! Inside a node: topics, the subscribers on them, and the outbox in front of each.
 //!
-//! The hub carries frames: it knows no users, no HTTP and no SQL. [`Hub::publish`] is
-//! synchronous, never waits and cannot fail; what a slow subscriber costs is decided by its
-//! [`Outbox`](outbox::Outbox) alone. An empty topic leaves no trace.
+//! The hub carries frames: it knows no users, no HTTP, no SQL and no sockets. It is made of shards, each
+//! of which serves its own subscribers: [`Hub::publish`] puts what is published into the [`Inbox`] of
+//! every shard that has subscribers for it, so it is synchronous, never waits and cannot fail. A shard
+//! finds its subscribers in its [`Roll`]; what a slow one costs is decided by its [`Outbox`] alone. An empty topic
+//! leaves no trace.
 
 mod close;
+mod inbox;
 mod outbox;
+mod roll;
 mod source;
+#[cfg(test)]
+pub mod testing;
 
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use close::CloseReason;
+pub use inbox::{Inbox, Order, Publication, SubscriberId};
 pub use outbox::{Outbox, Pushed};
+pub use roll::Roll;
 pub use source::{Source, SourceError};
 
 use tokio::sync::Notify;
 
 use crate::event::{Frame, SubjectId, Topic};
-
-/// Enough that publishers and joining sockets of different topics seldom meet on a lock.
-const SHARDS: usize = 16;
-
-type Shard = HashMap<Topic, HashMap<u64, Arc<Outbox>>>;
 
 /// A snapshot on its way to subscribers: encoded once, however many listen.
 #[derive(Clone, Debug)]
@@ -38,66 +38,54 @@ pub struct Snapshot {
     pub frame: Frame,
 }
 
-/// What became of publishing, summed over its subscribers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Delivered {
-    /// Outboxes that took the snapshot.
-    pub queued: u64,
-    /// Outboxes in which it replaced an older unsent one.
-    pub conflated: u64,
-    /// Outboxes that had to give up and close their socket.
-    pub overflowed: u64,
-}
-
 /// Topics and who listens to them.
 pub struct Hub {
-    // std locks: they are held for a few map operations or for pushing to queues in memory, and
-    // never across an await.
-    shards: [Mutex<Shard>; SHARDS],
-    outbox_bytes: usize,
-    next_id: AtomicU64,
+    inboxes: Box<[Arc<Inbox>]>,
+    next: AtomicUsize,
     /// Wakes who wants to know what is listened to.
-    topics_changed: Notify,
+    topics_changed: Arc<Notify>,
 }
 
 impl Hub {
-    /// A hub without subscribers, whose outboxes queue up to `outbox_bytes` beyond one frame.
+    /// A hub without subscribers, of so many shards (at least one).
     #[must_use]
-    pub fn new(outbox_bytes: usize) -> Self {
+    pub fn new(shards: usize) -> Self {
+        let topics_changed = Arc::new(Notify::new());
+        let inbox = |number| Arc::new(Inbox::new(number, Arc::clone(&topics_changed)));
         Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
-            outbox_bytes,
-            next_id: AtomicU64::new(0),
-            topics_changed: Notify::new(),
+            inboxes: (0..shards.max(1)).map(inbox).collect(),
+            next: AtomicUsize::new(0),
+            topics_changed,
         }
     }
 
-    /// Joins `topics`: from now on their snapshots arrive in the subscriber's outbox.
+    /// The shards' inboxes, for those who run the shards.
     #[must_use]
-    pub fn join(self: &Arc<Self>, topics: Vec<Topic>) -> Subscriber {
-        let subscriber = Subscriber {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            outbox: Arc::new(Outbox::new(self.outbox_bytes)),
-            hub: Arc::clone(self),
-            topics: Mutex::default(),
-        };
-        subscriber.follow(topics);
-        subscriber
+    pub fn inboxes(&self) -> &[Arc<Inbox>] {
+        &self.inboxes
+    }
+
+    /// Joins `topics`: from now on their snapshots go to the subscriber's outbox.
+    #[must_use]
+    pub fn join(&self, topics: Vec<Topic>) -> Subscriber {
+        let shard = self.next.fetch_add(1, Ordering::Relaxed) % self.inboxes.len();
+        let inbox = &self.inboxes[shard];
+        Subscriber {
+            id: inbox.join(topics),
+            inbox: Arc::clone(inbox),
+        }
     }
 
     /// Whether anybody here listens to `topic`.
     #[must_use]
     pub fn wants(&self, topic: Topic) -> bool {
-        self.shard(topic).contains_key(&topic)
+        self.inboxes.iter().any(|inbox| inbox.wants(topic))
     }
 
     /// Everything that somebody here listens to now.
     #[must_use]
     pub fn topics(&self) -> Vec<Topic> {
-        let shards = self.shards.iter();
-        shards
-            .flat_map(|shard| lock(shard).keys().copied().collect::<Vec<_>>())
-            .collect()
+        self.inboxes.iter().flat_map(|it| it.topics()).collect()
     }
 
     /// Returns when [`Hub::topics`] may have changed since the last call. For one waiter.
@@ -106,93 +94,60 @@ impl Hub {
     }
 
     /// Hands a snapshot to every subscriber of `topics`; one who is on several gets it once.
-    pub fn publish(&self, topics: &[Topic], snapshot: &Snapshot) -> Delivered {
-        let mut delivered = Delivered::default();
-        for &topic in topics {
-            let shard = self.shard(topic);
-            for outbox in shard.get(&topic).into_iter().flat_map(HashMap::values) {
-                match outbox.push(snapshot) {
-                    Pushed::Queued => delivered.queued += 1,
-                    Pushed::Conflated => delivered.conflated += 1,
-                    Pushed::Overflowed => delivered.overflowed += 1,
-                    Pushed::Ignored => {}
-                }
-            }
-        }
-        delivered
-    }
-
-    fn shard(&self, topic: Topic) -> MutexGuard<'_, Shard> {
-        let mut hasher = DefaultHasher::new();
-        topic.hash(&mut hasher);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any bits of a hash will do"
-        )]
-        let index = hasher.finish() as usize % SHARDS;
-        lock(&self.shards[index])
-    }
-
-    fn add(&self, topic: Topic, subscriber: &Subscriber) {
-        let mut shard = self.shard(topic);
-        let members = shard.entry(topic).or_default();
-        if members.is_empty() {
-            self.topics_changed.notify_one();
-        }
-        members.insert(subscriber.id, Arc::clone(&subscriber.outbox));
-    }
-
-    fn remove(&self, topic: Topic, subscriber: &Subscriber) {
-        let mut shard = self.shard(topic);
-        if let Some(members) = shard.get_mut(&topic) {
-            members.remove(&subscriber.id);
-            if members.is_empty() {
-                shard.remove(&topic);
-                self.topics_changed.notify_one();
-            }
+    pub fn publish(&self, topics: &[Topic], snapshot: &Snapshot) {
+        let publication = Arc::new(Publication {
+            topics: topics.into(),
+            snapshot: snapshot.clone(),
+        });
+        for inbox in &self.inboxes {
+            inbox.publish(&publication);
         }
     }
 }
 
-/// An open socket inside the hub. Dropping it leaves every topic.
+impl Drop for Hub {
+    fn drop(&mut self) {
+        for inbox in &self.inboxes {
+            inbox.end();
+        }
+    }
+}
+
+/// An open socket inside the hub, or one that is about to open; seen from those who decide about it.
+/// It may have ended already: then it hears nothing.
+#[derive(Clone)]
 pub struct Subscriber {
-    id: u64,
-    outbox: Arc<Outbox>,
-    hub: Arc<Hub>,
-    /// Written by [`Subscriber::follow`] alone.
-    topics: Mutex<Vec<Topic>>,
+    inbox: Arc<Inbox>,
+    id: SubscriberId,
 }
 
 impl Subscriber {
-    /// What waits to be written to the socket.
+    /// Its place in its shard.
     #[must_use]
-    pub fn outbox(&self) -> &Outbox {
-        &self.outbox
+    pub fn id(&self) -> SubscriberId {
+        self.id
     }
 
-    /// The topics listened to now.
+    /// The inbox of its shard.
     #[must_use]
-    pub fn topics(&self) -> Vec<Topic> {
-        lock(&self.topics).clone()
+    pub fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
-    /// Listens to exactly `topics` from now on. New ones are joined before old ones are left, so
-    /// nothing that is on both sides is missed.
+    /// Listens to exactly `topics` (each named once) from now on. Nothing that is on both sides is
+    /// missed.
     pub fn follow(&self, topics: Vec<Topic>) {
-        let mut followed = lock(&self.topics);
-        for &topic in topics.iter().filter(|topic| !followed.contains(topic)) {
-            self.hub.add(topic, self);
-        }
-        for &topic in followed.iter().filter(|topic| !topics.contains(topic)) {
-            self.hub.remove(topic, self);
-        }
-        *followed = topics;
+        self.inbox.follow(self.id, topics);
     }
-}
 
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        self.follow(Vec::new());
+    /// Asks for the socket to be closed; the first reason stays.
+    pub fn close(&self, reason: CloseReason) {
+        self.inbox.close(self.id, reason);
+    }
+
+    /// Takes back a join that has led to no socket.
+    pub fn leave(&self) {
+        self.inbox.leave(self.id);
     }
 }
 
@@ -204,6 +159,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use super::testing::Listeners;
     use super::*;
     use crate::event::{LocationId, OrganizationId};
 
@@ -215,54 +173,50 @@ mod tests {
         }
     }
 
-    fn hub() -> Arc<Hub> {
-        Arc::new(Hub::new(1024))
+    fn organization() -> Topic {
+        Topic::OrgLocations(OrganizationId::random())
     }
 
     #[test]
     fn only_subscribers_of_the_topic_get_it() {
-        let hub = hub();
-        let (here, there) = (
-            Topic::OrgLocations(OrganizationId::random()),
-            Topic::OrgLocations(OrganizationId::random()),
-        );
-        let (a, b) = (hub.join(vec![here]), hub.join(vec![there]));
+        let hub = Arc::new(Hub::new(1));
+        let listeners = Listeners::of(&hub);
+        let (here, there) = (organization(), organization());
+        let (a, b) = (listeners.join(vec![here]), listeners.join(vec![there]));
         hub.publish(&[here], &snapshot(1));
-        assert_eq!(a.outbox().take(usize::MAX).len(), 1);
-        assert!(b.outbox().take(usize::MAX).is_empty());
+        assert_eq!(a.heard().len(), 1);
+        assert!(b.heard().is_empty());
     }
 
     #[test]
-    fn a_subscriber_on_two_topics_of_an_event_gets_it_once() {
-        let hub = hub();
-        let org = Topic::OrgLocations(OrganizationId::random());
-        let subscriber = hub.join(vec![org, Topic::AllLocations]);
-        hub.publish(&[org, Topic::AllLocations], &snapshot(1));
-        assert_eq!(subscriber.outbox().take(usize::MAX).len(), 1);
+    fn what_is_listened_to_is_known_from_the_join_to_the_leave() {
+        let hub = Arc::new(Hub::new(3));
+        let listeners = Listeners::of(&hub);
+        let (old, new) = (organization(), organization());
+        let joined: Vec<_> = (0..4).map(|_| listeners.join(vec![old])).collect();
+        assert!(hub.wants(old));
+        for listener in &joined {
+            listener.subscriber().follow(vec![new]);
+            assert!(hub.wants(new));
+        }
+        listeners.settle();
+        assert_eq!(HashSet::from_iter(hub.topics()), HashSet::from([new]));
+        drop(joined);
+        listeners.settle();
+        assert_eq!(hub.topics(), []);
     }
 
     #[test]
     fn following_other_topics_leaves_the_old_ones() {
-        let hub = hub();
-        let (old, new) = (
-            Topic::OrgLocations(OrganizationId::random()),
-            Topic::OrgLocations(OrganizationId::random()),
-        );
-        let subscriber = hub.join(vec![old]);
-        subscriber.follow(vec![new]);
+        let hub = Arc::new(Hub::new(1));
+        let listeners = Listeners::of(&hub);
+        let (old, both, new) = (organization(), organization(), organization());
+        let listener = listeners.join(vec![old, both]);
+        listener.subscriber().follow(vec![both, new]);
+        for topic in [old, both, new] {
+            hub.publish(&[topic], &snapshot(1));
+        }
+        assert_eq!(listener.heard().len(), 2);
         assert!(!hub.wants(old));
-        assert!(hub.wants(new));
-        hub.publish(&[old], &snapshot(1));
-        assert!(subscriber.outbox().take(usize::MAX).is_empty());
-    }
-
-    #[test]
-    fn an_empty_topic_leaves_no_trace() {
-        let hub = hub();
-        let topics: Vec<_> = (0..100)
-            .map(|_| Topic::Location(LocationId::random()))
-            .collect();
-        drop(hub.join(topics));
-        assert!(hub.shards.iter().all(|shard| lock(shard).is_empty()));
     }
 }

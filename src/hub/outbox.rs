@@ -5,11 +5,8 @@
 //! so that the last state always arrives; only when even that does not fit is the socket closed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Mutex;
 
-use tokio::sync::Notify;
-
-use super::{CloseReason, Snapshot, lock};
+use super::Snapshot;
 use crate::event::{Frame, SubjectId};
 
 /// What became of a pushed snapshot.
@@ -21,16 +18,8 @@ pub enum Pushed {
     Conflated,
     /// It did not fit: the socket is to be closed.
     Overflowed,
-    /// It was there already, or the socket is closing.
+    /// A replay has sent it, or a newer one.
     Ignored,
-}
-
-/// The frames that wait for one socket, and whether it is to be closed.
-pub struct Outbox {
-    // A std lock: pushing and taking are a few memory operations, never across an await.
-    queue: Mutex<Queue>,
-    /// Wakes the socket's writer.
-    ready: Notify,
 }
 
 /// The version of each subject that was sent.
@@ -42,21 +31,18 @@ fn is_below(floors: &Floors, snapshot: &Snapshot) -> bool {
         .is_some_and(|floor| snapshot.version <= *floor)
 }
 
-#[derive(Default)]
-struct Queue {
+/// The frames that wait for one socket.
+#[derive(Debug, Default)]
+pub struct Outbox {
     waiting: VecDeque<Snapshot>,
     /// Bytes of `waiting`.
     bytes: usize,
     /// The most that `bytes` may be beyond the largest frame that waits.
     limit: usize,
-    /// The snapshot pushed last: an event that reaches the socket on two topics comes twice in a
-    /// row.
-    last: Option<(SubjectId, i64)>,
     /// Snapshots that a replay has sent already, older ones of which may still be on their way.
     floors: Floors,
     /// Those raised before the floors were aged last.
     old_floors: Floors,
-    close: Option<CloseReason>,
 }
 
 impl Outbox {
@@ -64,90 +50,22 @@ impl Outbox {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
-            queue: Mutex::new(Queue {
-                limit,
-                ..Queue::default()
-            }),
-            ready: Notify::new(),
+            limit,
+            ..Self::default()
         }
     }
 
-    /// Queues a snapshot; never waits.
-    pub fn push(&self, snapshot: &Snapshot) -> Pushed {
-        let pushed = lock(&self.queue).push(snapshot);
-        if pushed != Pushed::Ignored {
-            self.ready.notify_one();
-        }
-        pushed
-    }
-
-    /// Asks for the socket to be closed; the first reason stays.
-    pub fn close(&self, reason: CloseReason) {
-        lock(&self.queue).close.get_or_insert(reason);
-        self.ready.notify_one();
-    }
-
-    /// Why the socket is to be closed, if it is.
+    /// Whether it can be forgotten: nothing waits, and nothing that comes is to be held back.
     #[must_use]
-    pub fn closing(&self) -> Option<CloseReason> {
-        lock(&self.queue).close
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.floors.is_empty() && self.old_floors.is_empty()
     }
 
-    /// Returns when something may have been pushed or the close was asked for since the last call.
-    pub async fn ready(&self) {
-        self.ready.notified().await;
-    }
-
-    /// Returns when the socket is to be closed. (Whoever waits here must look for frames
-    /// afterwards, as with [`Outbox::ready`].)
-    pub async fn closed(&self) -> CloseReason {
-        loop {
-            if let Some(reason) = self.closing() {
-                return reason;
-            }
-            self.ready().await;
-        }
-    }
-
-    /// Takes frames in order, at least one if any waits and no more than `most` bytes otherwise.
-    /// What is taken is the writer's: it is never conflated.
-    #[must_use]
-    pub fn take(&self, most: usize) -> Vec<Frame> {
-        lock(&self.queue).take(most)
-    }
-
-    /// Makes way for snapshots that the caller is about to send itself, ahead of all that waits:
-    /// of their subjects, nothing as old is delivered any more until [`Outbox::age_floors`] was
-    /// called twice.
-    pub fn raise_floors(&self, sent: impl IntoIterator<Item = (SubjectId, i64)>) {
-        let mut queue = lock(&self.queue);
-        queue.floors.extend(sent);
-        let Queue {
-            waiting, floors, ..
-        } = &mut *queue;
-        waiting.retain(|old| !is_below(floors, old));
-        queue.bytes = queue.waiting.iter().map(|old| old.frame.size()).sum();
-    }
-
-    /// Forgets the floors that were raised before the last call; those raised since stay until
-    /// the next one. Called so rarely that whatever is older than a floor has come meanwhile.
-    pub fn age_floors(&self) {
-        let mut queue = lock(&self.queue);
-        queue.old_floors = std::mem::take(&mut queue.floors);
-    }
-}
-
-impl Queue {
-    fn push(&mut self, snapshot: &Snapshot) -> Pushed {
-        let key = (snapshot.subject, snapshot.version);
-        if self.close.is_some()
-            || self.last == Some(key)
-            || is_below(&self.floors, snapshot)
-            || is_below(&self.old_floors, snapshot)
-        {
+    /// Queues a snapshot.
+    pub fn push(&mut self, snapshot: &Snapshot) -> Pushed {
+        if is_below(&self.floors, snapshot) || is_below(&self.old_floors, snapshot) {
             return Pushed::Ignored;
         }
-        self.last = Some(key);
         if self.fits(snapshot) {
             self.append(snapshot);
             return Pushed::Queued;
@@ -160,8 +78,43 @@ impl Queue {
             self.append(snapshot);
             return Pushed::Conflated;
         }
-        self.close = Some(CloseReason::TooSlow);
         Pushed::Overflowed
+    }
+
+    /// The frames at the front, in order: at least one if any waits and no more than `most` bytes
+    /// otherwise.
+    pub fn front(&self, most: usize) -> impl Iterator<Item = &Frame> {
+        let mut taken = 0;
+        self.waiting.iter().map_while(move |next| {
+            let is_first = taken == 0;
+            taken += next.frame.size();
+            (is_first || taken <= most).then_some(&next.frame)
+        })
+    }
+
+    /// Takes so many frames from the front. What is taken is the writer's: it is never conflated.
+    pub fn take(&mut self, count: usize) -> impl Iterator<Item = Frame> {
+        let taken = self.waiting.iter().take(count);
+        self.bytes -= taken.map(|it| it.frame.size()).sum::<usize>();
+        self.waiting.drain(..count).map(|snapshot| snapshot.frame)
+    }
+
+    /// Makes way for snapshots that the caller is about to send itself, ahead of all that waits:
+    /// of their subjects, nothing as old is delivered any more until [`Outbox::age_floors`] was
+    /// called twice.
+    pub fn raise_floors(&mut self, sent: impl IntoIterator<Item = (SubjectId, i64)>) {
+        self.floors.extend(sent);
+        let Self {
+            waiting, floors, ..
+        } = self;
+        waiting.retain(|old| !is_below(floors, old));
+        self.bytes = self.waiting.iter().map(|old| old.frame.size()).sum();
+    }
+
+    /// Forgets the floors that were raised before the last call; those raised since stay until
+    /// the next one. Called so rarely that whatever is older than a floor has come meanwhile.
+    pub fn age_floors(&mut self) {
+        self.old_floors = std::mem::take(&mut self.floors);
     }
 
     fn fits(&self, snapshot: &Snapshot) -> bool {
@@ -215,26 +168,6 @@ impl Queue {
         self.bytes = kept.iter().map(|snapshot| snapshot.frame.size()).sum();
         self.waiting = kept;
     }
-
-    fn take(&mut self, most: usize) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        let mut taken = 0;
-        while let Some(next) = self.waiting.front() {
-            taken += next.frame.size();
-            if taken > most && !frames.is_empty() {
-                break;
-            }
-            frames.extend(self.waiting.pop_front().map(|snapshot| snapshot.frame));
-        }
-        if self.waiting.is_empty() {
-            // An idle socket keeps no memory of the burst that went through it.
-            self.waiting = VecDeque::new();
-            self.bytes = 0;
-        } else {
-            self.bytes -= frames.iter().map(Frame::size).sum::<usize>();
-        }
-        frames
-    }
 }
 
 #[cfg(test)]
@@ -257,9 +190,8 @@ mod tests {
 
     /// The versions in the frames, in order.
     fn versions(outbox: &Outbox) -> Vec<i64> {
-        outbox
-            .take(usize::MAX)
-            .iter()
+        let frames = outbox.front(usize::MAX);
+        frames
             .map(|frame| {
                 let text = std::str::from_utf8(&frame.bytes()[2..]).unwrap();
                 text.parse().unwrap()
@@ -269,7 +201,7 @@ mod tests {
 
     #[test]
     fn while_there_is_room_every_update_is_queued() {
-        let (outbox, bus) = (Outbox::new(100), subject());
+        let (mut outbox, bus) = (Outbox::new(100), subject());
         for version in 1..=5 {
             assert_eq!(outbox.push(&snapshot(bus, version, 20)), Pushed::Queued);
         }
@@ -278,7 +210,7 @@ mod tests {
 
     #[test]
     fn one_frame_is_always_admitted_however_large() {
-        let (outbox, bus) = (Outbox::new(10), subject());
+        let (mut outbox, bus) = (Outbox::new(10), subject());
         assert_eq!(outbox.push(&snapshot(bus, 1, 100)), Pushed::Queued);
         assert_eq!(versions(&outbox), [1]);
     }
@@ -286,7 +218,7 @@ mod tests {
     #[test]
     fn the_largest_frame_leaves_others_their_room() {
         for (first, second) in [(100, 10), (10, 100)] {
-            let (outbox, bus, tram) = (Outbox::new(10), subject(), subject());
+            let (mut outbox, bus, tram) = (Outbox::new(10), subject(), subject());
             assert_eq!(outbox.push(&snapshot(bus, 1, first)), Pushed::Queued);
             assert_eq!(outbox.push(&snapshot(tram, 2, second)), Pushed::Queued);
             let both = outbox.push(&snapshot(subject(), 3, 10));
@@ -300,7 +232,7 @@ mod tests {
 
     #[test]
     fn beside_the_largest_frame_the_newest_state_of_another_subject_is_kept() {
-        let (outbox, log, bus) = (Outbox::new(30), subject(), subject());
+        let (mut outbox, log, bus) = (Outbox::new(30), subject(), subject());
         outbox.push(&snapshot(log, 1, 100));
         for version in 2..=9 {
             assert_ne!(outbox.push(&snapshot(bus, version, 20)), Pushed::Overflowed);
@@ -314,7 +246,7 @@ mod tests {
 
     #[test]
     fn at_the_bound_a_newer_snapshot_replaces_the_older_of_its_subject() {
-        let (outbox, bus, tram) = (Outbox::new(40), subject(), subject());
+        let (mut outbox, bus, tram) = (Outbox::new(40), subject(), subject());
         outbox.push(&snapshot(bus, 1, 20));
         outbox.push(&snapshot(tram, 2, 20));
         outbox.push(&snapshot(bus, 3, 20));
@@ -324,7 +256,7 @@ mod tests {
 
     #[test]
     fn at_the_bound_other_subjects_give_up_their_older_snapshots_too() {
-        let (outbox, bus, tram) = (Outbox::new(40), subject(), subject());
+        let (mut outbox, bus, tram) = (Outbox::new(40), subject(), subject());
         for version in 1..=3 {
             outbox.push(&snapshot(bus, version, 20));
         }
@@ -334,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_larger_snapshot_still_replaces_all_older_ones_of_its_subject() {
-        let (outbox, bus) = (Outbox::new(40), subject());
+        let (mut outbox, bus) = (Outbox::new(40), subject());
         for (version, size) in [(1, 30), (2, 20), (3, 20)] {
             outbox.push(&snapshot(bus, version, size));
         }
@@ -344,19 +276,18 @@ mod tests {
 
     #[test]
     fn closes_only_when_even_the_newest_of_each_subject_does_not_fit() {
-        let outbox = Outbox::new(40);
+        let mut outbox = Outbox::new(40);
         for version in 1..=3 {
             outbox.push(&snapshot(subject(), version, 20));
         }
         assert_eq!(outbox.push(&snapshot(subject(), 4, 20)), Pushed::Overflowed);
-        assert_eq!(outbox.closing(), Some(CloseReason::TooSlow));
     }
 
     #[test]
     fn what_was_taken_for_writing_is_not_conflated() {
-        let (outbox, bus) = (Outbox::new(10), subject());
+        let (mut outbox, bus) = (Outbox::new(10), subject());
         outbox.push(&snapshot(bus, 1, 20));
-        let writing = outbox.take(usize::MAX);
+        let writing: Vec<_> = outbox.take(1).collect();
         outbox.push(&snapshot(bus, 2, 20));
         outbox.push(&snapshot(bus, 3, 20));
         assert_eq!(writing.len(), 1);
@@ -365,18 +296,19 @@ mod tests {
 
     #[test]
     fn taking_stops_at_the_asked_bytes_but_never_at_nothing() {
-        let (outbox, bus) = (Outbox::new(1000), subject());
+        let (mut outbox, bus) = (Outbox::new(1000), subject());
         for version in 1..=4 {
             outbox.push(&snapshot(bus, version, 20));
         }
-        assert_eq!(outbox.take(45).len(), 2);
-        assert_eq!(outbox.take(1).len(), 1);
+        assert_eq!(outbox.front(45).count(), 2);
+        assert_eq!(outbox.front(1).count(), 1);
+        assert_eq!(outbox.take(3).count(), 3);
         assert_eq!(versions(&outbox), [4]);
     }
 
     #[test]
     fn after_a_replay_nothing_older_is_delivered() {
-        let (outbox, bus, tram) = (Outbox::new(1000), subject(), subject());
+        let (mut outbox, bus, tram) = (Outbox::new(1000), subject(), subject());
         outbox.push(&snapshot(bus, 4, 20));
         outbox.push(&snapshot(tram, 7, 20));
         outbox.raise_floors([(bus, 5)]);
@@ -387,20 +319,11 @@ mod tests {
 
     #[test]
     fn floors_last_until_they_were_aged_twice() {
-        let (outbox, bus) = (Outbox::new(1000), subject());
+        let (mut outbox, bus) = (Outbox::new(1000), subject());
         outbox.raise_floors([(bus, 5)]);
         outbox.age_floors();
         assert_eq!(outbox.push(&snapshot(bus, 4, 20)), Pushed::Ignored);
         outbox.age_floors();
         assert_eq!(outbox.push(&snapshot(bus, 4, 20)), Pushed::Queued);
-    }
-
-    #[tokio::test]
-    async fn closing_wakes_the_writer() {
-        let outbox = Outbox::new(10);
-        outbox.close(CloseReason::Draining);
-        outbox.close(CloseReason::AccessLost);
-        outbox.ready().await;
-        assert_eq!(outbox.closing(), Some(CloseReason::Draining));
     }
 }

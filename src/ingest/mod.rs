@@ -86,11 +86,8 @@ impl Ingest {
             Event::LocationMoved(moved) => moved_snapshot(moved),
             Event::CommandUpdated(updated) => updated_snapshot(updated),
         });
-        let delivered = self.hub.publish(&topics, &snapshot);
+        self.hub.publish(&topics, &snapshot);
         self.metrics.event_published(origin.label());
-        self.metrics.snapshots("queued", delivered.queued);
-        self.metrics.snapshots("conflated", delivered.conflated);
-        self.metrics.snapshots("overflowed", delivered.overflowed);
     }
 
     /// Whether a socket here watches the device: growing output that nobody sees need not be made
@@ -183,7 +180,7 @@ mod tests {
     use super::*;
     use crate::event::{CommandStatus, LocationType};
     use crate::event::{OrganizationId, Point, Timestamp};
-    use crate::hub::Subscriber;
+    use crate::hub::testing::{Listener, Listeners};
 
     fn moved_event(id: LocationId, moved_version: i64, fleet_version: i64) -> Event {
         Event::LocationMoved(LocationMoved {
@@ -215,14 +212,15 @@ mod tests {
         })
     }
 
-    fn house() -> (Ingest, Arc<Hub>) {
-        let hub = Arc::new(Hub::new(1024 * 1024));
-        (Ingest::new(Arc::clone(&hub), Arc::default()), hub)
+    fn house() -> (Ingest, Arc<Listeners>) {
+        let hub = Arc::new(Hub::new(1));
+        let listeners = Listeners::of(&hub);
+        (Ingest::new(hub, Arc::default()), listeners)
     }
 
-    /// The versions that reached a subscriber, in order.
-    fn versions(subscriber: &Subscriber) -> Vec<i64> {
-        let frames = subscriber.outbox().take(usize::MAX);
+    /// The versions that reached a listener, in order.
+    fn versions(listener: &Listener) -> Vec<i64> {
+        let frames = listener.heard();
         frames
             .iter()
             .map(|frame| {
@@ -235,32 +233,32 @@ mod tests {
 
     #[test]
     fn a_version_passes_once_whoever_brings_it() {
-        let (ingest, hub) = house();
+        let (ingest, listeners) = house();
         let id = LocationId::random();
-        let subscriber = hub.join(vec![Topic::Location(id)]);
+        let listener = listeners.join(vec![Topic::Location(id)]);
         ingest.publish(&moved_event(id, 1, 1), Origin::Hint);
         ingest.publish(&moved_event(id, 1, 1), Origin::Tail);
-        assert_eq!(versions(&subscriber), [1]);
+        assert_eq!(versions(&listener), [1]);
     }
 
     #[test]
     fn no_version_passes_after_a_newer_one() {
-        let (ingest, hub) = house();
+        let (ingest, listeners) = house();
         let id = LocationId::random();
-        let subscriber = hub.join(vec![Topic::AllLocations]);
+        let listener = listeners.join(vec![Topic::AllLocations]);
         ingest.publish(&moved_event(id, 5, 5), Origin::Tail);
         ingest.publish(&moved_event(id, 4, 4), Origin::Hint);
         ingest.publish(&moved_event(id, 6, 6), Origin::Hint);
-        assert_eq!(versions(&subscriber), [5, 6]);
+        assert_eq!(versions(&listener), [5, 6]);
     }
 
     #[test]
     fn a_move_that_does_not_count_for_the_fleet_reaches_only_the_locations_own_watchers() {
-        let (ingest, hub) = house();
+        let (ingest, listeners) = house();
         let id = LocationId::random();
         let (one, fleet) = (
-            hub.join(vec![Topic::Location(id)]),
-            hub.join(vec![Topic::AllLocations]),
+            listeners.join(vec![Topic::Location(id)]),
+            listeners.join(vec![Topic::AllLocations]),
         );
         ingest.publish(&moved_event(id, 3, 0), Origin::Hint);
         assert_eq!(versions(&one), [3]);
@@ -269,9 +267,9 @@ mod tests {
 
     #[test]
     fn a_fleet_move_that_hints_lost_is_told_even_when_a_fixed_one_followed_it() {
-        let (ingest, hub) = house();
+        let (ingest, listeners) = house();
         let id = LocationId::random();
-        let fleet = hub.join(vec![Topic::AllLocations]);
+        let fleet = listeners.join(vec![Topic::AllLocations]);
         ingest.publish(&moved_event(id, 1, 1), Origin::Hint);
         // Version 2 made it fixed and was lost, version 3 moved the fixed one.
         ingest.publish(&moved_event(id, 3, 2), Origin::Tail);
@@ -280,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_passed_unwatched_is_no_news_to_a_later_socket() {
-        let (ingest, hub) = house();
+        let (ingest, listeners) = house();
         let changes = Changes {
             locations: vec![ChangedLocation {
                 id: LocationId::random(),
@@ -297,7 +295,7 @@ mod tests {
         assert!(ingest.moves_to_tell(&changes.locations).is_empty());
         assert!(ingest.updates_to_tell(&changes.commands).is_empty());
         let device = changes.commands[0].device;
-        let _watching = hub.join(vec![Topic::AllLocations, Topic::DeviceCommands(device)]);
+        let _watching = listeners.join(vec![Topic::AllLocations, Topic::DeviceCommands(device)]);
         assert!(ingest.moves_to_tell(&changes.locations).is_empty());
         assert!(ingest.updates_to_tell(&changes.commands).is_empty());
         let next = ChangedCommand {
@@ -309,15 +307,15 @@ mod tests {
 
     #[test]
     fn growing_output_passes_between_two_updates_and_never_behind_the_second() {
-        let (ingest, hub) = house();
+        let (ingest, listeners) = house();
         let (id, device) = (CommandId::random(), DeviceId::random());
-        let subscriber = hub.join(vec![Topic::DeviceCommands(device)]);
+        let listener = listeners.join(vec![Topic::DeviceCommands(device)]);
         ingest.publish(&grown(id, device, 2, 0), Origin::Hint);
         ingest.publish(&grown(id, device, 2, 1), Origin::Growth);
         ingest.publish(&grown(id, device, 2, 2), Origin::Growth);
         ingest.publish(&grown(id, device, 3, 0), Origin::Hint);
         ingest.publish(&grown(id, device, 2, 3), Origin::Growth);
         ingest.publish(&grown(id, device, 3, 0), Origin::Tail);
-        assert_eq!(subscriber.outbox().take(usize::MAX).len(), 4);
+        assert_eq!(listener.heard().len(), 4);
     }
 }

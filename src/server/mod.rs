@@ -28,6 +28,7 @@ use tower::ServiceExt;
 pub use self::listener::Listener;
 
 use crate::access::Leases;
+use crate::hub::CloseReason;
 use crate::socket::{Sockets, Stream};
 use crate::store::StoreError;
 use crate::telemetry::{self, Metrics};
@@ -181,7 +182,7 @@ pub async fn run(site: Site, listener: Listener, mut draining: watch::Receiver<b
     drop((listener, connected));
     site.sockets.refuse_new();
     site.leases
-        .end_all(site.drain_window, |holder| holder.drain())
+        .end_all(site.drain_window, CloseReason::Draining)
         .await;
     let last_words = timeout(LAST_WORDS, async {
         site.leases.all_ended().await;

@@ -1,7 +1,6 @@
 //! The handshake (RFC 6455, section 4.2): what must be true before a client is let into the hub.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Query};
@@ -16,11 +15,10 @@ use sha1::{Digest, Sha1};
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
-use super::replay::Replay;
 use super::{Origins, Sockets};
 use crate::access::policy::{self, Feed};
 use crate::access::request::{Client, credential};
-use crate::access::{DirectoryError, Granted, Grounds, Identity, Leaseholder};
+use crate::access::{DirectoryError, Granted, Grounds, Identity};
 use crate::event::{OrganizationId, Timestamp};
 use crate::hub::Subscriber;
 
@@ -38,11 +36,29 @@ const SEC_WEBSOCKET_ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-
 pub struct Admitted {
     accept: HeaderValue,
     /// Its place in the hub.
-    pub subscriber: Arc<Subscriber>,
-    /// What it missed, if it asked.
-    pub replay: Replay,
-    /// Held for as long as the socket is open.
-    _lease: Granted,
+    pub joined: Joined,
+    /// From when on it asked for what it missed.
+    pub since: Option<Timestamp>,
+    /// To be held for as long as the socket is open.
+    pub lease: Granted,
+}
+
+/// A place in the hub. Dropping it gives the place up, until there [is a socket](Self::has_socket).
+pub struct Joined(Option<Subscriber>);
+
+impl Joined {
+    /// The shard has the socket, and gives the place up when that ends.
+    pub fn has_socket(mut self) -> Option<Subscriber> {
+        self.0.take()
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        if let Some(subscriber) = &self.0 {
+            subscriber.leave();
+        }
+    }
 }
 
 /// Checks a handshake in the order of what it costs, and lets the client into the hub.
@@ -59,18 +75,18 @@ pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admit
     timeout(PATIENCE, sockets.source.attend(&grounds.topics))
         .await
         .map_err(|late| Refusal::Unavailable(late.to_string()))?;
-    let subscriber = Arc::new(sockets.hub.join(grounds.topics.clone()));
-    let holder = Arc::clone(&subscriber) as Arc<dyn Leaseholder>;
-    let lease = sockets.leases.grant(grounds, holder);
+    let subscriber = sockets.hub.join(grounds.topics.to_vec());
+    let joined = Joined(Some(subscriber.clone()));
+    let lease = sockets.leases.grant(grounds, subscriber);
     // The drain may have begun meanwhile: then it has not seen this lease.
     if sockets.is_draining() {
         return Err(Refusal::Draining);
     }
     Ok(Admitted {
         accept,
-        subscriber,
-        replay: Replay::new(Arc::clone(&sockets.source), since),
-        _lease: lease,
+        joined,
+        since,
+        lease,
     })
 }
 
@@ -192,7 +208,7 @@ async fn authorize(sockets: &Sockets, feed: Feed, headers: &HeaderMap) -> Result
         proof,
         feed,
         password_version: user.password_version,
-        topics,
+        topics: topics.into(),
     })
 }
 

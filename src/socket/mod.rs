@@ -1,13 +1,13 @@
 //! The way out: the three push-only WebSocket endpoints.
 //!
-//! The handshake is HTTP's ([`handshake`]); after the 101 a connection is ours: its frames are read
-//! by [`reader`], written by [`writer`], and one loop ([`connection`]) runs it.
+//! The handshake is HTTP's ([`handshake`]); after the 101 a connection belongs to one of a few
+//! [`shard`]s, which reads its frames by [`reader`] and writes them by [`writer`].
 
-mod connection;
 mod handshake;
 mod reader;
 mod refusal;
 mod replay;
+mod shard;
 mod stream;
 mod writer;
 
@@ -23,17 +23,19 @@ use http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
+use tokio::sync::mpsc;
 
 pub use self::stream::Stream;
 
-use self::connection::{Connection, Pace};
 use self::handshake::Admitted;
 use self::refusal::Refusal;
+use self::replay::Replay;
+use self::shard::Shards;
+use self::shard::post::{Attachment, Delivery, Endpoint};
 use crate::access::policy::Feed;
-use crate::access::{Directory, Leaseholder, Leases, Resource};
+use crate::access::{Directory, Leases, Resource};
 use crate::config::Config;
-use crate::event::Topic;
-use crate::hub::{CloseReason, Hub, Source, Subscriber};
+use crate::hub::{Hub, Source};
 use crate::telemetry::{Metrics, Throttled};
 
 /// Refusals logged each second; the rest is counted.
@@ -54,7 +56,7 @@ pub struct Sockets {
     hub: Arc<Hub>,
     leases: Arc<Leases>,
     metrics: Arc<Metrics>,
-    pace: Pace,
+    shards: Shards,
     cookie_name: String,
     origins: Origins,
     trusted_proxies: Vec<IpNet>,
@@ -75,19 +77,26 @@ impl Sockets {
         leases: Arc<Leases>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let shards = Shards::new(&hub, &config.socket, Arc::clone(&metrics));
         Self {
             directory,
             source,
             hub,
             leases,
             metrics,
-            pace: Pace::new(&config.socket),
+            shards,
             cookie_name: config.login.cookie_name.clone(),
             origins,
             trusted_proxies: config.server.trusted_proxies.clone(),
             refusals: Throttled::new(REFUSALS_LOGGED),
             draining: AtomicBool::new(false),
         }
+    }
+
+    /// Serves the open sockets, for as long as the program runs. It ends before only when something is broken,
+    /// which is said in the log.
+    pub async fn run(&self) {
+        self.shards.run().await;
     }
 
     /// From now on every handshake is refused with 503.
@@ -124,7 +133,7 @@ async fn open_device_commands(
     parts: Parts,
 ) -> Response {
     let feed = parse(&id).map(|id| Feed::Of(Resource::Device(id)));
-    open(sockets, "device_commands", feed, parts).await
+    open(sockets, Endpoint::DeviceCommands, feed, parts).await
 }
 
 async fn open_location(
@@ -133,11 +142,11 @@ async fn open_location(
     parts: Parts,
 ) -> Response {
     let feed = parse(&id).map(|id| Feed::Of(Resource::Location(id)));
-    open(sockets, "location", feed, parts).await
+    open(sockets, Endpoint::Location, feed, parts).await
 }
 
 async fn open_locations(State(sockets): State<Arc<Sockets>>, parts: Parts) -> Response {
-    open(sockets, "locations", Ok(Feed::Fleet), parts).await
+    open(sockets, Endpoint::Locations, Ok(Feed::Fleet), parts).await
 }
 
 /// A UUID in its canonical form, as in OpenWISP's URLs (but in either case).
@@ -149,10 +158,10 @@ fn parse<T: FromStr>(id: &str) -> Result<T, Refusal> {
         .ok_or(Refusal::UnknownPath)
 }
 
-/// Answers a handshake; an admitted client's connection goes on in a task of its own.
+/// Answers a handshake; an admitted client's connection goes on in a shard.
 async fn open(
     sockets: Arc<Sockets>,
-    endpoint: &'static str,
+    endpoint: Endpoint,
     feed: Result<Feed, Refusal>,
     mut parts: Parts,
 ) -> Response {
@@ -167,16 +176,16 @@ async fn open(
                 return Refusal::NoUpgrade.answer(&sockets, &parts);
             };
             let response = handshake::switching_protocols(&admitted);
-            tokio::spawn(serve(sockets, endpoint, admitted, upgrade));
+            tokio::spawn(hand_over(sockets, endpoint, admitted, upgrade));
             response
         }
     }
 }
 
-/// Takes the stream over from the HTTP server and serves it until it ends.
-async fn serve(
+/// Takes the stream over from the HTTP server and hands it to the shard in which the client has joined.
+async fn hand_over(
     sockets: Arc<Sockets>,
-    endpoint: &'static str,
+    endpoint: Endpoint,
     admitted: Admitted,
     upgrade: OnUpgrade,
 ) {
@@ -188,33 +197,31 @@ async fn serve(
         tracing::error!("a socket came over something that we did not accept and cannot be served");
         return;
     };
-    let connection = Connection::new(
-        parts.io.into_inner(),
-        admitted.subscriber,
-        admitted.replay,
-        sockets.pace,
-        Arc::clone(&sockets.metrics),
-    );
-    sockets.metrics.socket_opened(endpoint);
-    let ended = connection.run(&parts.read_buf).await;
-    sockets.metrics.socket_closed(endpoint, ended.label());
-    tracing::debug!(endpoint, reason = ended.label(), "a socket ended");
-}
-
-impl Leaseholder for Subscriber {
-    fn follow(&self, topics: Vec<Topic>) {
-        Self::follow(self, topics);
-    }
-
-    fn revoke(&self) {
-        self.outbox().close(CloseReason::AccessLost);
-    }
-
-    fn give_up(&self) {
-        self.outbox().close(CloseReason::Unavailable);
-    }
-
-    fn drain(&self) {
-        self.outbox().close(CloseReason::Draining);
-    }
+    let stream = match parts.io.into_inner().into_fd() {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "a socket could not be taken over from the HTTP server");
+            return;
+        }
+    };
+    let Some(subscriber) = admitted.joined.has_socket() else {
+        return;
+    };
+    let post = sockets.shards.post_of(&subscriber);
+    let pages = admitted.since.map(|since| {
+        let (pages, asked) = mpsc::unbounded_channel();
+        let source = Arc::clone(&sockets.source);
+        let replay = Replay::new(source, since, subscriber.clone(), Arc::clone(post));
+        tokio::spawn(replay.run(asked));
+        pages
+    });
+    let attachment = Attachment {
+        endpoint,
+        stream,
+        early: parts.read_buf,
+        lease: admitted.lease,
+        pages,
+    };
+    let delivery = Delivery::Attachment(subscriber.id(), Box::new(attachment));
+    post.send(delivery);
 }

@@ -1,11 +1,12 @@
 //! The bytes under a socket: TCP, or the local socket of a proxy on this machine.
 
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Bytes of data that the kernel keeps for a socket before we keep them: what it holds cannot be
@@ -47,24 +48,12 @@ impl Stream {
         }
     }
 
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        on_stream!(self, stream => stream.readable().await)
-    }
-
-    pub(super) async fn writable(&self) -> io::Result<()> {
-        on_stream!(self, stream => stream.writable().await)
-    }
-
-    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        on_stream!(self, stream => stream.try_read(buffer))
-    }
-
-    pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        on_stream!(self, stream => stream.try_write_vectored(slices))
-    }
-
-    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
-        on_stream!(self, stream => stream.shutdown().await)
+    /// The connection itself, for one who waits for it without tokio.
+    pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(OwnedFd::from),
+            Self::Unix(stream) => stream.into_std().map(OwnedFd::from),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ fn every_reason_that_is_a_label_is_described() {
         &values("fleetwire_handshakes_refused_total"),
         &refusals.collect(),
     );
-    let mut ended = arms(&text_of("src/socket/connection.rs"), "label");
+    let mut ended = arms(&text_of("src/socket/shard/ended.rs"), "label");
     ended.remove("Closed");
     let closed = arms(&text_of("src/hub/close.rs"), "label").into_values();
     assert_same(

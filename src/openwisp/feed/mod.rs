@@ -154,7 +154,7 @@ impl Feed {
         topics.filter(|topic| self.hub.wants(*topic)).collect()
     }
 
-    /// Publishes what was just numbered, before anything else is, and counts what became of it.
+    /// Publishes what was just numbered, before anything else is.
     fn publish(
         &self,
         numbered: MutexGuard<'_, Arrivals>,
@@ -162,12 +162,9 @@ impl Feed {
         snapshot: &Snapshot,
         origin: &'static str,
     ) {
-        let delivered = self.hub.publish(topics, snapshot);
+        self.hub.publish(topics, snapshot);
         drop(numbered);
         self.metrics.event_published(origin);
-        self.metrics.snapshots("queued", delivered.queued);
-        self.metrics.snapshots("conflated", delivered.conflated);
-        self.metrics.snapshots("overflowed", delivered.overflowed);
     }
 
     /// Whether this OpenWISP tells its organizations of moves; as long as nobody knows, it does.

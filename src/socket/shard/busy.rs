@@ -1,0 +1,67 @@
+//! What a socket has while something waits for it, or is out of the ordinary.
+
+use super::ended::Ended;
+use super::post::Pages;
+use crate::hub::Outbox;
+use crate::socket::writer::Writer;
+
+/// What a socket has while something waits or is unusual.
+pub struct Busy {
+    pub outbox: Outbox,
+    pub writer: Writer,
+    pub replay: Replay,
+    pub closing: Option<Closing>,
+    /// The kernel's buffer is full: it is told when there is room.
+    pub is_blocked: bool,
+    /// The shard comes round to it.
+    pub is_queued: bool,
+}
+
+/// Where a replay stands.
+pub enum Replay {
+    None,
+    /// A page is to be asked for once all that was taken is written.
+    Due(Pages),
+    /// A page is being read: what waits comes after it.
+    Reading(Pages),
+    /// All pages are written; the floors that they raised are not forgotten yet.
+    Settling {
+        _pages: Pages,
+    },
+}
+
+/// How far a good-bye is.
+#[derive(Clone, Copy)]
+pub struct Closing {
+    pub ended: Ended,
+    /// Whether all was written that was to be.
+    pub has_written: bool,
+    pub until: u32,
+}
+
+impl Busy {
+    pub fn new(limit: usize) -> Self {
+        Self {
+            outbox: Outbox::new(limit),
+            writer: Writer::default(),
+            replay: Replay::None,
+            closing: None,
+            is_blocked: false,
+            is_queued: false,
+        }
+    }
+
+    /// Whether what it holds is as if it had just been made.
+    pub fn is_idle(&self) -> bool {
+        self.outbox.is_idle()
+            && self.writer.is_empty()
+            && matches!(self.replay, Replay::None)
+            && self.closing.is_none()
+            && !self.is_queued
+    }
+
+    /// Whether the outbox must wait for something else than the shard.
+    pub fn is_held(&self) -> bool {
+        self.is_blocked || self.is_queued || matches!(self.replay, Replay::Reading(_))
+    }
+}

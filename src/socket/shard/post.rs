@@ -1,0 +1,108 @@
+//! What a shard gets from the tasks that wait for others: accepted sockets, and pages of replays.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::access::Granted;
+use crate::event::{Frame, SubjectId, Topic};
+use crate::hub::{Inbox, SubscriberId};
+
+/// One of the three endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Commands of a device.
+    DeviceCommands,
+    /// Moves of a location.
+    Location,
+    /// Moves of all locations that the user may see.
+    Locations,
+}
+
+impl Endpoint {
+    /// The value of the `endpoint` label of metrics and logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::DeviceCommands => "device_commands",
+            Self::Location => "location",
+            Self::Locations => "locations",
+        }
+    }
+}
+
+/// A connection on which the handshake is complete.
+pub struct Attachment {
+    pub endpoint: Endpoint,
+    pub stream: OwnedFd,
+    /// Bytes that came right behind the handshake.
+    pub early: Bytes,
+    /// Held for as long as the socket is open.
+    pub lease: Granted,
+    /// Asks for the next page of its replay, if it wants one.
+    pub pages: Option<Pages>,
+}
+
+/// Asks for a page on these topics. Dropped, it says that the socket has ended.
+pub type Pages = UnboundedSender<Vec<Topic>>;
+
+/// A part of a replay.
+pub struct Page {
+    /// To be sent before what waits.
+    pub frames: Vec<Frame>,
+    /// Of what, and of which version.
+    pub versions: Vec<(SubjectId, i64)>,
+    /// Whether floors that were raised long ago are to be forgotten before.
+    pub ages: bool,
+    /// Whether none follows.
+    pub is_last: bool,
+}
+
+/// What has come.
+pub enum Delivery {
+    Attachment(SubscriberId, Box<Attachment>),
+    Page(SubscriberId, Page),
+    /// Floors that were raised long ago are to be forgotten.
+    Age(SubscriberId),
+    /// The replay's last floors are forgotten.
+    Replayed(SubscriberId),
+}
+
+/// Where it lies until the shard comes round.
+pub struct Post {
+    inbox: Arc<Inbox>,
+    // A std lock: held for a push or a swap.
+    waiting: Mutex<Vec<Delivery>>,
+}
+
+impl Post {
+    pub fn new(inbox: Arc<Inbox>) -> Self {
+        Self {
+            inbox,
+            waiting: Mutex::default(),
+        }
+    }
+
+    pub fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    pub fn send(&self, delivery: Delivery) {
+        self.waiting().push(delivery);
+        self.inbox.wake();
+    }
+
+    pub fn take(&self) -> Vec<Delivery> {
+        std::mem::take(&mut self.waiting())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting().is_empty()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Delivery>> {
+        // A list is whole whatever panicked.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,482 @@
+//! One open socket: what is read from it and written to it, and when it ends.
+//!
+//! Idle, it is these few bytes and nothing else. What waits for it, is half written or is out of the
+//! ordinary lies in a [`Busy`] that it has only for so long.
+
+use std::io::IoSlice;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+
+use super::busy::{Busy, Closing, Replay};
+use super::ended::Ended;
+use super::kit::Kit;
+use super::pace::Pace;
+use super::post::{Endpoint, Page, Pages};
+use crate::access::Granted;
+use crate::event::Topic;
+use crate::hub::{CloseReason, Outbox, Pushed, Snapshot};
+use crate::socket::reader::{Control, FrameReader};
+
+/// How much is taken from the outbox at a time: what is taken cannot be conflated any more.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// Frames joined into one system call where they are not copied together.
+const JOINED: usize = 64;
+
+/// How long a closing client has to answer our close frame, or to end after its own.
+const CLOSING_TICKS: u32 = 50;
+
+/// An open socket.
+pub struct Socket {
+    stream: OwnedFd,
+    endpoint: Endpoint,
+    reader: FrameReader,
+    /// The number of the last publication that was looked at for it: it may be on several of its topics.
+    pub publication: u64,
+    /// When an event was last written.
+    sent: u32,
+    /// The tick of the last inbound bytes or progress in writing events.
+    last_life: u32,
+    next_ping: u32,
+    /// The tick for which the wheel has it.
+    pub due: u32,
+    /// Inbound bytes that may still be read in this step.
+    inbound_left: u32,
+    inbound_step: u32,
+    busy: Option<Box<Busy>>,
+    _lease: Granted,
+}
+
+/// What is to be done about a socket to which something was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// Nothing: it is written, or something will happen that leads to it.
+    Done,
+    /// Written as soon as the shard comes round.
+    Soon,
+    /// Written within the time in which messages are joined.
+    Later,
+}
+
+/// What is to be done about a socket from which was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Nothing: all that came was read.
+    All,
+    /// Read on in the next step.
+    Throttled,
+}
+
+impl Socket {
+    /// The socket behind a `stream` on which the handshake is complete, with what was published since
+    /// it was in the hub.
+    pub fn new(
+        (stream, endpoint, lease): (OwnedFd, Endpoint, Granted),
+        outbox: Outbox,
+        pages: Option<Pages>,
+        kit: &mut Kit,
+    ) -> Self {
+        let busy = (pages.is_some() || !outbox.is_idle()).then(|| Busy {
+            outbox,
+            replay: pages.map_or(Replay::None, Replay::Due),
+            ..Busy::new(kit.pace.outbox_bytes)
+        });
+        Self {
+            stream,
+            endpoint,
+            reader: FrameReader::default(),
+            publication: 0,
+            sent: kit.now.wrapping_sub(kit.pace.batch),
+            last_life: kit.tick,
+            next_ping: kit.tick + kit.pace.ping,
+            due: 0,
+            inbound_left: 0,
+            inbound_step: 0,
+            busy: busy.map(Box::new),
+            _lease: lease,
+        }
+    }
+
+    pub fn stream(&self) -> &OwnedFd {
+        &self.stream
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// Why it is being closed, if it is.
+    pub fn closing(&self) -> Option<Ended> {
+        let closing = self.busy.as_ref()?.closing?;
+        Some(closing.ended)
+    }
+
+    fn busy_or_new(&mut self, kit: &mut Kit) -> &mut Busy {
+        self.busy.get_or_insert_with(|| kit.busy())
+    }
+
+    /// Sends a snapshot at once where it is `alone` and nothing was sent just now; else it waits in the
+    /// outbox to be joined with others.
+    pub fn deliver(
+        &mut self,
+        snapshot: &Snapshot,
+        alone: bool,
+        kit: &mut Kit,
+    ) -> Result<Delivered, Ended> {
+        let is_recent = kit.is_recent(self.sent);
+        if let Some(busy) = &mut self.busy {
+            if busy.closing.is_some() {
+                return Ok(Delivered::Done);
+            }
+            kit.tally.pushed(busy.outbox.push(snapshot))?;
+            if busy.is_held() || busy.outbox.front(0).next().is_none() {
+                return Ok(Delivered::Done);
+            }
+        } else if alone && !is_recent {
+            kit.tally.pushed(Pushed::Queued)?;
+            return self.send_alone(snapshot, kit);
+        } else {
+            let mut busy = kit.busy();
+            let pushed = kit.tally.pushed(busy.outbox.push(snapshot));
+            self.busy = Some(busy);
+            pushed?;
+        }
+        self.busy_or_new(kit).is_queued = true;
+        Ok(if is_recent {
+            Delivered::Later
+        } else {
+            Delivered::Soon
+        })
+    }
+
+    fn send_alone(&mut self, snapshot: &Snapshot, kit: &mut Kit) -> Result<Delivered, Ended> {
+        let bytes = snapshot.frame.bytes();
+        match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+            Ok(written) if written == bytes.len() => {
+                kit.tally.wrote(1, written);
+                self.has_sent(kit);
+                return Ok(Delivered::Done);
+            }
+            Ok(written) => {
+                kit.tally.wrote(0, written);
+                self.has_sent(kit);
+                let busy = self.busy_or_new(kit);
+                busy.writer.push_events([snapshot.frame.clone()]);
+                busy.writer.advance(written);
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {
+                self.busy_or_new(kit).outbox.push(snapshot);
+            }
+            Err(_) => return Err(Ended::Lost),
+        }
+        // Until the kernel says that it is full: only then does it tell when it no longer is.
+        self.write_out(kit).map(|_| Delivered::Done)
+    }
+
+    fn has_sent(&mut self, kit: &Kit) {
+        (self.sent, self.last_life) = (kit.now, kit.tick);
+    }
+
+    /// Writes until nothing waits or the kernel's buffer is full. True when a page of its replay is to be
+    /// [asked for](Self::ask_for_page).
+    pub fn write_out(&mut self, kit: &mut Kit) -> Result<bool, Ended> {
+        let mut asks = false;
+        loop {
+            let Some(busy) = &mut self.busy else {
+                return Ok(asks);
+            };
+            (busy.is_queued, busy.is_blocked) = (false, false);
+            let written = if !busy.writer.is_empty() {
+                self.write_taken(kit)
+            } else if busy.closing.is_some() {
+                self.end_writing(kit)?;
+                return Ok(false);
+            } else if let Replay::Reading(_) = busy.replay {
+                return Ok(asks);
+            } else if let Replay::Due(_) = busy.replay {
+                // What waits now is written before the page, which is read later and so is never older.
+                let count = busy.outbox.front(BATCH_BYTES).count();
+                busy.writer.push_events(busy.outbox.take(count));
+                busy.replay = match std::mem::replace(&mut busy.replay, Replay::None) {
+                    Replay::Due(pages) => Replay::Reading(pages),
+                    other => other,
+                };
+                asks = true;
+                continue;
+            } else {
+                self.write_waiting(kit)
+            };
+            match written {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Errno::AGAIN) => {
+                    self.busy_or_new(kit).is_blocked = true;
+                    return Ok(asks);
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(Ended::Lost),
+            }
+        }
+        if let Some(busy) = self.busy.take_if(|busy| busy.is_idle()) {
+            kit.keep(busy);
+        }
+        Ok(asks)
+    }
+
+    /// One system call for what was taken before.
+    fn write_taken(&mut self, kit: &mut Kit) -> Result<bool, Errno> {
+        let Some(busy) = &mut self.busy else {
+            return Ok(false);
+        };
+        let mut slices = [IoSlice::new(&[]); JOINED];
+        let filled = busy.writer.slices(&mut slices);
+        let written = rustix::io::writev(&self.stream, &slices[..filled])?;
+        let progress = busy.writer.advance(written);
+        kit.tally.wrote(progress.frames, written);
+        if progress.events_moved {
+            self.has_sent(kit);
+        }
+        Ok(true)
+    }
+
+    /// One system call for what waits in the outbox; false when nothing does.
+    fn write_waiting(&mut self, kit: &mut Kit) -> Result<bool, Errno> {
+        let Some(busy) = &mut self.busy else {
+            return Ok(false);
+        };
+        let mut frames = busy.outbox.front(BATCH_BYTES);
+        let Some(first) = frames.next() else {
+            return Ok(false);
+        };
+        kit.joined.clear();
+        let mut count = 1;
+        for frame in frames {
+            if count == 1 {
+                kit.joined.extend_from_slice(first.bytes());
+            }
+            kit.joined.extend_from_slice(frame.bytes());
+            count += 1;
+        }
+        let bytes = if count == 1 {
+            &first.bytes()[..]
+        } else {
+            &kit.joined
+        };
+        let length = bytes.len();
+        let written = send(&self.stream, bytes, SendFlags::NOSIGNAL)?;
+        if written == length {
+            kit.tally.wrote(count as u64, written);
+            busy.outbox.take(count).for_each(drop);
+        } else {
+            busy.writer.push_events(busy.outbox.take(count));
+            let progress = busy.writer.advance(written);
+            kit.tally.wrote(progress.frames, written);
+        }
+        self.has_sent(kit);
+        Ok(true)
+    }
+
+    /// Asks for the next page of the replay, on the topics of now: an organization lost meanwhile is not
+    /// replayed.
+    pub fn ask_for_page(&self, topics: Vec<Topic>) {
+        if let Some(Replay::Reading(pages)) = self.busy.as_ref().map(|busy| &busy.replay) {
+            // Whoever should answer is gone only with the whole server.
+            pages.send(topics).ok();
+        }
+    }
+
+    /// A page of the replay has been read. Events as old as what it holds are not delivered after it.
+    pub fn add_page(&mut self, page: Page, kit: &mut Kit) -> Result<bool, Ended> {
+        if let Some(busy) = &mut self.busy
+            && busy.closing.is_none()
+        {
+            if page.ages {
+                busy.outbox.age_floors();
+            }
+            busy.outbox.raise_floors(page.versions);
+            busy.writer.push_events(page.frames);
+            busy.replay = match std::mem::replace(&mut busy.replay, Replay::None) {
+                Replay::Reading(pages) if page.is_last => Replay::Settling { _pages: pages },
+                Replay::Reading(pages) => Replay::Due(pages),
+                other => other,
+            };
+            if !busy.is_blocked {
+                return self.write_out(kit);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whatever is older than what a replay sent long enough ago has come by now; with the last of it, the
+    /// replay is over.
+    pub fn age_floors(&mut self, is_over: bool, kit: &mut Kit) {
+        if let Some(busy) = &mut self.busy {
+            busy.outbox.age_floors();
+            if is_over {
+                busy.replay = Replay::None;
+            }
+        }
+        if let Some(busy) = self.busy.take_if(|busy| busy.is_idle()) {
+            kit.keep(busy);
+        }
+    }
+
+    /// Reads what has come, within the inbound rate.
+    pub fn read_in(&mut self, kit: &mut Kit) -> Result<Read, Ended> {
+        let closing = self.busy.as_ref().and_then(|busy| busy.closing);
+        if closing.is_some_and(|it| !it.has_written) {
+            return Ok(Read::All);
+        }
+        let mut buffer = std::mem::take(&mut kit.inbound);
+        let read = self.read_into(&mut buffer, closing, kit);
+        kit.inbound = buffer;
+        let read = read?;
+        if let Some(busy) = &self.busy
+            && !busy.writer.is_empty()
+            && !busy.is_blocked
+        {
+            self.write_out(kit)?;
+        }
+        Ok(read)
+    }
+
+    fn read_into(
+        &mut self,
+        buffer: &mut [u8],
+        closing: Option<Closing>,
+        kit: &mut Kit,
+    ) -> Result<Read, Ended> {
+        let step = kit.now / Pace::INBOUND_STEP;
+        loop {
+            if self.inbound_step != step {
+                (self.inbound_step, self.inbound_left) = (step, kit.pace.inbound_step_bytes);
+            }
+            if self.inbound_left == 0 {
+                return Ok(Read::Throttled);
+            }
+            let most = buffer.len().min(self.inbound_left as usize);
+            match recv(&self.stream, &mut buffer[..most], RecvFlags::empty()) {
+                Ok((0, _)) => return Err(Ended::Lost),
+                Ok((read, _)) => {
+                    self.inbound_left -= u32::try_from(read).unwrap_or(self.inbound_left);
+                    self.last_life = kit.tick;
+                    let bytes = &buffer[..read];
+                    match closing {
+                        None => self.take_in(bytes, kit)?,
+                        Some(closing) => self.wait_for_close(closing, bytes)?,
+                    }
+                }
+                Err(Errno::AGAIN) => return Ok(Read::All),
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(Ended::Lost),
+            }
+        }
+    }
+
+    /// Throws data away and answers control frames.
+    pub fn take_in(&mut self, mut bytes: &[u8], kit: &mut Kit) -> Result<(), Ended> {
+        kit.tally.ignored(bytes.len());
+        loop {
+            match self.reader.read(&mut bytes) {
+                Ok(None) => return Ok(()),
+                Ok(Some(Control::Ping(payload))) => {
+                    self.busy_or_new(kit).writer.push_pong(&payload);
+                }
+                Ok(Some(Control::Pong)) => {}
+                Ok(Some(Control::Close(code))) => {
+                    self.busy_or_new(kit).writer.push_close_echo(code);
+                    return Err(Ended::ByClient);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a client broke the framing");
+                    return Err(Ended::Closed(CloseReason::ProtocolError));
+                }
+            }
+        }
+    }
+
+    /// Looks in `bytes` for the client's answer to our close frame.
+    fn wait_for_close(&mut self, closing: Closing, mut bytes: &[u8]) -> Result<(), Ended> {
+        if closing.ended.is_by_client_or_unframed() {
+            return Ok(());
+        }
+        loop {
+            match self.reader.read(&mut bytes) {
+                Ok(Some(Control::Close(_))) | Err(_) => return Err(closing.ended),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+            }
+        }
+    }
+
+    /// Pings when it is time, and gives up on a client without a sign of life. Returns when to look next.
+    pub fn keep_time(&mut self, kit: &mut Kit) -> Result<u32, Ended> {
+        if let Some(closing) = self.busy.as_ref().and_then(|busy| busy.closing) {
+            // Whoever does not take part in the closing in time is cut off.
+            return if kit.tick < closing.until {
+                Ok(closing.until)
+            } else {
+                Err(closing.ended)
+            };
+        }
+        if kit.tick >= self.last_life + kit.pace.idle {
+            // After a stall of ours the signs of life are there, only unread.
+            self.read_in(kit)?;
+            if kit.tick >= self.last_life + kit.pace.idle {
+                return Err(Ended::Idle);
+            }
+        }
+        if kit.tick >= self.next_ping {
+            self.next_ping = kit.tick + kit.pace.ping;
+            let busy = self.busy_or_new(kit);
+            busy.writer.push_ping();
+            if !busy.is_blocked {
+                self.write_out(kit)?;
+            }
+        }
+        Ok(self.next_ping.min(self.last_life + kit.pace.idle))
+    }
+
+    /// Says good-bye, within a bounded time. An error means that there is nobody to say it to.
+    pub fn begin_closing(&mut self, ended: Ended, kit: &mut Kit) -> Result<(), Ended> {
+        if self.closing().is_some() || matches!(ended, Ended::Lost | Ended::Idle) {
+            return Err(ended);
+        }
+        let until = kit.tick + CLOSING_TICKS;
+        let busy = self.busy_or_new(kit);
+        if let Ended::Closed(reason) = ended {
+            busy.writer.push_close(reason);
+        }
+        busy.outbox = Outbox::default();
+        busy.replay = Replay::None;
+        busy.closing = Some(Closing {
+            ended,
+            has_written: false,
+            until,
+        });
+        let is_blocked = busy.is_blocked;
+        self.due = until;
+        if is_blocked {
+            return Ok(());
+        }
+        self.write_out(kit).map(drop)
+    }
+
+    /// All is written: what the client still sends is thrown away until it ends too, as a socket that is
+    /// dropped with unread bytes is reset, which could take our close frame with it.
+    fn end_writing(&mut self, kit: &mut Kit) -> Result<(), Ended> {
+        if let Some(closing) = self.busy.as_mut().and_then(|busy| busy.closing.as_mut())
+            && !closing.has_written
+        {
+            closing.has_written = true;
+            let ended = closing.ended;
+            if ended.is_by_client_or_unframed() {
+                shutdown(&self.stream, Shutdown::Write).map_err(|_| ended)?;
+            }
+            self.read_in(kit)?;
+        }
+        Ok(())
+    }
+}
