@@ -1,11 +1,11 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-clients fuzz fuzz-rest openapi settings lint bench bench-gateway openwisp clean-clients
+.PHONY: help demo test test-full test-clients loom fuzz fuzz-rest openapi settings lint bench bench-gateway openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
-FUZZ_TARGETS ?= pickle session
+FUZZ_TARGETS ?= pickle session frames
 # A cargo whose compiler takes the sanitizers' options; of a stable one: RUSTC_BOOTSTRAP=1 make fuzz FUZZ_CARGO=cargo
 FUZZ_CARGO ?= cargo +nightly
 CLIENTS := tests/clients
@@ -30,6 +30,9 @@ test-full: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ##
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
+
+loom: ## Go through every order in which the threads around a shard's queues can take their steps (loom/)
+	cargo test --quiet --manifest-path loom/Cargo.toml --target-dir target/loom
 
 fuzz: ## Let cargo-fuzz loose on what is read of others (fuzz/), for FUZZ_S seconds (600) each
 	@$(FUZZ_CARGO) --version >/dev/null 2>&1 || \

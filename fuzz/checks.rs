@@ -4,6 +4,7 @@ use fleetwire::event::Timestamp;
 use fleetwire::openwisp::session::signing::Signed;
 use fleetwire::openwisp::session::{self, Login, MOST_BYTES, SessionError, pickle};
 use fleetwire::openwisp::settings::{SessionEngine, SessionSettings};
+use fleetwire::socket::reader::{Control, FrameReader, FramingError};
 
 /// A pickle is read or refused, and the refusal is one printable line.
 pub fn pickle(data: &[u8]) {
@@ -27,6 +28,36 @@ pub fn session(data: &[u8]) {
         Ok(content) => assert!(content.len() <= MOST_BYTES),
         Err(error) => refusal(Some(error)),
     }
+}
+
+/// What a client sends is read the same however the network cuts it, and nothing is kept but a control frame.
+pub fn frames(data: &[u8]) {
+    let Some((cut, bytes)) = data.split_first() else {
+        return;
+    };
+    let whole = read(bytes, bytes.len().max(1));
+    assert_eq!(whole, read(bytes, usize::from(*cut).max(1)));
+    for control in &whole.0 {
+        if let Control::Ping(payload) = control {
+            assert!(payload.len() <= 125);
+        }
+    }
+}
+
+/// The control frames in `bytes`, read in pieces of `cut`, and how the framing was broken if it was.
+fn read(bytes: &[u8], cut: usize) -> (Vec<Control>, Option<FramingError>) {
+    let (mut reader, mut found) = (FrameReader::default(), Vec::new());
+    for mut piece in bytes.chunks(cut) {
+        loop {
+            match reader.read(&mut piece) {
+                Ok(Some(control)) => found.push(control),
+                Ok(None) => break,
+                Err(error) => return (found, Some(error)),
+            }
+        }
+        assert!(piece.is_empty());
+    }
+    (found, None)
 }
 
 fn login(result: Result<Login, SessionError>, settings: &SessionSettings) {

@@ -29,3 +29,8 @@ fn the_corpus_of_pickles_is_read_or_refused() {
 fn the_corpus_of_sessions_is_read_or_refused() {
     replay("session", checks::session);
 }
+
+#[test]
+fn the_corpus_of_frames_is_read_the_same_however_it_is_cut() {
+    replay("frames", checks::frames);
+}

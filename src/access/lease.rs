@@ -337,7 +337,7 @@ mod tests {
     /// What the hub was told about the socket since the last call.
     fn ordered(house: &House) -> Vec<String> {
         let mut orders = Vec::new();
-        house.hub.inboxes()[0].take(&mut orders, false);
+        house.hub.inboxes()[0].take(&mut orders);
         let told = orders.iter().filter_map(|order| match order {
             Order::Follow(_, topics) => Some(format!("follow {}", topics.len())),
             Order::Close(_, reason) => Some(format!("close {}", reason.label())),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::Notify;
 
+use super::bell::Bell;
 use super::{CloseReason, Snapshot, lock};
 use crate::event::{SubjectId, Topic};
 
@@ -57,6 +58,7 @@ pub struct Inbox {
     // A std lock: held for a few operations in memory, never across an await.
     state: Mutex<State>,
     backlog: usize,
+    bell: Bell,
     /// Wakes the shard when it sleeps.
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
     topics_changed: Arc<Notify>,
@@ -73,9 +75,7 @@ struct State {
     free_slots: Vec<u32>,
     slots: u32,
     last_serial: u32,
-    /// Whether the shard sleeps, or is about to.
-    asleep: bool,
-    closed: bool,
+    ended: bool,
 }
 
 impl Inbox {
@@ -84,6 +84,7 @@ impl Inbox {
             number,
             state: Mutex::default(),
             backlog: BACKLOG_BYTES,
+            bell: Bell::new(),
             waker: OnceLock::new(),
             topics_changed,
         }
@@ -100,16 +101,19 @@ impl Inbox {
         self.waker.set(Box::new(waker)).ok();
     }
 
-    /// Wakes the shard for what lies elsewhere.
+    /// Wakes the shard, if it sleeps, for what was put in just now, here or elsewhere.
     pub fn wake(&self) {
-        let was_asleep = std::mem::take(&mut lock(&self.state).asleep);
-        self.wake_if(was_asleep);
-    }
-
-    fn wake_if(&self, was_asleep: bool) {
-        if let Some(waker) = self.waker.get().filter(|_| was_asleep) {
+        if self.bell.rings()
+            && let Some(waker) = self.waker.get()
+        {
             waker();
         }
+    }
+
+    /// Before the shard sleeps it says so, and looks [whether something waits](Self::is_waiting) afterwards.
+    #[must_use]
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     pub(super) fn join(&self, topics: Vec<Topic>) -> SubscriberId {
@@ -134,10 +138,9 @@ impl Inbox {
         // Those that it is on already are counted twice until the shard has compared.
         let is_new = state.listen(&topics);
         state.orders.push(Order::Follow(id, topics.into()));
-        let was_asleep = std::mem::take(&mut state.asleep);
         drop(state);
         self.tell_topics(is_new);
-        self.wake_if(was_asleep);
+        self.wake();
     }
 
     pub(super) fn close(&self, id: SubscriberId, reason: CloseReason) {
@@ -149,11 +152,8 @@ impl Inbox {
     }
 
     fn order(&self, order: Order) {
-        let mut state = lock(&self.state);
-        state.orders.push(order);
-        let was_asleep = std::mem::take(&mut state.asleep);
-        drop(state);
-        self.wake_if(was_asleep);
+        lock(&self.state).orders.push(order);
+        self.wake();
     }
 
     pub(super) fn publish(&self, publication: &Arc<Publication>) {
@@ -167,9 +167,8 @@ impl Inbox {
         if state.bytes > self.backlog {
             state.conflate(self.backlog);
         }
-        let was_asleep = std::mem::take(&mut state.asleep);
         drop(state);
-        self.wake_if(was_asleep);
+        self.wake();
     }
 
     pub(super) fn wants(&self, topic: Topic) -> bool {
@@ -181,19 +180,14 @@ impl Inbox {
     }
 
     pub(super) fn end(&self) {
-        let mut state = lock(&self.state);
-        state.closed = true;
-        state.asleep = false;
-        drop(state);
-        self.wake_if(true);
+        lock(&self.state).ended = true;
+        self.wake();
     }
 
-    /// Moves all orders behind those in `orders`; whether there were any. If not and the shard `may_sleep`,
-    /// it is woken from now on.
-    pub fn take(&self, orders: &mut Vec<Order>, may_sleep: bool) -> bool {
+    /// Moves all orders behind those in `orders`; whether there were any.
+    pub fn take(&self, orders: &mut Vec<Order>) -> bool {
         let mut state = lock(&self.state);
         if state.orders.is_empty() {
-            state.asleep = may_sleep && !state.closed;
             return false;
         }
         if orders.is_empty() {
@@ -205,16 +199,17 @@ impl Inbox {
         true
     }
 
-    /// Whether orders wait.
+    /// Whether orders wait, or the end is to be noticed.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        !lock(&self.state).orders.is_empty()
+        let state = lock(&self.state);
+        !state.orders.is_empty() || state.ended
     }
 
     /// Whether the hub is gone: nothing comes any more.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        lock(&self.state).closed
+        lock(&self.state).ended
     }
 
     /// The shard has taken subscribers off `topics`, once for each time that one is named, and nobody
@@ -307,7 +302,7 @@ mod tests {
     /// The versions of the snapshots that wait; 0 stands for the order to close all.
     fn versions(inbox: &Inbox) -> Vec<i64> {
         let mut orders = Vec::new();
-        inbox.take(&mut orders, false);
+        inbox.take(&mut orders);
         let versions = orders.iter().filter_map(|order| match order {
             Order::Publish(it) => Some(it.snapshot.version),
             Order::Overflowed => Some(0),

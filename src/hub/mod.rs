@@ -6,6 +6,7 @@
 //! finds its subscribers in its [`Roll`]; what a slow one costs is decided by its [`Outbox`] alone. An empty topic
 //! leaves no trace.
 
+mod bell;
 mod close;
 mod inbox;
 mod outbox;
@@ -17,6 +18,7 @@ pub mod testing;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use bell::Bell;
 pub use close::CloseReason;
 pub use inbox::{Inbox, Order, Publication, SubscriberId};
 pub use outbox::{Outbox, Pushed};
@@ -26,6 +28,11 @@ pub use source::{Source, SourceError};
 use tokio::sync::Notify;
 
 use crate::event::{Frame, SubjectId, Topic};
+
+/// What [`bell`] is made of; `loom/` puts its own in the place.
+mod atomic {
+    pub use std::sync::atomic::{AtomicBool, Ordering};
+}
 
 /// A snapshot on its way to subscribers: encoded once, however many listen.
 #[derive(Clone, Debug)]

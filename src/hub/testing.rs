@@ -40,7 +40,7 @@ impl Listeners {
         for (inbox, shard) in self.hub.inboxes().iter().zip(&self.shards) {
             let Shard { roll, heard } = &mut *lock(shard);
             let mut orders = Vec::new();
-            inbox.take(&mut orders, false);
+            inbox.take(&mut orders);
             let (mut left, mut slots) = (Vec::new(), Vec::new());
             for order in orders {
                 match order {

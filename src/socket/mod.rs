@@ -4,7 +4,7 @@
 //! [`shard`]s, which reads its frames by [`reader`] and writes them by [`writer`].
 
 mod handshake;
-mod reader;
+pub mod reader;
 mod refusal;
 mod replay;
 mod shard;

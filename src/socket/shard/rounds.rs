@@ -101,13 +101,11 @@ impl Shard {
     fn round(&mut self) -> io::Result<()> {
         // Before the orders: whoever comes by post has joined by then.
         let deliveries = self.post.take();
-        let is_idle = self.soon.is_empty() && deliveries.is_empty();
         let mut orders = std::mem::take(&mut self.orders);
-        let has_orders = self.inbox.take(&mut orders, is_idle);
+        self.inbox.take(&mut orders);
         self.kit.look();
         self.follow(&mut orders);
         self.orders = orders;
-        let has_deliveries = !deliveries.is_empty();
         for delivery in deliveries {
             self.receive(delivery);
         }
@@ -116,16 +114,8 @@ impl Shard {
             self.inbox.release(&mut self.left, &mut self.freed);
         }
         self.kit.tally.tell(&self.metrics);
-        // Looked at after the inbox was told that we may sleep: what came before is seen, what comes
-        // after wakes us.
-        let is_busy =
-            has_orders || has_deliveries || !self.soon.is_empty() || !self.post.is_empty();
-        let timeout = if is_busy {
-            Duration::ZERO
-        } else {
-            self.may_wait()
-        };
-        self.poll.wait(Some(timeout))?;
+        self.poll.wait(Some(self.may_wait()))?;
+        self.inbox.bell().stays_awake();
         self.kit.look();
         for index in 0..self.poll.count() {
             if let Some(readiness) = self.poll.readiness(index) {
@@ -138,6 +128,14 @@ impl Shard {
 
     /// How long nothing is to be done unless something happens.
     fn may_wait(&self) -> Duration {
+        if !self.soon.is_empty() {
+            return Duration::ZERO;
+        }
+        // In this order: what comes before we look is seen, what comes after wakes us.
+        self.inbox.bell().may_sleep();
+        if self.inbox.is_waiting() || !self.post.is_empty() {
+            return Duration::ZERO;
+        }
         let tick = Duration::from_millis(TICK_MS);
         let mut wait = if self.slots.is_empty() {
             tick * 10
