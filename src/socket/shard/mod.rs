@@ -90,3 +90,6 @@ impl Shards {
         Ok(ended)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! A shard with sockets of the local machine: what arrives at the other end, and in what pieces.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::Shards;
+use super::post::{Attachment, Delivery, Endpoint, Page, Pages};
+use crate::access::policy::Feed;
+use crate::access::{
+    Credential, Directory, DirectoryError, Grounds, Identity, Leases, Proof, Resource, User,
+};
+use crate::config::SocketConfig;
+use crate::event::{Frame, LocationId, OrganizationId, SessionId, SubjectId, Topic};
+use crate::hub::{CloseReason, Hub, Snapshot, Subscriber};
+
+/// Nobody is asked anything here.
+struct Nobody;
+
+#[async_trait]
+impl Directory for Nobody {
+    async fn identify(&self, _: &Credential) -> Result<Option<Identity>, DirectoryError> {
+        Ok(None)
+    }
+    async fn renew(
+        &self,
+        _: &[Proof],
+    ) -> Result<std::collections::HashMap<Proof, User>, DirectoryError> {
+        Ok(std::collections::HashMap::new())
+    }
+    async fn organizations_of(
+        &self,
+        _: &[Resource],
+    ) -> Result<std::collections::HashMap<Resource, OrganizationId>, DirectoryError> {
+        Ok(std::collections::HashMap::new())
+    }
+}
+
+struct House {
+    hub: Arc<Hub>,
+    shards: Arc<Shards>,
+    leases: Arc<Leases>,
+}
+
+/// One shard at work.
+fn house(config: &SocketConfig) -> House {
+    let hub = Arc::new(Hub::new(1));
+    let shards = Arc::new(Shards::new(&hub, config, Arc::default()));
+    let running = Arc::clone(&shards);
+    tokio::spawn(async move { running.run().await });
+    let leases = Arc::new(Leases::new(Arc::new(Nobody), Duration::from_mins(1)));
+    House {
+        hub,
+        shards,
+        leases,
+    }
+}
+
+impl House {
+    fn join(&self) -> Subscriber {
+        self.hub.join(vec![Topic::AllLocations])
+    }
+
+    /// Completes the subscriber's handshake; returns the client's end.
+    fn attach(&self, subscriber: &Subscriber, pages: Option<Pages>) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let grounds = Grounds {
+            proof: Proof::Session(SessionId::random()),
+            feed: Feed::Fleet,
+            password_version: 1,
+            topics: [Topic::AllLocations].into(),
+        };
+        let attachment = Attachment {
+            endpoint: Endpoint::Locations,
+            stream: OwnedFd::from(ours),
+            early: Bytes::new(),
+            lease: self.leases.grant(grounds, subscriber.clone()),
+            pages,
+        };
+        let delivery = Delivery::Attachment(subscriber.id(), Box::new(attachment));
+        self.shards.post_of(subscriber).send(delivery);
+        theirs
+    }
+
+    fn publish(&self, subject: SubjectId, version: i64) {
+        let snapshot = snapshot(subject, version);
+        self.hub.publish(&[Topic::AllLocations], &snapshot);
+    }
+}
+
+fn snapshot(subject: SubjectId, version: i64) -> Snapshot {
+    Snapshot {
+        subject,
+        version,
+        frame: Frame::text(&format!("{version:06}")),
+    }
+}
+
+/// The next version that arrives.
+fn heard(client: &mut UnixStream) -> i64 {
+    let mut frame = [0; 8];
+    client.read_exact(&mut frame).unwrap();
+    std::str::from_utf8(&frame[2..]).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_between_joining_and_having_a_socket_arrives_first() {
+    let house = house(&SocketConfig::default());
+    let (bus, subscriber) = (LocationId::random().into(), house.join());
+    for version in 1..=3 {
+        house.publish(bus, version);
+    }
+    let mut client = house.attach(&subscriber, None);
+    for version in 4..=6 {
+        house.publish(bus, version);
+    }
+    for version in 1..=6 {
+        assert_eq!(heard(&mut client), version);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_follow_closely_arrive_together_and_each_is_whole() {
+    // As long as it may be, so that all of them are within it on any machine.
+    let config = SocketConfig {
+        batch_ms: 1000,
+        ..SocketConfig::default()
+    };
+    let house = house(&config);
+    let (bus, subscriber) = (LocationId::random().into(), house.join());
+    let mut client = house.attach(&subscriber, None);
+    house.publish(bus, 1);
+    assert_eq!(heard(&mut client), 1);
+    for version in 2..=9 {
+        house.publish(bus, version);
+    }
+    // One piece of the local socket is one system call of the shard.
+    let mut piece = [0; 1024];
+    assert_eq!(client.read(&mut piece).unwrap(), 8 * 8);
+    let last = std::str::from_utf8(&piece[8 * 8 - 6..8 * 8]).unwrap();
+    assert_eq!(last, "000009");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_comes_late_gets_the_last_state_and_nothing_twice() {
+    let house = house(&SocketConfig {
+        outbox_bytes: 64,
+        ..SocketConfig::default()
+    });
+    let (bus, subscriber) = (LocationId::random().into(), house.join());
+    let mut client = house.attach(&subscriber, None);
+    let last = 100_000;
+    for version in 1..=last {
+        house.publish(bus, version);
+    }
+    let mut before = 0;
+    while before < last {
+        let version = heard(&mut client);
+        assert!(version > before, "{version} after {before}");
+        before = version;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_comes_before_what_waits_and_takes_its_place() {
+    let house = house(&SocketConfig::default());
+    let (bus, tram): (SubjectId, SubjectId) =
+        (LocationId::random().into(), LocationId::random().into());
+    let subscriber = house.join();
+    let (pages, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let mut client = house.attach(&subscriber, Some(pages));
+    assert_eq!(asked.recv().await.unwrap(), [Topic::AllLocations]);
+    // While the page is read, both move; the page has one of the moves already.
+    house.publish(bus, 4);
+    house.publish(tram, 5);
+    let sent = snapshot(bus, 4);
+    let page = Page {
+        versions: vec![(bus, 4)],
+        frames: vec![sent.frame],
+        ages: false,
+        is_last: true,
+    };
+    let post = house.shards.post_of(&subscriber);
+    post.send(Delivery::Page(subscriber.id(), page));
+    assert_eq!(heard(&mut client), 4);
+    assert_eq!(heard(&mut client), 5);
+    post.send(Delivery::Age(subscriber.id()));
+    post.send(Delivery::Replayed(subscriber.id()));
+    // Its replay is over: nobody waits for the end of the socket any more.
+    assert!(asked.recv().await.is_none());
+    house.publish(bus, 6);
+    assert_eq!(heard(&mut client), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_is_the_last_frame_and_ends_the_lease_when_it_is_answered() {
+    let house = house(&SocketConfig::default());
+    let (bus, subscriber) = (LocationId::random().into(), house.join());
+    let mut client = house.attach(&subscriber, None);
+    house.publish(bus, 1);
+    subscriber.close(CloseReason::AccessLost);
+    house.publish(bus, 2);
+    assert_eq!(heard(&mut client), 1);
+    let mut head = [0; 4];
+    client.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], 0x88);
+    assert_eq!(u16::from_be_bytes([head[2], head[3]]), 1008);
+    client
+        .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xf0])
+        .unwrap();
+    house.leases.all_ended().await;
+    let mut rest = Vec::new();
+    match client.read_to_end(&mut rest) {
+        Ok(_) => assert_eq!(rest.len(), usize::from(head[1]) - 2),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_listened_to_when_all_have_gone() {
+    let house = house(&SocketConfig::default());
+    let subscriber = house.join();
+    let client = house.attach(&subscriber, None);
+    drop(client);
+    house.leases.all_ended().await;
+    while house.hub.wants(Topic::AllLocations) {
+        house.hub.topics_changed().await;
+    }
+}
