@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 use super::super::testing::{Scene, heard};
 use super::*;
-use crate::hub::Subscriber;
+use crate::hub::testing::Listener;
 
 /// A device with a command, and somebody who listens to it.
 struct Listened {
     scene: Scene,
     device: Uuid,
     command: Uuid,
-    listener: Subscriber,
+    listener: Listener,
 }
 
 impl Listened {

@@ -7,7 +7,8 @@ use tokio::task::JoinHandle;
 use super::arrivals::Gap;
 use super::{Feed, lock};
 use crate::event::Topic;
-use crate::hub::{Hub, Subscriber};
+use crate::hub::Hub;
+use crate::hub::testing::{Listener, Listeners};
 use crate::openwisp::layer::ChannelLayer;
 use crate::openwisp::layer::testing::{RedisServer, settings};
 use crate::openwisp::settings::LayerKind;
@@ -16,7 +17,7 @@ use crate::openwisp::tables::testing::House;
 pub(super) struct Scene {
     pub house: House,
     pub feed: Arc<Feed>,
-    hub: Arc<Hub>,
+    listeners: Arc<Listeners>,
     _redis: RedisServer,
     layer: Option<JoinHandle<()>>,
 }
@@ -27,12 +28,12 @@ impl Scene {
         let redis = RedisServer::start();
         let settings = settings(LayerKind::Core, &[&redis]);
         let layer = Arc::new(ChannelLayer::new(settings, Arc::default()));
-        let hub = Arc::new(Hub::new(1_000_000));
+        let hub = Arc::new(Hub::new(1));
         let tables = house.tables.clone();
         Self {
             feed: Feed::new(Arc::clone(&hub), layer, tables, Arc::default()),
             house,
-            hub,
+            listeners: Listeners::of(&hub),
             _redis: redis,
             layer: None,
         }
@@ -51,8 +52,8 @@ impl Scene {
     }
 
     /// Somebody who listens.
-    pub fn listen(&self, topic: Topic) -> Subscriber {
-        self.hub.join(vec![topic])
+    pub fn listen(&self, topic: Topic) -> Listener {
+        self.listeners.join(vec![topic])
     }
 
     /// The gap that is noted and not yet repaired, which it is then.
@@ -70,8 +71,8 @@ impl Drop for Scene {
 }
 
 /// The messages that wait for a listener.
-pub(super) fn heard(listener: &Subscriber) -> Vec<String> {
-    let frames = listener.outbox().take(usize::MAX);
+pub(super) fn heard(listener: &Listener) -> Vec<String> {
+    let frames = listener.heard();
     let texts = frames.iter().map(|frame| {
         let bytes = frame.bytes();
         let start = bytes.iter().position(|byte| *byte == b'{').unwrap();
