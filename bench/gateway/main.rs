@@ -11,7 +11,7 @@ mod openwisp;
 mod program;
 mod sockets;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -46,6 +46,8 @@ struct Cost {
     p99_alone: f64,
     /// The same of messages sent at once.
     at_once: f64,
+    /// Of its processor, while nothing is delivered.
+    idle: f64,
     lost: usize,
 }
 
@@ -63,7 +65,7 @@ async fn measure() -> Result<()> {
     let cookie = publisher.cookie()?;
     println!(
         "{SOCKETS} sockets\n\nserver     handshakes/s  KiB/socket  deliveries/CPU s: alone  at once  \
-         p99 alone ms  lost"
+         p99 alone ms  idle %  lost"
     );
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
@@ -114,8 +116,10 @@ async fn cost(server: &Server, publisher: &mut Publisher, cookie: &str) -> Resul
     let mut sockets = Sockets::open(&server.address, cookie, SOCKETS as usize).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let memory = server.memory()? - before;
-    let (alone, delays) = deliver(server, publisher, &mut sockets, ALONE, Some(A_SECOND)).await?;
-    let (at_once, all) = deliver(server, publisher, &mut sockets, AT_ONCE, None).await?;
+    let idle = idle(server).await?;
+    let (alone, delays) =
+        deliver(server, idle, publisher, &mut sockets, ALONE, Some(A_SECOND)).await?;
+    let (at_once, all) = deliver(server, idle, publisher, &mut sockets, AT_ONCE, None).await?;
     let mut sorted = delays.clone();
     sorted.sort_by(f64::total_cmp);
     let p99 = sorted
@@ -128,35 +132,49 @@ async fn cost(server: &Server, publisher: &mut Publisher, cookie: &str) -> Resul
         alone,
         p99_alone: p99 * 1000.0,
         at_once,
+        idle,
         lost: (ALONE + AT_ONCE) * SOCKETS as usize - delays.len() - all.len(),
     })
 }
 
-/// Deliveries in a second of the server's processor, and how long each took.
+/// The part of its processor that a server takes while nothing is delivered: rights are checked, and the layer
+/// is asked.
+async fn idle(server: &Server) -> Result<f64> {
+    const LONG: Duration = Duration::from_secs(6);
+    let (began, before) = (Instant::now(), server.cpu()?);
+    tokio::time::sleep(LONG).await;
+    let taken = server.cpu()?.saturating_sub(before);
+    Ok(taken.as_secs_f64() / began.elapsed().as_secs_f64())
+}
+
+/// Deliveries in a second of the server's processor beyond what it takes when `idle`, and how long each took.
 async fn deliver(
     server: &Server,
+    idle: f64,
     publisher: &mut Publisher,
     sockets: &mut Sockets,
     messages: usize,
     rate: Option<f64>,
 ) -> Result<(f64, Vec<f64>)> {
-    let before = server.cpu()?;
+    let (began, before) = (Instant::now(), server.cpu()?);
     // What arrives meanwhile is read by the runtime's other thread.
     tokio::task::block_in_place(|| publisher.publish(messages, rate))?;
     let delays = sockets.delays(messages * SOCKETS as usize, PATIENCE).await;
     let cpu = server.cpu()?.saturating_sub(before);
+    let cpu = cpu.as_secs_f64() - idle * began.elapsed().as_secs_f64();
     let delivered = u32::try_from(delays.len())?;
-    Ok((f64::from(delivered) / cpu.as_secs_f64(), delays))
+    Ok((f64::from(delivered) / cpu, delays))
 }
 
 fn print(name: &str, cost: &Cost) {
     println!(
-        "{name:10} {:12.1}  {:10.1}  {:23.0}  {:7.0}  {:12.1}  {:4}",
+        "{name:10} {:12.1}  {:10.1}  {:23.0}  {:7.0}  {:12.1}  {:6.2}  {:4}",
         cost.handshakes_a_second,
         cost.memory_a_socket / 1024.0,
         cost.alone,
         cost.at_once,
         cost.p99_alone,
+        cost.idle * 100.0,
         cost.lost,
     );
 }

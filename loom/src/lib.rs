@@ -32,7 +32,7 @@ impl Shard {
         Arc::new(Self {
             orders: Mutex::new(Vec::new()),
             post: Mutex::new(Vec::new()),
-            bell: Bell::new(),
+            bell: Bell::default(),
             rung: Mutex::new(false),
             wakes: Condvar::new(),
         })

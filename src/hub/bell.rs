@@ -13,14 +13,16 @@ pub struct Bell {
     asleep: AtomicBool,
 }
 
-impl Bell {
+impl Default for Bell {
     /// Of a shard that is awake.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             asleep: AtomicBool::new(false),
         }
     }
+}
 
+impl Bell {
     /// Whether somebody has to be woken for what was put in just now. True for one caller a sleep.
     pub fn rings(&self) -> bool {
         // In one order with `may_sleep`: both write before they look.

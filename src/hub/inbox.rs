@@ -84,7 +84,7 @@ impl Inbox {
             number,
             state: Mutex::default(),
             backlog: BACKLOG_BYTES,
-            bell: Bell::new(),
+            bell: Bell::default(),
             waker: OnceLock::new(),
             topics_changed,
         }

@@ -28,6 +28,7 @@ impl Listeners {
     }
 
     /// A new one.
+    #[must_use]
     pub fn join(self: &Arc<Self>, topics: Vec<Topic>) -> Listener {
         Listener {
             subscriber: self.hub.join(topics),
@@ -80,11 +81,13 @@ pub struct Listener {
 
 impl Listener {
     /// The subscriber itself.
+    #[must_use]
     pub fn subscriber(&self) -> &Subscriber {
         &self.subscriber
     }
 
     /// The frames that came since the last call.
+    #[must_use]
     pub fn heard(&self) -> Vec<Frame> {
         self.listeners.settle();
         let shard = &self.listeners.shards[self.subscriber.inbox().number()];

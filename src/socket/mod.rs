@@ -209,7 +209,7 @@ async fn hand_over(
     };
     let post = sockets.shards.post_of(&subscriber);
     let pages = admitted.since.map(|since| {
-        let (pages, asked) = mpsc::unbounded_channel();
+        let (pages, asked) = mpsc::channel(1);
         let source = Arc::clone(&sockets.source);
         let replay = Replay::new(source, since, subscriber.clone(), Arc::clone(post));
         tokio::spawn(replay.run(asked));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use super::shard::post::{Delivery, Page, Post};
@@ -52,7 +52,7 @@ impl Replay {
     }
 
     /// Reads the pages that the shard asks for, until the last one or the end of the socket.
-    pub async fn run(mut self, mut asked: UnboundedReceiver<Vec<Topic>>) {
+    pub async fn run(mut self, mut asked: Receiver<Vec<Topic>>) {
         while let Some(topics) = asked.recv().await {
             match self.source.replay(&topics, self.cursor).await {
                 Ok((snapshots, next)) => {
@@ -88,7 +88,7 @@ impl Replay {
     }
 
     /// Lets the outbox forget what was sent long enough ago that nothing older can come any more.
-    async fn settle(mut self, mut asked: UnboundedReceiver<Vec<Topic>>) {
+    async fn settle(mut self, mut asked: Receiver<Vec<Topic>>) {
         let id = self.subscriber.id();
         self.aged_at = self.source.passes();
         for last in [Delivery::Age(id), Delivery::Replayed(id)] {

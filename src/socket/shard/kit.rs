@@ -25,6 +25,10 @@ pub struct Kit {
     pub inbound: Box<[u8]>,
     /// Where small frames are put together.
     pub joined: Vec<u8>,
+    #[expect(
+        clippy::vec_box,
+        reason = "they are handed over as the sockets have them"
+    )]
     spare: Vec<Box<Busy>>,
 }
 

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 use crate::access::Granted;
 use crate::event::{Frame, SubjectId, Topic};
@@ -45,7 +45,7 @@ pub struct Attachment {
 }
 
 /// Asks for a page on these topics. Dropped, it says that the socket has ended.
-pub type Pages = UnboundedSender<Vec<Topic>>;
+pub type Pages = Sender<Vec<Topic>>;
 
 /// A part of a replay.
 pub struct Page {

@@ -411,10 +411,10 @@ impl Shard {
             Some(Slot::Joined(serial, joined)) if *serial == id.serial => {
                 joined.close.get_or_insert(reason);
             }
-            Some(Slot::Open(serial, socket)) if *serial == id.serial => {
-                if socket.closing().is_none() {
-                    self.end(id, Ended::Closed(reason));
-                }
+            Some(Slot::Open(serial, socket))
+                if *serial == id.serial && socket.closing().is_none() =>
+            {
+                self.end(id, Ended::Closed(reason));
             }
             _ => {}
         }

@@ -209,13 +209,12 @@ impl Socket {
                 self.write_waiting(kit)
             };
             match written {
-                Ok(true) => {}
+                Ok(true) | Err(Errno::INTR) => {}
                 Ok(false) => break,
                 Err(Errno::AGAIN) => {
                     self.busy_or_new(kit).is_blocked = true;
                     return Ok(asks);
                 }
-                Err(Errno::INTR) => {}
                 Err(_) => return Err(Ended::Lost),
             }
         }
@@ -282,8 +281,8 @@ impl Socket {
     /// replayed.
     pub fn ask_for_page(&self, topics: Vec<Topic>) {
         if let Some(Replay::Reading(pages)) = self.busy.as_ref().map(|busy| &busy.replay) {
-            // Whoever should answer is gone only with the whole server.
-            pages.send(topics).ok();
+            // There is room: one page at a time is asked for. Whoever answers is gone only with the server.
+            pages.try_send(topics).ok();
         }
     }
 

@@ -176,7 +176,7 @@ async fn a_replay_comes_before_what_waits_and_takes_its_place() {
     let (bus, tram): (SubjectId, SubjectId) =
         (LocationId::random().into(), LocationId::random().into());
     let subscriber = house.join();
-    let (pages, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let (pages, mut asked) = tokio::sync::mpsc::channel(1);
     let mut client = house.attach(&subscriber, Some(pages));
     assert_eq!(asked.recv().await.unwrap(), [Topic::AllLocations]);
     // While the page is read, both move; the page has one of the moves already.
