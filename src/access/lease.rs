@@ -128,6 +128,13 @@ impl Leases {
         }
     }
 
+    /// How many are held.
+    #[cfg(test)]
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.book().leases.len()
+    }
+
     /// Returns when no lease is held.
     pub async fn all_ended(&self) {
         loop {

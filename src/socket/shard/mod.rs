@@ -9,6 +9,7 @@
 mod busy;
 mod ended;
 mod kit;
+mod life;
 mod pace;
 mod poll;
 pub mod post;

@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use super::busy::{Busy, Closing, Replay};
 use super::ended::Ended;
 use super::kit::Kit;
+use super::life::Life;
 use super::pace::Pace;
 use super::post::{Endpoint, Page, Pages};
 use crate::access::Granted;
@@ -37,9 +38,7 @@ pub struct Socket {
     pub publication: u64,
     /// When an event was last written.
     sent: u32,
-    /// The tick of the last inbound bytes or progress in writing events.
-    last_life: u32,
-    next_ping: u32,
+    life: Life,
     /// The tick for which the wheel has it.
     pub due: u32,
     /// Inbound bytes that may still be read in this step.
@@ -89,8 +88,7 @@ impl Socket {
             reader: FrameReader::default(),
             publication: 0,
             sent: kit.now.wrapping_sub(kit.pace.batch),
-            last_life: kit.tick,
-            next_ping: kit.tick + kit.pace.ping,
+            life: Life::new(kit.tick, &kit.pace),
             due: 0,
             inbound_left: 0,
             inbound_step: 0,
@@ -155,13 +153,11 @@ impl Socket {
         let bytes = snapshot.frame.bytes();
         match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
             Ok(written) if written == bytes.len() => {
-                kit.tally.wrote(1, written);
-                self.has_sent(kit);
+                self.has_written(1, written, true, kit);
                 return Ok(Delivered::Done);
             }
             Ok(written) => {
-                kit.tally.wrote(0, written);
-                self.has_sent(kit);
+                self.has_written(0, written, true, kit);
                 let busy = self.busy_or_new(kit);
                 busy.writer.push_events([snapshot.frame.clone()]);
                 busy.writer.advance(written);
@@ -175,8 +171,14 @@ impl Socket {
         self.write_out(kit).map(|_| Delivered::Done)
     }
 
-    fn has_sent(&mut self, kit: &Kit) {
-        (self.sent, self.last_life) = (kit.now, kit.tick);
+    /// `bytes` were handed to the kernel, with which so many `frames` of events are complete, and some of them
+    /// of an event where it is `progress`.
+    fn has_written(&mut self, frames: u64, bytes: usize, progress: bool, kit: &mut Kit) {
+        kit.tally.wrote(frames, bytes);
+        self.life.write(bytes, progress, kit.tick);
+        if progress {
+            self.sent = kit.now;
+        }
     }
 
     /// Writes until nothing waits or the kernel's buffer is full. True when a page of its replay is to be
@@ -233,10 +235,7 @@ impl Socket {
         let filled = busy.writer.slices(&mut slices);
         let written = rustix::io::writev(&self.stream, &slices[..filled])?;
         let progress = busy.writer.advance(written);
-        kit.tally.wrote(progress.frames, written);
-        if progress.events_moved {
-            self.has_sent(kit);
-        }
+        self.has_written(progress.frames, written, progress.events_moved, kit);
         Ok(true)
     }
 
@@ -265,15 +264,14 @@ impl Socket {
         };
         let length = bytes.len();
         let written = send(&self.stream, bytes, SendFlags::NOSIGNAL)?;
-        if written == length {
-            kit.tally.wrote(count as u64, written);
+        let frames = if written == length {
             busy.outbox.take(count).for_each(drop);
+            count as u64
         } else {
             busy.writer.push_events(busy.outbox.take(count));
-            let progress = busy.writer.advance(written);
-            kit.tally.wrote(progress.frames, written);
-        }
-        self.has_sent(kit);
+            busy.writer.advance(written).frames
+        };
+        self.has_written(frames, written, true, kit);
         Ok(true)
     }
 
@@ -360,7 +358,7 @@ impl Socket {
                 Ok((0, _)) => return Err(Ended::Lost),
                 Ok((read, _)) => {
                     self.inbound_left -= u32::try_from(read).unwrap_or(self.inbound_left);
-                    self.last_life = kit.tick;
+                    self.life.hear(kit.tick);
                     let bytes = &buffer[..read];
                     match closing {
                         None => self.take_in(bytes, kit)?,
@@ -420,22 +418,24 @@ impl Socket {
                 Err(closing.ended)
             };
         }
-        if kit.tick >= self.last_life + kit.pace.idle {
+        if self.life.is_over(kit.tick, &kit.pace) {
             // After a stall of ours the signs of life are there, only unread.
             self.read_in(kit)?;
-            if kit.tick >= self.last_life + kit.pace.idle {
+            if self.life.is_over(kit.tick, &kit.pace) {
                 return Err(Ended::Idle);
             }
         }
-        if kit.tick >= self.next_ping {
-            self.next_ping = kit.tick + kit.pace.ping;
+        if self.life.takes_ping(kit.tick, &kit.pace) {
+            if self.life.is_cut_off(&self.stream, kit.tick, &kit.pace) {
+                return Err(Ended::Idle);
+            }
             let busy = self.busy_or_new(kit);
             busy.writer.push_ping();
             if !busy.is_blocked {
                 self.write_out(kit)?;
             }
         }
-        Ok(self.next_ping.min(self.last_life + kit.pace.idle))
+        Ok(self.life.next_look(&kit.pace))
     }
 
     /// Says good-bye, within a bounded time. An error means that there is nobody to say it to.

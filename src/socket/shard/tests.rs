@@ -236,3 +236,25 @@ async fn nothing_is_listened_to_when_all_have_gone() {
         house.hub.topics_changed().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_nothing_reaches_is_dropped_though_the_kernel_still_takes_its_messages() {
+    let house = house(&SocketConfig {
+        ping_s: 1,
+        idle_s: 2,
+        ..SocketConfig::default()
+    });
+    let (bus, gone, reading) = (LocationId::random().into(), house.join(), house.join());
+    let _silent = house.attach(&gone, None);
+    let mut client = house.attach(&reading, None);
+    // It reads and says nothing else, which is enough as long as there is something to read.
+    let reader = std::thread::spawn(move || while client.read(&mut [0; 64]).unwrap() > 0 {});
+    let mut version = 0;
+    while house.leases.count() > 1 {
+        version += 1;
+        house.publish(bus, version);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The one that reads is the one that is left.
+    assert!(!reader.is_finished());
+}
