@@ -24,9 +24,8 @@ const ROUNDS: usize = 5;
 /// Sockets of a measurement.
 const SOCKETS: u32 = 1000;
 
-/// Messages that are sent one at a time, so slowly that Daphne keeps up.
-const ALONE: usize = 10;
-const A_SECOND: f64 = 0.5;
+/// Messages that are sent one at a time: each when the one before has arrived everywhere.
+const ALONE: usize = 30;
 
 /// Messages that are sent at once: few enough for the capacity of a channel.
 const AT_ONCE: usize = 20;
@@ -43,11 +42,11 @@ struct Cost {
     memory_a_socket: f64,
     /// Deliveries in a second of the processor, one message at a time.
     alone: f64,
+    /// The same in a second of the clock.
+    alone_a_second: f64,
     p99_alone: f64,
     /// The same of messages sent at once.
     at_once: f64,
-    /// Of its processor, while nothing is delivered.
-    idle: f64,
     lost: usize,
 }
 
@@ -64,8 +63,8 @@ async fn measure() -> Result<()> {
     let mut publisher = Publisher::start()?;
     let cookie = publisher.cookie()?;
     println!(
-        "{SOCKETS} sockets\n\nserver     handshakes/s  KiB/socket  deliveries/CPU s: alone  at once  \
-         p99 alone ms  idle %  lost"
+        "{SOCKETS} sockets\n\nserver     handshakes/s  KiB/socket  alone: deliveries/CPU s  deliveries/s  at once: deliveries/CPU s  \
+         p99 alone ms  lost"
     );
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
@@ -86,10 +85,11 @@ async fn measure() -> Result<()> {
         rounds.push(daphne.zip(ours).context("each had its turn")?);
     }
     println!("\nmedian of {ROUNDS} paired ratios, fleetwire / Daphne (lowest, highest)");
-    let kinds: [(&str, Figure); 5] = [
+    let kinds: [(&str, Figure); 6] = [
         ("handshakes a second", |it| it.handshakes_a_second),
         ("memory a socket", |it| it.memory_a_socket),
         ("deliveries a CPU second, one at a time", |it| it.alone),
+        ("deliveries a second, one at a time", |it| it.alone_a_second),
         ("deliveries a CPU second, sent at once", |it| it.at_once),
         ("p99 of a delivery, one at a time", |it| it.p99_alone),
     ];
@@ -116,11 +116,9 @@ async fn cost(server: &Server, publisher: &mut Publisher, cookie: &str) -> Resul
     let mut sockets = Sockets::open(&server.address, cookie, SOCKETS as usize).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let memory = server.memory()? - before;
-    let idle = idle(server).await?;
-    let (alone, delays) =
-        deliver(server, idle, publisher, &mut sockets, ALONE, Some(A_SECOND)).await?;
-    let (at_once, all) = deliver(server, idle, publisher, &mut sockets, AT_ONCE, None).await?;
-    let mut sorted = delays.clone();
+    let alone = deliver(server, publisher, &mut sockets, ALONE, 1).await?;
+    let at_once = deliver(server, publisher, &mut sockets, 1, AT_ONCE).await?;
+    let mut sorted = alone.delays.clone();
     sorted.sort_by(f64::total_cmp);
     let p99 = sorted
         .get(sorted.len() * 99 / 100)
@@ -129,52 +127,58 @@ async fn cost(server: &Server, publisher: &mut Publisher, cookie: &str) -> Resul
     Ok(Cost {
         handshakes_a_second: f64::from(SOCKETS) / sockets.opening.as_secs_f64(),
         memory_a_socket: memory / f64::from(SOCKETS),
-        alone,
+        alone: alone.a_cpu_second,
+        alone_a_second: alone.a_second,
         p99_alone: p99 * 1000.0,
-        at_once,
-        idle,
-        lost: (ALONE + AT_ONCE) * SOCKETS as usize - delays.len() - all.len(),
+        at_once: at_once.a_cpu_second,
+        lost: (ALONE + AT_ONCE) * SOCKETS as usize - alone.delays.len() - at_once.delays.len(),
     })
 }
 
-/// The part of its processor that a server takes while nothing is delivered: rights are checked, and the layer
-/// is asked.
-async fn idle(server: &Server) -> Result<f64> {
-    const LONG: Duration = Duration::from_secs(6);
-    let (began, before) = (Instant::now(), server.cpu()?);
-    tokio::time::sleep(LONG).await;
-    let taken = server.cpu()?.saturating_sub(before);
-    Ok(taken.as_secs_f64() / began.elapsed().as_secs_f64())
+/// What deliveries cost.
+struct Deliveries {
+    /// In a second of the server's processor.
+    a_cpu_second: f64,
+    /// In a second of the clock, from the first publication to the last arrival.
+    a_second: f64,
+    /// How long each took, in seconds.
+    delays: Vec<f64>,
 }
 
-/// Deliveries in a second of the server's processor beyond what it takes when `idle`, and how long each took.
+/// Publishes `times`, so many `messages` at once, each time when all before have arrived everywhere.
 async fn deliver(
     server: &Server,
-    idle: f64,
     publisher: &mut Publisher,
     sockets: &mut Sockets,
+    times: usize,
     messages: usize,
-    rate: Option<f64>,
-) -> Result<(f64, Vec<f64>)> {
+) -> Result<Deliveries> {
     let (began, before) = (Instant::now(), server.cpu()?);
-    // What arrives meanwhile is read by the runtime's other thread.
-    tokio::task::block_in_place(|| publisher.publish(messages, rate))?;
-    let delays = sockets.delays(messages * SOCKETS as usize, PATIENCE).await;
+    let mut delays = Vec::new();
+    for _ in 0..times {
+        // What arrives meanwhile is read by the runtime's other thread.
+        tokio::task::block_in_place(|| publisher.publish(messages))?;
+        delays.extend(sockets.delays(messages * SOCKETS as usize, PATIENCE).await);
+    }
+    let taken = began.elapsed();
     let cpu = server.cpu()?.saturating_sub(before);
-    let cpu = cpu.as_secs_f64() - idle * began.elapsed().as_secs_f64();
-    let delivered = u32::try_from(delays.len())?;
-    Ok((f64::from(delivered) / cpu, delays))
+    let delivered = f64::from(u32::try_from(delays.len())?);
+    Ok(Deliveries {
+        a_cpu_second: delivered / cpu.as_secs_f64(),
+        a_second: delivered / taken.as_secs_f64(),
+        delays,
+    })
 }
 
 fn print(name: &str, cost: &Cost) {
     println!(
-        "{name:10} {:12.1}  {:10.1}  {:23.0}  {:7.0}  {:12.1}  {:6.2}  {:4}",
+        "{name:10} {:12.1}  {:10.1}  {:23.0}  {:12.0}  {:25.0}  {:12.1}  {:4}",
         cost.handshakes_a_second,
         cost.memory_a_socket / 1024.0,
         cost.alone,
+        cost.alone_a_second,
         cost.at_once,
         cost.p99_alone,
-        cost.idle * 100.0,
         cost.lost,
     );
 }

@@ -177,10 +177,9 @@ impl Publisher {
         Ok(answer.as_str().context("a cookie is a text")?.to_owned())
     }
 
-    /// Sends `messages` to the group of all locations: `rate` a second, or as fast as Django can.
-    pub fn publish(&mut self, messages: usize, rate: Option<f64>) -> Result<()> {
-        let rate = rate.map_or_else(|| "burst".to_owned(), |rate| rate.to_string());
-        self.ask(&format!("publish {messages} {rate}")).map(drop)
+    /// Sends `messages` to the group of all locations, as fast as Django can.
+    pub fn publish(&mut self, messages: usize) -> Result<()> {
+        self.ask(&format!("publish {messages}")).map(drop)
     }
 
     fn ask(&mut self, line: &str) -> Result<Value> {

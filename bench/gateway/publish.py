@@ -1,7 +1,7 @@
 """A Django that publishes moves through its channel layer. Reads lines from standard input:
 
-cookie                     answers with the session of a superuser
-publish MESSAGES RATE      sends to the group of all locations, RATE a second or "burst"
+cookie              answers with the session of a superuser
+publish MESSAGES    sends so many to the group of all locations
 """
 
 import asyncio
@@ -44,12 +44,9 @@ def move(number):
     }
 
 
-async def publish(messages, rate):
+async def publish(messages):
     layer = get_channel_layer()
-    begin = time.time()
     for number in range(messages):
-        if rate != "burst":
-            await asyncio.sleep(max(0, begin + number / float(rate) - time.time()))
         message = {"type": "send_message", "message": move(number)}
         await layer.group_send("loci.mobile-location.common", message)
 
@@ -60,5 +57,5 @@ for line in sys.stdin:
     if word == "cookie":
         answer = cookie()
     else:
-        answer = loop.run_until_complete(publish(int(arguments[0]), arguments[1]))
+        answer = loop.run_until_complete(publish(int(arguments[0])))
     print(json.dumps(answer), flush=True)
