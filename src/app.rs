@@ -37,6 +37,8 @@ pub struct App {
     pub types: Arc<CommandTypes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What their messages go through.
+    pub hub: Arc<Hub>,
     /// The three endpoints.
     pub sockets: Arc<Sockets>,
     /// What runs them.
@@ -78,7 +80,7 @@ impl App {
             Origins::SameSite(config.server.allowed_origins.clone()),
             Arc::clone(&directory),
             Arc::clone(&tail) as Arc<dyn Source>,
-            hub,
+            Arc::clone(&hub),
             Arc::clone(&leases),
             Arc::clone(&metrics),
         ));
@@ -98,6 +100,7 @@ impl App {
             directory,
             leases,
             metrics,
+            hub,
             sockets,
             types,
             runner,

@@ -1,0 +1,112 @@
+//! Subscribers that read seldom and little.
+
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rustix::event::epoll;
+
+use super::{Client, Piece, State};
+
+/// Read of a slow socket at a time.
+const SIP: usize = 2048;
+
+/// A slow socket that is read at last and gets nothing for that long has got everything.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// What became of the slow ones.
+#[derive(Clone, Copy, Default)]
+pub struct Outcome {
+    pub closed: usize,
+    /// Those that have got the last message of every location.
+    pub up_to_date: usize,
+}
+
+impl Client<'_> {
+    /// Makes `count` of the readers slow.
+    pub fn slow_down(&mut self, count: usize) -> Result<()> {
+        for socket in self.sockets.iter_mut().take(count) {
+            epoll::delete(&self.epoll, &socket.stream)?;
+            socket2::SockRef::from(&socket.stream).set_recv_buffer_size(4096)?;
+            socket.stream.set_nonblocking(true)?;
+            socket.state = State::Slow;
+            socket.seen = vec![None; self.locations];
+        }
+        Ok(())
+    }
+
+    /// Reads a little of one of them, in turn.
+    pub fn sip(&mut self, turn: usize) -> Result<()> {
+        let slow = self.sockets.iter().take_while(|it| it.state != State::Open);
+        let count = slow.count();
+        if count > 0 {
+            self.drink(turn % count, SIP)?;
+        }
+        Ok(())
+    }
+
+    /// Reads all that waits for them, and says what they have got.
+    pub fn catch_up(&mut self) -> Result<Outcome> {
+        let slow = self.sockets.iter().take_while(|it| it.state != State::Open);
+        let count = slow.count();
+        let mut news = Instant::now();
+        while news.elapsed() < SILENCE {
+            for number in 0..count {
+                if self.drink(number, super::CHUNK)? > 0 {
+                    news = Instant::now();
+                }
+            }
+            self.pump(Duration::ZERO)?;
+        }
+        let mut outcome = Outcome::default();
+        for socket in &self.sockets[..count] {
+            outcome.closed += usize::from(socket.state == State::Closed);
+            outcome.up_to_date += usize::from(self.has_last_states(&socket.seen));
+        }
+        Ok(outcome)
+    }
+
+    fn has_last_states(&self, seen: &[Option<usize>]) -> bool {
+        let next = self.journal.next();
+        let newest = next.saturating_sub(self.locations.min(self.journal.len()))..next;
+        let mut newest = newest.map(|number| (number % self.locations, Some(number)));
+        newest.all(|(location, number)| seen[location] == number)
+    }
+
+    fn drink(&mut self, number: usize, most: usize) -> Result<usize> {
+        let socket = &mut self.sockets[number];
+        if socket.state == State::Closed {
+            return Ok(0);
+        }
+        let length = match socket.stream.read(&mut self.buffer[..most]) {
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(_) => 0,
+        };
+        if length == 0 {
+            socket.state = State::Closed;
+            return Ok(0);
+        }
+        socket.rest.extend_from_slice(&self.buffer[..length]);
+        let whole = std::mem::take(&mut socket.rest);
+        let mut bytes = &whole[..];
+        while let Some((piece, length)) = self.protocol.next(bytes)? {
+            match piece {
+                Piece::Message(payload) => {
+                    let message = self.journal.check(payload);
+                    let message = message.with_context(|| format!("slow subscriber {number}"))?;
+                    let before = socket.seen[message % self.locations].replace(message);
+                    ensure!(
+                        before < Some(message),
+                        "slow subscriber {number}: message {message} came after a newer one"
+                    );
+                }
+                Piece::Close => socket.state = State::Closed,
+                Piece::Answer(_) | Piece::Nothing => {}
+            }
+            bytes = &bytes[length..];
+        }
+        socket.rest = bytes.to_vec();
+        Ok(length)
+    }
+}
