@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-clients loom fuzz fuzz-rest openapi settings lint bench bench-gateway openwisp clean-clients
+.PHONY: help demo test test-full test-clients loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -60,10 +60,14 @@ lint: ## Check formatting, lints and (where cargo-deny is installed) the licence
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check licenses bans sources; \
 	else echo 'cargo-deny is not installed (cargo install cargo-deny): deny.toml was not checked'; fi
 
-bench: ## Measure, as bench/README.md describes
+bench: bench-fanout ## Measure, as bench/README.md describes; the fan-out alone takes an hour or two
 	cargo bench --bench coordinates --bench commands --no-run
-	taskset -c 1 cargo bench --bench coordinates $(ARGS)
+	taskset -c 1 cargo bench --bench coordinates
 	taskset -c 1 cargo bench --bench commands
+
+bench-fanout: $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Measure one message to many sockets, beside a bare loop and other push servers; ARGS="--scenarios one,fleet --servers raw,fleetwire --pairs 15"
+	cargo bench --bench fanout --no-run
+	taskset -c 1 cargo bench --bench fanout -- $(ARGS)
 
 bench-gateway: $(OPENWISP)/ready ## Measure the gateway against the Daphne of a real OpenWISP
 	cargo bench --bench gateway --no-run

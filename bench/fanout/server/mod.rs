@@ -1,20 +1,29 @@
 //! The servers that are compared, each a process of its own on a processor of its own.
 
+mod axum;
+mod daphne;
 mod fleetwire;
+mod mosquitto;
+mod nats;
+mod nchan;
+mod node;
 mod raw;
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
 
 use super::client::protocol::{Protocol, WebSocket};
-use super::program::{Process, SERVER_CPU};
+use super::program::{Process, SERVER_CPU, free_address};
 use super::usage::Usage;
-pub use fleetwire::{Fleetwire, Users};
-pub use raw::Raw;
+use fleetwire::Fleetwire;
+pub use fleetwire::Users;
+use raw::Raw;
 
 /// A server that can be measured.
 pub trait Kind {
@@ -39,7 +48,9 @@ pub struct Running {
     pub address: SocketAddr,
     pub publish_at: SocketAddr,
     pub protocol: Box<dyn Protocol>,
+    // Ended before what it has on disk is removed.
     _process: Process,
+    _directory: Option<TempDir>,
 }
 
 impl Running {
@@ -70,6 +81,13 @@ pub fn all(users: &Users) -> Vec<Box<dyn Kind>> {
         Box::new(Raw { joins: false }),
         Box::new(Raw { joins: true }),
         Box::new(Fleetwire::new(users)),
+        Box::new(axum::Axum { is_tuned: false }),
+        Box::new(axum::Axum { is_tuned: true }),
+        Box::new(nchan::Nchan),
+        Box::new(nats::Nats),
+        Box::new(mosquitto::Mosquitto),
+        Box::new(node::Node),
+        Box::new(daphne::Daphne),
     ]
 }
 
@@ -78,16 +96,23 @@ pub fn serve(arguments: &[String]) -> Result<()> {
     match arguments {
         [kind] if kind == raw::ALONE => raw::serve(false),
         [kind] if kind == raw::JOINED => raw::serve(true),
+        [kind] if kind == axum::USUAL => axum::serve(false),
+        [kind] if kind == axum::TUNED => axum::serve(true),
         [kind, directory] if kind == fleetwire::REAL => fleetwire::serve(directory.as_ref()),
         other => bail!("no such server: {other:?}"),
     }
 }
 
-/// Starts this program as a server, pinned. It says where it listens, and where it is published to.
+/// Starts this program as a server, pinned.
 fn start_ours(arguments: &[&str], path: &'static str, tokens: Vec<String>) -> Result<Running> {
-    let mut child = pinned(&std::env::current_exe()?.to_string_lossy())
-        .arg(super::SERVE)
-        .args(arguments)
+    let mut command = pinned(&std::env::current_exe()?.to_string_lossy());
+    command.arg(super::SERVE).args(arguments);
+    speaking(command, path, tokens)
+}
+
+/// Starts a server of WebSockets that says where it listens, and where it is published to.
+fn speaking(mut command: Command, path: &'static str, tokens: Vec<String>) -> Result<Running> {
+    let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .context("taskset (util-linux) starts the server")?;
@@ -95,14 +120,45 @@ fn start_ours(arguments: &[&str], path: &'static str, tokens: Vec<String>) -> Re
     let process = Process(child);
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;
-    let (address, publish_at) = line.trim().split_once(' ').context("no address")?;
+    let (address, publish_at) = line.trim().split_once(' ').context("it ended at once")?;
     Ok(Running {
         usage: Usage::of(process.0.id()),
         address: address.parse()?,
         publish_at: publish_at.parse()?,
         protocol: Box::new(WebSocket { path, tokens }),
         _process: process,
+        _directory: None,
     })
+}
+
+/// Starts a server that is told where to listen, for subscribers and publishers alike, and has a directory.
+fn started(
+    name: &str,
+    protocol: Box<dyn Protocol>,
+    command: impl FnOnce(SocketAddr, &Path) -> Result<Command>,
+) -> Result<Running> {
+    let address: SocketAddr = free_address()?.parse()?;
+    let directory = tempfile::tempdir()?;
+    let child = command(address, directory.path())?
+        .stdout(Stdio::null())
+        .spawn()
+        .context("taskset (util-linux) starts the server")?;
+    let mut process = Process(child);
+    for _ in 0..200 {
+        if TcpStream::connect(address).is_ok() {
+            return Ok(Running {
+                usage: Usage::of(process.0.id()),
+                address,
+                publish_at: address,
+                protocol,
+                _process: process,
+                _directory: Some(directory),
+            });
+        }
+        ensure!(process.0.try_wait()?.is_none(), "{name} ended at once");
+        pause(Duration::from_millis(50));
+    }
+    bail!("{name} did not listen within 10 s")
 }
 
 /// A program on the servers' processor.
@@ -110,4 +166,12 @@ fn pinned(program: &str) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", SERVER_CPU, program]);
     command
+}
+
+/// What to say of a program that is not installed.
+fn installed(program: &str) -> Option<String> {
+    let found = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"]
+        .iter()
+        .any(|directory| Path::new(directory).join(program).exists());
+    (!found).then(|| format!("{program} is not installed"))
 }
