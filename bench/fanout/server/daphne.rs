@@ -30,7 +30,7 @@ impl Kind for Daphne {
 
     fn start(&self) -> Result<Running> {
         let script =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("bench/fanout/server/daphne.py");
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("bench/fanout/server/consumer.py");
         let mut command = pinned(&python().to_string_lossy());
         command.arg(script).stderr(Stdio::null());
         speaking(command, "/", Vec::new())
