@@ -25,9 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl Client<'_> {
     /// Opens `count` more subscribers: when this returns the server has taken all.
     pub fn open(&mut self, server: SocketAddr, count: usize) -> Result<()> {
+        self.open_with(server, count, None)
+    }
+
+    /// The same, whose kernel takes only so many bytes ahead of the reader.
+    pub fn open_with(
+        &mut self,
+        server: SocketAddr,
+        count: usize,
+        ahead: Option<usize>,
+    ) -> Result<()> {
         let first = self.sockets.len();
         for number in first..first + count {
-            self.add(server, number)
+            self.add(server, number, ahead)
                 .with_context(|| format!("subscriber {number} cannot connect"))?;
             self.greet(AT_A_TIME - 1)?;
         }
@@ -47,8 +57,12 @@ impl Client<'_> {
         Ok(())
     }
 
-    fn add(&mut self, server: SocketAddr, number: usize) -> Result<()> {
+    fn add(&mut self, server: SocketAddr, number: usize, ahead: Option<usize>) -> Result<()> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        if let Some(bytes) = ahead {
+            // Before the connection is made: a window that was opened is not closed again.
+            socket.set_recv_buffer_size(bytes)?;
+        }
         socket.set_reuse_address(true)?;
         let host = u8::try_from(1 + number / AN_ADDRESS)?;
         let port = u16::try_from(FIRST_PORT + number % AN_ADDRESS)?;

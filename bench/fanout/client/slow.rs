@@ -1,12 +1,16 @@
 //! Subscribers that read seldom and little.
 
 use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::event::epoll;
 
 use super::{Client, Piece, State};
+
+/// What the kernel of a slow one takes ahead.
+const AHEAD: usize = 4096;
 
 /// Read of a slow socket at a time.
 const SIP: usize = 2048;
@@ -23,11 +27,11 @@ pub struct Outcome {
 }
 
 impl Client<'_> {
-    /// Makes `count` of the readers slow.
-    pub fn slow_down(&mut self, count: usize) -> Result<()> {
+    /// Opens `count` slow ones; they are the first to be opened.
+    pub fn open_slow(&mut self, server: SocketAddr, count: usize) -> Result<()> {
+        self.open_with(server, count, Some(AHEAD))?;
         for socket in self.sockets.iter_mut().take(count) {
             epoll::delete(&self.epoll, &socket.stream)?;
-            socket2::SockRef::from(&socket.stream).set_recv_buffer_size(4096)?;
             socket.stream.set_nonblocking(true)?;
             socket.state = State::Slow;
             socket.seen = vec![None; self.locations];

@@ -70,8 +70,10 @@ pub struct Sample {
     /// Bytes a socket, of the server and of the kernel.
     pub memory: f64,
     pub kernel: f64,
-    /// The rate with slow readers against the one without, and what became of those.
+    /// The rate beside slow readers against the one without them, and against the one beside as many fast
+    /// ones; what became of the slow ones.
     pub kept: f64,
+    pub kept_all: f64,
     pub closed: f64,
     pub up_to_date: f64,
 }

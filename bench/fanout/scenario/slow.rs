@@ -32,7 +32,7 @@ impl Scenario for Slow {
     }
 
     fn title(&self) -> String {
-        format!("{READERS} readers as fast as they can, with and without {SLOW} slow ones")
+        format!("{READERS} readers as fast as they can, beside {SLOW} slow ones")
     }
 
     fn sockets(&self) -> usize {
@@ -41,10 +41,9 @@ impl Scenario for Slow {
 
     fn columns(&self) -> Vec<Column> {
         vec![
-            column("deliveries/s with slow ones", 0, Shows::Median, |it| {
-                it.rate
-            }),
-            column("against without", 3, Shows::Spread, |it| it.kept),
+            column("deliveries/s to the others", 0, Shows::Median, |it| it.rate),
+            column("against without them", 3, Shows::Spread, |it| it.kept),
+            column("against all fast", 3, Shows::Spread, |it| it.kept_all),
             column("lost by the others", 0, Shows::Median, |it| it.lost),
             column("slow ones closed", 0, Shows::Median, |it| it.closed),
             column("slow ones up to date", 0, Shows::Median, |it| it.up_to_date),
@@ -52,28 +51,45 @@ impl Scenario for Slow {
     }
 
     fn measure(&self, server: &Running) -> Result<Sample> {
-        let mut order = [true, false];
+        let mut order = [Others::None, Others::Slow, Others::Fast];
         order.shuffle(&mut rand::rng());
-        let (mut with, mut without) = (Sample::default(), Sample::default());
-        for is_slow in order {
-            let sample = if is_slow { &mut with } else { &mut without };
-            *sample = run(server, is_slow)?;
+        let mut sample = Sample::default();
+        let (mut without, mut all) = (0.0, 0.0);
+        for others in order {
+            let measured = run(server, others)?;
+            match others {
+                Others::None => without = measured.rate,
+                Others::Slow => sample = measured,
+                // Of them the same part is looked at.
+                Others::Fast => all = measured.rate * count(READERS) / count(READERS + SLOW),
+            }
             server.settle()?;
         }
-        with.kept = with.rate / without.rate;
-        Ok(with)
+        sample.kept = sample.rate / without;
+        sample.kept_all = sample.rate / all;
+        Ok(sample)
     }
 }
 
-fn run(server: &Running, is_slow: bool) -> Result<Sample> {
+/// The tenth beside the readers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    None,
+    Slow,
+    Fast,
+}
+
+fn run(server: &Running, others: Others) -> Result<Sample> {
     let mut client = Client::connect(server)?;
     client.locations = LOCATIONS;
-    client.open(server.address, READERS + if is_slow { SLOW } else { 0 })?;
-    if is_slow {
-        client.slow_down(SLOW)?;
+    match others {
+        Others::None => {}
+        Others::Slow => client.open_slow(server.address, SLOW)?,
+        Others::Fast => client.open(server.address, SLOW)?,
     }
+    client.open(server.address, READERS)?;
     let mut sample = deliver::measure(server, &mut client, FRAME, PACE)?;
-    if is_slow {
+    if others == Others::Slow {
         let outcome = client.catch_up()?;
         sample.closed = count(outcome.closed);
         sample.up_to_date = count(outcome.up_to_date);
