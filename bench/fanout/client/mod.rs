@@ -68,6 +68,8 @@ pub struct Client<'a> {
     publications: Vec<u8>,
     sockets: Vec<Socket>,
     greeting: usize,
+    /// Subscriber `n` is user `n % users`.
+    pub users: usize,
     /// Message `n` is of location `n % locations`.
     pub locations: usize,
     pub journal: Journal,
@@ -95,6 +97,7 @@ impl<'a> Client<'a> {
             publications: Vec::new(),
             sockets: Vec::new(),
             greeting: 0,
+            users: usize::MAX,
             locations: LOCATIONS,
             journal: Journal::new(0),
         })
@@ -164,6 +167,15 @@ impl<'a> Client<'a> {
             } else {
                 self.receive(usize::try_from(data)?)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes what comes for that long: heartbeats are answered.
+    pub fn wait(&mut self, span: Duration) -> Result<()> {
+        let begin = Instant::now();
+        while let Some(left) = span.checked_sub(begin.elapsed()) {
+            self.pump(left)?;
         }
         Ok(())
     }

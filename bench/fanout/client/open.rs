@@ -73,7 +73,7 @@ impl Client<'_> {
         socket.set_linger(Some(Duration::ZERO))?;
         socket.connect(&SockAddr::from(server))?;
         let mut stream = std::net::TcpStream::from(socket);
-        stream.write_all(&self.protocol.hello(number))?;
+        stream.write_all(&self.protocol.hello(number % self.users))?;
         let data = EventData::new_u64(number as u64);
         epoll::add(&self.epoll, &stream, data, EventFlags::IN)?;
         self.sockets.push(Socket {

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A server that is slow gets fewer messages: this long suffices.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
 
+/// Several checks of rights.
+const IDLE: Duration = Duration::from_secs(6);
+
 /// Messages before the first that counts.
 const WARM: usize = 8;
 
@@ -78,6 +81,7 @@ impl Scenario for Deliver {
         };
         vec![
             column("CPU µs a delivery", 2, cpu, |it| it.cpu),
+            column("beyond idle", 2, cpu, |it| it.cpu_beyond),
             column("deliveries a CPU second", 0, Shows::Median, |it| {
                 it.cpu_rate
             }),
@@ -95,8 +99,26 @@ impl Scenario for Deliver {
     fn measure(&self, server: &Running) -> Result<Sample> {
         let mut client = Client::connect(server)?;
         client.open(server.address, self.sockets)?;
-        measure(server, &mut client, self.frame, self.pace)
+        let idle = idle(server, &mut client)?;
+        let mut sample = measure(server, &mut client, self.frame, self.pace)?;
+        // Of the processor in a second, by the deliveries in it.
+        sample.cpu_beyond = sample.cpu - idle / sample.rate * 1e6;
+        Ok(sample)
     }
+}
+
+/// What the server takes of its processor while nothing is published to these sockets.
+fn idle(server: &Running, client: &mut Client) -> Result<f64> {
+    if let Some(known) = server.idle.get() {
+        return Ok(known);
+    }
+    server.settle()?;
+    let (cpu, begin) = (server.usage.cpu()?, Instant::now());
+    client.wait(IDLE)?;
+    let cpu = server.usage.cpu()?.saturating_sub(cpu);
+    let idle = cpu.as_secs_f64() / begin.elapsed().as_secs_f64();
+    server.idle.set(Some(idle));
+    Ok(idle)
 }
 
 /// Publishes to the open sockets of `client`, and says what it cost.
@@ -146,10 +168,7 @@ fn alone(client: &mut Client, queued: usize, frame: usize, readers: usize) -> Re
     let begin = Instant::now();
     client.publish(queued, frame, readers)?;
     arrive(client, readers)?;
-    while let Some(left) = GAP.checked_sub(begin.elapsed()) {
-        client.pump(left)?;
-    }
-    Ok(())
+    client.wait(GAP.saturating_sub(begin.elapsed()))
 }
 
 fn planned(

@@ -12,7 +12,7 @@ use crate::usage::kernel_memory;
 
 /// What a socket takes is the slope between the two: what the program takes by itself is in neither.
 const FEW: usize = 5000;
-const MANY: usize = 18_000;
+pub const MANY: usize = 18_000;
 
 /// Long enough for several checks of rights.
 const SHORT: Duration = Duration::from_secs(6);
@@ -20,16 +20,24 @@ const SHORT: Duration = Duration::from_secs(6);
 /// Long enough for a heartbeat of every socket.
 const LONG: Duration = Duration::from_secs(22);
 
-/// Idle sockets.
-pub struct Idle;
+/// Idle sockets of so many users.
+pub struct Idle {
+    pub name: &'static str,
+    pub users: usize,
+}
 
 impl Scenario for Idle {
     fn name(&self) -> &'static str {
-        "idle"
+        self.name
     }
 
     fn title(&self) -> String {
-        format!("{FEW} to {MANY} idle sockets, each of another user, with leases and heartbeats")
+        let whose = if self.users < MANY {
+            format!("of {} users", self.users)
+        } else {
+            "each of another user".to_owned()
+        };
+        format!("{FEW} to {MANY} idle sockets, {whose}, with leases and heartbeats")
     }
 
     fn sockets(&self) -> usize {
@@ -59,15 +67,21 @@ impl Scenario for Idle {
         3
     }
 
+    /// Only fleetwire asks who it is.
+    fn is_for(&self, server: &str) -> bool {
+        self.users >= MANY || server == "fleetwire" || server == "raw"
+    }
+
     fn measure(&self, server: &Running) -> Result<Sample> {
         let mut client = Client::connect(server)?;
+        client.users = self.users;
         client.open(server.address, FEW)?;
-        wait(&mut client, SHORT)?;
+        client.wait(SHORT)?;
         let (few, kernel_few) = (server.usage.memory()?, kernel_memory()?);
         client.open(server.address, MANY - FEW)?;
         server.settle()?;
         let (cpu, begin) = (server.usage.cpu()?, Instant::now());
-        wait(&mut client, LONG)?;
+        client.wait(LONG)?;
         let wall = begin.elapsed().as_secs_f64();
         let cpu = server.usage.cpu()?.saturating_sub(cpu).as_secs_f64();
         let between = count(MANY - FEW);
@@ -78,13 +92,4 @@ impl Scenario for Idle {
             ..Sample::default()
         })
     }
-}
-
-/// Answers heartbeats meanwhile.
-fn wait(client: &mut Client, span: Duration) -> Result<()> {
-    let begin = Instant::now();
-    while let Some(left) = span.checked_sub(begin.elapsed()) {
-        client.pump(left)?;
-    }
-    Ok(())
 }

@@ -54,6 +54,8 @@ pub trait Scenario {
 pub struct Sample {
     /// Microseconds of the server's processor: a delivery, a connect, or an idle socket in a second.
     pub cpu: f64,
+    /// The same of a delivery, without what the server takes while nothing is published.
+    pub cpu_beyond: f64,
     /// Deliveries or connects a second, and in a second of the server's processor.
     pub rate: f64,
     pub cpu_rate: f64,
@@ -166,7 +168,14 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
             },
         }),
         Box::new(Slow),
-        Box::new(Idle),
+        Box::new(Idle {
+            name: "idle",
+            users: idle::MANY,
+        }),
+        Box::new(Idle {
+            name: "idle-few-users",
+            users: 10,
+        }),
         Box::new(Connect),
     ]
 }

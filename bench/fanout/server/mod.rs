@@ -9,6 +9,7 @@ mod nchan;
 mod node;
 mod raw;
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::client::protocol::{Protocol, WebSocket};
@@ -48,9 +50,29 @@ pub struct Running {
     pub address: SocketAddr,
     pub publish_at: SocketAddr,
     pub protocol: Box<dyn Protocol>,
-    // Ended before what it has on disk is removed.
-    _process: Process,
+    /// The part of its processor that it takes while nothing is published, once it was measured.
+    pub idle: Cell<Option<f64>>,
+    process: Process,
     _directory: Option<TempDir>,
+}
+
+impl Drop for Running {
+    /// One that has children ends them only when it is asked to.
+    fn drop(&mut self) {
+        let child = &mut self.process.0;
+        if let Ok(id) = i32::try_from(child.id())
+            && let Some(id) = Pid::from_raw(id)
+        {
+            kill_process(id, Signal::TERM).ok();
+        }
+        for _ in 0..100 {
+            // Otherwise the process is killed below.
+            if !matches!(child.try_wait(), Ok(None)) {
+                return;
+            }
+            pause(Duration::from_millis(20));
+        }
+    }
 }
 
 impl Running {
@@ -115,7 +137,7 @@ fn speaking(mut command: Command, path: &'static str, tokens: Vec<String>) -> Re
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
-        .context("taskset (util-linux) starts the server")?;
+        .context("setpriv and taskset (util-linux) start the server")?;
     let output = child.stdout.take().context("its output is a pipe")?;
     let process = Process(child);
     let mut line = String::new();
@@ -126,7 +148,8 @@ fn speaking(mut command: Command, path: &'static str, tokens: Vec<String>) -> Re
         address: address.parse()?,
         publish_at: publish_at.parse()?,
         protocol: Box::new(WebSocket { path, tokens }),
-        _process: process,
+        idle: Cell::new(None),
+        process,
         _directory: None,
     })
 }
@@ -142,7 +165,7 @@ fn started(
     let child = command(address, directory.path())?
         .stdout(Stdio::null())
         .spawn()
-        .context("taskset (util-linux) starts the server")?;
+        .context("setpriv and taskset (util-linux) start the server")?;
     let mut process = Process(child);
     for _ in 0..200 {
         if TcpStream::connect(address).is_ok() {
@@ -151,7 +174,8 @@ fn started(
                 address,
                 publish_at: address,
                 protocol,
-                _process: process,
+                idle: Cell::new(None),
+                process,
                 _directory: Some(directory),
             });
         }
@@ -161,10 +185,11 @@ fn started(
     bail!("{name} did not listen within 10 s")
 }
 
-/// A program on the servers' processor.
+/// A program on the servers' processor, which ends when this one does, however that ends.
 fn pinned(program: &str) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", SERVER_CPU, program]);
+    let mut command = Command::new("setpriv");
+    let pinned = ["--pdeathsig", "TERM", "taskset", "-c", SERVER_CPU, program];
+    command.args(pinned);
     command
 }
 
