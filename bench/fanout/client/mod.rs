@@ -209,13 +209,11 @@ impl<'a> Client<'a> {
             bytes = &whole;
         }
         if socket.state == State::Greeting {
-            match self.protocol.welcome(bytes)? {
-                Some(length) => bytes = &bytes[length..],
-                None => {
-                    socket.rest = bytes.to_vec();
-                    return Ok(());
-                }
-            }
+            let Some(length) = self.protocol.welcome(bytes)? else {
+                socket.rest = bytes.to_vec();
+                return Ok(());
+            };
+            bytes = &bytes[length..];
             socket.state = State::Open;
             self.greeting -= 1;
         }

@@ -1,4 +1,4 @@
-//! Mosquitto: one topic, MQTT 3.1.1 with QoS 0.
+//! Mosquitto: one topic, MQTT 3.1.1 with `QoS` 0.
 
 use std::process::Stdio;
 
