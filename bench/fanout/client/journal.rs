@@ -97,6 +97,11 @@ impl Journal {
         Ok(index + 1)
     }
 
+    /// Whether this message was published in this measurement.
+    pub fn has(&self, number: usize) -> bool {
+        (self.base..self.next()).contains(&number)
+    }
+
     /// Which message this is, for a reader that may skip some; other content is an error.
     pub fn check(&self, payload: &[u8]) -> Result<usize> {
         let number = message::number(payload).context("no message of this benchmark")?;

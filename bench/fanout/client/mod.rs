@@ -40,7 +40,8 @@ struct Socket {
     stream: TcpStream,
     /// The beginning of a piece that is not whole yet.
     rest: Vec<u8>,
-    /// The message that it expects, counted from the first of the journal.
+    /// The message that it expects, counted from the first of the journal; of a slow one, how many of the
+    /// journal it has got.
     next: usize,
     state: State,
     /// A slow one's last message of each location.

@@ -22,6 +22,10 @@ const SILENCE: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Default)]
 pub struct Outcome {
     pub closed: usize,
+    /// Messages that a slow one had not read when the last was published, on average.
+    pub behind: usize,
+    /// Messages that a slow one never got, on average: newer ones took their place, or they were dropped.
+    pub skipped: usize,
     /// Those that have got the last message of every location.
     pub up_to_date: usize,
 }
@@ -53,6 +57,7 @@ impl Client<'_> {
     pub fn catch_up(&mut self) -> Result<Outcome> {
         let slow = self.sockets.iter().take_while(|it| it.state != State::Open);
         let count = slow.count();
+        let behind = self.unread(count);
         let mut news = Instant::now();
         while news.elapsed() < SILENCE {
             for number in 0..count {
@@ -62,12 +67,24 @@ impl Client<'_> {
             }
             self.pump(Duration::ZERO)?;
         }
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome {
+            behind,
+            skipped: self.unread(count),
+            ..Outcome::default()
+        };
         for socket in &self.sockets[..count] {
             outcome.closed += usize::from(socket.state == State::Closed);
             outcome.up_to_date += usize::from(self.has_last_states(&socket.seen));
         }
         Ok(outcome)
+    }
+
+    /// Messages that one of the first `count`, which are slow, has not got, on average.
+    fn unread(&self, count: usize) -> usize {
+        let published = self.journal.len();
+        let slow = self.sockets[..count].iter();
+        let unread: usize = slow.map(|it| published.saturating_sub(it.next)).sum();
+        unread / count.max(1)
     }
 
     fn has_last_states(&self, seen: &[Option<usize>]) -> bool {
@@ -99,6 +116,8 @@ impl Client<'_> {
                 Piece::Message(payload) => {
                     let message = self.journal.check(payload);
                     let message = message.with_context(|| format!("slow subscriber {number}"))?;
+                    // A slow one counts what it has got.
+                    socket.next += usize::from(self.journal.has(message));
                     let before = socket.seen[message % self.locations].replace(message);
                     ensure!(
                         before < Some(message),

@@ -76,6 +76,9 @@ pub struct Sample {
     /// ones; what became of the slow ones.
     pub kept: f64,
     pub kept_all: f64,
+    pub published: f64,
+    pub behind: f64,
+    pub skipped: f64,
     pub closed: f64,
     pub up_to_date: f64,
 }

@@ -45,6 +45,11 @@ impl Scenario for Slow {
             column("against without them", 3, Shows::Spread, |it| it.kept),
             column("against all fast", 3, Shows::Spread, |it| it.kept_all),
             column("lost by the others", 0, Shows::Median, |it| it.lost),
+            column("messages published", 0, Shows::Median, |it| it.published),
+            column("slow ones behind at the end", 0, Shows::Median, |it| {
+                it.behind
+            }),
+            column("skipped for slow ones", 0, Shows::Median, |it| it.skipped),
             column("slow ones closed", 0, Shows::Median, |it| it.closed),
             column("slow ones up to date", 0, Shows::Median, |it| it.up_to_date),
         ]
@@ -91,6 +96,9 @@ fn run(server: &Running, others: Others) -> Result<Sample> {
     let mut sample = deliver::measure(server, &mut client, FRAME, PACE)?;
     if others == Others::Slow {
         let outcome = client.catch_up()?;
+        sample.published = count(client.journal.len());
+        sample.behind = count(outcome.behind);
+        sample.skipped = count(outcome.skipped);
         sample.closed = count(outcome.closed);
         sample.up_to_date = count(outcome.up_to_date);
     }
