@@ -115,9 +115,15 @@ impl FromStr for Permission {
     type Err = UnknownPermission;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::all()
-            .find(|permission| permission.to_string() == text)
-            .ok_or_else(|| UnknownPermission(text.to_owned()))
+        let parse = || {
+            let (app, name) = text.split_once('.')?;
+            let (action, model) = name.split_once('_')?;
+            let (action, _) = ACTIONS.into_iter().find(|(_, name)| *name == action)?;
+            let mut models = MODELS.into_iter();
+            let (model, ..) = models.find(|(_, of, name)| (*of, *name) == (app, model))?;
+            Some(Self { model, action })
+        };
+        parse().ok_or_else(|| UnknownPermission(text.to_owned()))
     }
 }
 
