@@ -35,9 +35,11 @@ fn is_below(floors: &Floors, snapshot: &Snapshot) -> bool {
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: VecDeque<Snapshot>,
-    /// Bytes of `waiting`.
-    bytes: usize,
-    /// The most that `bytes` may be beyond the largest frame that waits.
+    /// Of `waiting`.
+    sizes: Sizes,
+    /// Where the newest waiting snapshot of each subject is; kept only while the bound is reached.
+    newest: Option<Newest>,
+    /// The most bytes that may wait beyond the largest frame.
     limit: usize,
     /// Snapshots that a replay has sent already, older ones of which may still be on their way.
     floors: Floors,
@@ -94,8 +96,14 @@ impl Outbox {
 
     /// Takes so many frames from the front. What is taken is the writer's: it is never conflated.
     pub fn take(&mut self, count: usize) -> impl Iterator<Item = Frame> {
-        let taken = self.waiting.iter().take(count);
-        self.bytes -= taken.map(|it| it.frame.size()).sum::<usize>();
+        for taken in self.waiting.iter().take(count) {
+            self.sizes.remove(taken.frame.size());
+        }
+        if self.sizes.bytes < self.limit / 2 {
+            self.newest = None;
+        } else if let Some(newest) = &mut self.newest {
+            newest.gone += count;
+        }
         self.waiting.drain(..count).map(|snapshot| snapshot.frame)
     }
 
@@ -108,7 +116,7 @@ impl Outbox {
             waiting, floors, ..
         } = self;
         waiting.retain(|old| !is_below(floors, old));
-        self.bytes = self.waiting.iter().map(|old| old.frame.size()).sum();
+        self.count_anew();
     }
 
     /// Forgets the floors that were raised before the last call; those raised since stay until
@@ -117,43 +125,45 @@ impl Outbox {
         self.old_floors = std::mem::take(&mut self.floors);
     }
 
-    fn fits(&self, snapshot: &Snapshot) -> bool {
+    fn fits(&mut self, snapshot: &Snapshot) -> bool {
         let size = snapshot.frame.size();
-        self.is_within(self.bytes + size, size)
+        self.is_within(self.sizes.bytes + size, size)
     }
 
     /// Whether that many bytes may wait, a frame of `size` among them. One frame, the largest, is
     /// always admitted: it does not count.
-    fn is_within(&self, bytes: usize, size: usize) -> bool {
-        // Sizes are looked through only at the bound.
-        bytes <= self.limit || {
-            let waiting = self.waiting.iter().map(|waiting| waiting.frame.size());
-            bytes - waiting.fold(size, usize::max) <= self.limit
-        }
+    fn is_within(&mut self, bytes: usize, size: usize) -> bool {
+        bytes <= self.limit || bytes - self.sizes.largest(&self.waiting).max(size) <= self.limit
     }
 
     fn append(&mut self, snapshot: &Snapshot) {
-        self.bytes += snapshot.frame.size();
+        self.sizes.add(snapshot.frame.size());
+        if let Some(newest) = &mut self.newest {
+            newest.put(snapshot.subject, self.waiting.len());
+            // Those whose snapshots have been taken are still in it.
+            if newest.numbers.len() > 2 * self.waiting.len() + 64 {
+                self.newest = None;
+            }
+        }
         self.waiting.push_back(snapshot.clone());
     }
 
     /// Puts the snapshot where the newest waiting one of its subject is, if the bytes allow it.
     /// The newest one's place, so that no older snapshot of the subject comes after it.
     fn replace(&mut self, snapshot: &Snapshot) -> bool {
-        let newest = self
-            .waiting
-            .iter()
-            .rposition(|waiting| waiting.subject == snapshot.subject);
-        let Some(newest) = newest else { return false };
-        let size = snapshot.frame.size();
-        let older = std::mem::replace(&mut self.waiting[newest], snapshot.clone());
-        let bytes = self.bytes - older.frame.size() + size;
-        if self.is_within(bytes, size) {
-            self.bytes = bytes;
-            return true;
+        let waiting = &self.waiting;
+        let newest = self.newest.get_or_insert_with(|| Newest::of(waiting));
+        let Some(place) = newest.place_of(snapshot.subject) else {
+            return false;
+        };
+        let (older, size) = (self.waiting[place].frame.size(), snapshot.frame.size());
+        if !self.is_within(self.sizes.bytes - older + size, size) {
+            return false;
         }
-        self.waiting[newest] = older;
-        false
+        self.sizes.remove(older);
+        self.sizes.add(size);
+        self.waiting[place] = snapshot.clone();
+        true
     }
 
     /// Keeps only the newest snapshot of each subject, and none of `incoming`.
@@ -165,8 +175,81 @@ impl Outbox {
                 kept.push_front(snapshot);
             }
         }
-        self.bytes = kept.iter().map(|snapshot| snapshot.frame.size()).sum();
         self.waiting = kept;
+        self.count_anew();
+    }
+
+    fn count_anew(&mut self) {
+        self.sizes = Sizes::default();
+        for waiting in &self.waiting {
+            self.sizes.add(waiting.frame.size());
+        }
+        self.newest = None;
+    }
+}
+
+/// The sizes of frames that wait.
+#[derive(Debug, Default)]
+struct Sizes {
+    bytes: usize,
+    largest: usize,
+    /// How many are of the largest size; 0 where it has to be looked for.
+    of_largest: usize,
+}
+
+impl Sizes {
+    fn add(&mut self, size: usize) {
+        self.bytes += size;
+        if size > self.largest {
+            (self.largest, self.of_largest) = (size, 1);
+        } else if size == self.largest && self.of_largest > 0 {
+            self.of_largest += 1;
+        }
+    }
+
+    fn remove(&mut self, size: usize) {
+        self.bytes -= size;
+        if self.bytes == 0 {
+            *self = Self::default();
+        } else if size == self.largest {
+            self.of_largest = self.of_largest.saturating_sub(1);
+        }
+    }
+
+    fn largest(&mut self, waiting: &VecDeque<Snapshot>) -> usize {
+        if self.of_largest == 0 {
+            let sizes = || waiting.iter().map(|waiting| waiting.frame.size());
+            self.largest = sizes().max().unwrap_or(0);
+            self.of_largest = sizes().filter(|size| *size == self.largest).count();
+        }
+        self.largest
+    }
+}
+
+/// Where the newest waiting snapshot of each subject is, as a number that stays while others are taken
+/// from the front.
+#[derive(Debug, Default)]
+struct Newest {
+    numbers: HashMap<SubjectId, usize>,
+    /// How many have been taken since the numbers began.
+    gone: usize,
+}
+
+impl Newest {
+    fn of(waiting: &VecDeque<Snapshot>) -> Self {
+        let mut newest = Self::default();
+        for (place, snapshot) in waiting.iter().enumerate() {
+            newest.put(snapshot.subject, place);
+        }
+        newest
+    }
+
+    fn put(&mut self, subject: SubjectId, place: usize) {
+        self.numbers.insert(subject, self.gone + place);
+    }
+
+    fn place_of(&self, subject: SubjectId) -> Option<usize> {
+        self.numbers.get(&subject)?.checked_sub(self.gone)
     }
 }
 
@@ -281,6 +364,63 @@ mod tests {
             outbox.push(&snapshot(subject(), version, 20));
         }
         assert_eq!(outbox.push(&snapshot(subject(), 4, 20)), Pushed::Overflowed);
+    }
+
+    /// Compared with a queue that looks through all that waits, as the rules are written.
+    #[test]
+    fn long_at_the_bound_it_still_does_what_the_rules_say() {
+        let subjects: Vec<SubjectId> = (0..40).map(|_| subject()).collect();
+        let mut outbox = Outbox::new(1000);
+        let mut plain: Vec<(usize, i64, usize)> = Vec::new();
+        let mut random = 1_u64;
+        let mut next = |below: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from((random >> 33) % below).unwrap()
+        };
+        let within = |plain: &[(usize, i64, usize)]| {
+            let sizes = plain.iter().map(|it| it.2);
+            sizes.clone().sum::<usize>() - sizes.max().unwrap_or(0) <= 1000
+        };
+        for version in 0..20_000_i64 {
+            let (of, size) = (next(20) + version as usize / 2000, 10 + next(40));
+            let pushed = outbox.push(&snapshot(subjects[of], version, size));
+            let mut queued = plain.clone();
+            queued.push((of, version, size));
+            let mut replaced = plain.clone();
+            let newest = replaced.iter().rposition(|it| it.0 == of);
+            if let Some(newest) = newest {
+                replaced[newest] = (of, version, size);
+            }
+            let expected = if within(&queued) {
+                plain = queued;
+                Pushed::Queued
+            } else if newest.is_some() && within(&replaced) {
+                plain = replaced;
+                Pushed::Conflated
+            } else {
+                let is_newest = |at: usize| !queued[at + 1..].iter().any(|it| it.0 == queued[at].0);
+                plain = (0..queued.len())
+                    .filter(|at| is_newest(*at))
+                    .map(|at| queued[at])
+                    .collect();
+                assert!(within(&plain), "40 subjects fit");
+                Pushed::Conflated
+            };
+            assert_eq!(pushed, expected);
+            if next(3) == 0 {
+                let count = next(4).min(plain.len());
+                assert_eq!(outbox.take(count).count(), count);
+                plain.drain(..count);
+            }
+            if next(500) == 0 {
+                plain.clear();
+                outbox.take(outbox.front(usize::MAX).count()).for_each(drop);
+            }
+        }
+        let left: Vec<i64> = plain.iter().map(|it| it.1).collect();
+        assert_eq!(versions(&outbox), left);
     }
 
     #[test]
