@@ -1,12 +1,12 @@
 //! The seam behind which users, and what belongs to which organization, live.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use async_trait::async_trait;
 
 use super::User;
-use crate::event::{DeviceId, LocationId, OrganizationId, SessionId, TokenId};
+use crate::event::{DeviceId, LocationId, OrganizationId, SessionId, Timestamp, TokenId, UserId};
 
 /// What a request shows to prove who sends it. Its secret is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Identity {
     pub user: User,
     /// By what.
     pub proof: Proof,
+    /// When the proof, or the user, comes to an end by itself; `None` where nobody knows.
+    pub until: Option<Timestamp>,
 }
 
 /// Something of one organization that a socket can be about.
@@ -51,6 +53,41 @@ pub enum Resource {
     Device(DeviceId),
     /// A location, for its moves.
     Location(LocationId),
+}
+
+/// How far the changes of rights have been read. What it counts is the directory's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(pub i64);
+
+/// Whose rights may have changed.
+#[derive(Clone, Debug, Default)]
+pub struct RightsChanged {
+    /// From where to read on.
+    pub mark: Option<Mark>,
+    /// Anybody's, or else those below.
+    pub all: bool,
+    /// Of these users.
+    pub users: HashSet<UserId>,
+    /// To these things.
+    pub resources: HashSet<Resource>,
+}
+
+impl RightsChanged {
+    /// What a directory says that cannot tell.
+    #[must_use]
+    pub fn unknown(mark: Option<Mark>) -> Self {
+        Self {
+            mark,
+            all: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nobody's have.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.users.is_empty() && self.resources.is_empty()
+    }
 }
 
 /// The directory could not be asked. This is no refusal: who asks keeps what it has, or says that
@@ -66,8 +103,15 @@ pub trait Directory: Send + Sync + 'static {
     /// user inactive or expired).
     async fn identify(&self, credential: &Credential) -> Result<Option<Identity>, DirectoryError>;
 
-    /// The users that still stand behind `proofs`; a proof that proves nobody any more is absent.
-    async fn renew(&self, proofs: &[Proof]) -> Result<HashMap<Proof, User>, DirectoryError>;
+    /// Who still stands behind `proofs`; a proof that proves nobody any more is absent.
+    async fn renew(&self, proofs: &[Proof]) -> Result<HashMap<Proof, Identity>, DirectoryError>;
+
+    /// Whose rights have changed since `mark`, of all that was committed before this call; anybody's
+    /// if there is no mark. What ends by its [time](Identity::until) is not told. Most directories
+    /// cannot tell.
+    async fn rights_changed(&self, mark: Option<Mark>) -> Result<RightsChanged, DirectoryError> {
+        Ok(RightsChanged::unknown(mark))
+    }
 
     /// The organizations that `resources` belong to now; one that does not exist is absent.
     async fn organizations_of(

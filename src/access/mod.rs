@@ -19,7 +19,9 @@ pub mod request;
 mod throttle;
 mod user;
 
-pub use directory::{Credential, Directory, DirectoryError, Identity, Proof, Resource};
+pub use directory::{
+    Credential, Directory, DirectoryError, Identity, Mark, Proof, Resource, RightsChanged,
+};
 pub use lease::{Granted, Grounds, Leases};
 pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission};
 pub use person::{Person, Profile};

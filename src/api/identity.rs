@@ -118,7 +118,7 @@ impl Shown {
         let mut proved = app.directory.renew(&[self.proof]).await?;
         match proved.remove(&self.proof) {
             None => Err(ApiError::not_authenticated()),
-            Some(user) if user != self.user => Err(ApiError::rights_changed()),
+            Some(identity) if identity.user != self.user => Err(ApiError::rights_changed()),
             Some(_) => Ok(()),
         }
     }

@@ -110,7 +110,7 @@ impl Directory for OpenWispDirectory {
         match self.proved(asked).await?.remove(&proof) {
             Some(Ok(user)) => {
                 self.remember(proof, credential, user.id);
-                Ok(Some(Identity { user, proof }))
+                Ok(Some(identity(user, proof)))
             }
             Some(Err(refusal)) => {
                 self.tell(credential, &refusal);
@@ -120,13 +120,13 @@ impl Directory for OpenWispDirectory {
         }
     }
 
-    async fn renew(&self, proofs: &[Proof]) -> Result<HashMap<Proof, User>, DirectoryError> {
+    async fn renew(&self, proofs: &[Proof]) -> Result<HashMap<Proof, Identity>, DirectoryError> {
         let (asked, users) = self.named(proofs);
         let proved = self.proved(asked).await?;
         // Whoever logs in as somebody else within the same session is not who the lease was granted to.
         let same = proved.into_iter().filter_map(|(proof, outcome)| {
             let user = outcome.ok()?;
-            (users.get(&proof) == Some(&user.id)).then_some((proof, user))
+            (users.get(&proof) == Some(&user.id)).then_some((proof, identity(user, proof)))
         });
         Ok(same.collect())
     }
@@ -391,6 +391,12 @@ impl SessionSettings {
 /// Whether somebody can have this key: others are not asked for.
 fn can_be_key(key: &str) -> bool {
     key.len() <= LONGEST_KEY && key.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn identity(user: User, proof: Proof) -> Identity {
+    // Everybody is asked about in every round: nothing has to be known beforehand.
+    let until = None;
+    Identity { user, proof, until }
 }
 
 /// A proof is copied, compared and printed: of the secret it holds only a digest.

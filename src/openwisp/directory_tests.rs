@@ -125,8 +125,9 @@ impl Stage {
 
     async fn is_renewed(&self, identity: &Identity) -> bool {
         let renewed = self.directory.renew(&[identity.proof]).await.unwrap();
-        renewed.get(&identity.proof).is_some_and(|user| {
-            user.id == identity.user.id && user.password_version == identity.user.password_version
+        renewed.get(&identity.proof).is_some_and(|found| {
+            let version = found.user.password_version;
+            found.user.id == identity.user.id && version == identity.user.password_version
         })
     }
 }
@@ -333,7 +334,7 @@ async fn many_are_renewed_together() {
     assert!(
         proofs
             .iter()
-            .all(|(proof, user)| renewed[proof].id == *user)
+            .all(|(proof, user)| renewed[proof].user.id == *user)
     );
     assert!(stage.directory.renew(&[]).await.unwrap().is_empty());
     let unknown = Proof::Session(SessionId::random());

@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::{Origins, Sockets};
 use crate::access::policy::{self, Feed};
 use crate::access::request::{Client, credential};
-use crate::access::{DirectoryError, Granted, Grounds, Identity};
+use crate::access::{DirectoryError, Granted, Grounds};
 use crate::event::{OrganizationId, Timestamp};
 use crate::hub::Subscriber;
 
@@ -69,6 +69,7 @@ pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admit
         return Err(Refusal::Draining);
     }
     check_origin(sockets, parts)?;
+    let moment = sockets.leases.moment();
     let answered = timeout(PATIENCE, authorize(sockets, feed, &parts.headers)).await;
     let grounds = answered.map_err(|late| Refusal::Unavailable(late.to_string()))??;
     // What was committed before this moment is not this socket's business unless it asks for it.
@@ -77,7 +78,7 @@ pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admit
         .map_err(|late| Refusal::Unavailable(late.to_string()))?;
     let subscriber = sockets.hub.join(grounds.topics.to_vec());
     let joined = Joined(Some(subscriber.clone()));
-    let lease = sockets.leases.grant(grounds, subscriber);
+    let lease = sockets.leases.grant(grounds, moment, subscriber);
     // The drain may have begun meanwhile: then it has not seen this lease.
     if sockets.is_draining() {
         return Err(Refusal::Draining);
@@ -197,19 +198,15 @@ async fn authorize(sockets: &Sockets, feed: Feed, headers: &HeaderMap) -> Result
         .identify(&credential)
         .await
         .map_err(unavailable)?;
-    let Identity { user, proof } = identified.ok_or(Refusal::BadCredential)?;
+    let identity = identified.ok_or(Refusal::BadCredential)?;
     let organization = organization(sockets, feed).await.map_err(unavailable)?;
     if matches!(feed, Feed::Of(_)) && organization.is_none() {
         return Err(Refusal::NoResource);
     }
-    let topics = policy::topics(&user, feed, organization)
+    let user = &identity.user;
+    let topics = policy::topics(user, feed, organization)
         .ok_or_else(|| Refusal::NotPermitted(user.username.clone()))?;
-    Ok(Grounds {
-        proof,
-        feed,
-        password_version: user.password_version,
-        topics: topics.into(),
-    })
+    Ok(Grounds::new(&identity, feed, topics))
 }
 
 async fn organization(

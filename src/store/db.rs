@@ -18,6 +18,7 @@ use sqlx::{ConnectOptions, Connection, Postgres, Sqlite};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::key::hexadecimal;
 use super::{Engine, StoreError};
 
 /// How long to wait for another process that writes to the same file.
@@ -267,5 +268,11 @@ impl sqlx::Encode<'_, Postgres> for IdList {
 /// Ids as SQLite takes a list of them in one parameter: a JSON array of hexadecimal texts.
 pub fn ids(ids: &[Uuid]) -> String {
     let texts: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+    serde_json::Value::from(texts).to_string()
+}
+
+/// The same of digests.
+pub fn digests(digests: &[&[u8]]) -> String {
+    let texts: Vec<String> = digests.iter().map(|digest| hexadecimal(digest)).collect();
     serde_json::Value::from(texts).to_string()
 }

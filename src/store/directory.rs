@@ -1,48 +1,54 @@
 //! The store as the directory: who a credential proves, what users may, what belongs to whom.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::db::{Db, POSTGRES_AMONG, SQLITE_AMONG, ids};
-use super::session::digest;
 use super::{Store, StoreError};
 use crate::access::{
-    Credential, Directory, DirectoryError, Identity, PermissionSet, Proof, Resource, User,
+    Credential, Directory, DirectoryError, Identity, Mark, Proof, Resource, RightsChanged, User,
 };
 use crate::event::{DeviceId, LocationId, OrganizationId, SessionId, Timestamp, TokenId, UserId};
 
-/// A proof and the row of the user behind it.
+/// A proof, and the user behind it with all rights: one row, as rows are what a question costs.
 #[derive(sqlx::FromRow)]
-struct ProvedRow {
+pub(super) struct ProvedRow {
     proof: Uuid,
+    pub(super) digest: Vec<u8>,
+    until: Option<Timestamp>,
     id: UserId,
     username: String,
     is_superuser: bool,
     is_staff: bool,
     password_version: i64,
+    /// Names, with blanks between.
+    permissions: Option<String>,
+    /// Organizations in hexadecimal, each followed by 1 if it is managed and else by 0.
+    memberships: Option<String>,
 }
 
-const USER: &str = "users.id, users.username, users.is_superuser, users.is_staff, \
-                    users.password_version";
-
-/// Who counts: `$2` is the present time.
-const COUNTS: &str = "users.is_active AND (users.expires IS NULL OR users.expires > $2)";
-
-/// A session is valid for one password.
-const SESSION_COUNTS: &str =
-    "session.expires > $2 AND session.password_version = users.password_version";
+/// What can be shown for a user.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Session,
+    Token,
+}
 
 #[async_trait]
 impl Directory for Store {
     async fn identify(&self, credential: &Credential) -> Result<Option<Identity>, DirectoryError> {
-        Ok(self.identity(credential).await?)
+        self.look_up(credential).await
     }
 
-    async fn renew(&self, proofs: &[Proof]) -> Result<HashMap<Proof, User>, DirectoryError> {
+    async fn renew(&self, proofs: &[Proof]) -> Result<HashMap<Proof, Identity>, DirectoryError> {
         Ok(self.users_behind(proofs).await?)
+    }
+
+    async fn rights_changed(&self, mark: Option<Mark>) -> Result<RightsChanged, DirectoryError> {
+        Ok(self.rights_changed_since(mark).await?)
     }
 
     async fn organizations_of(
@@ -59,46 +65,88 @@ impl From<StoreError> for DirectoryError {
     }
 }
 
-impl Store {
-    async fn identity(&self, credential: &Credential) -> Result<Option<Identity>, StoreError> {
-        let (sql, secret) = match credential {
-            Credential::Session(cookie) => (
-                format!(
-                    "SELECT session.id AS proof, {USER} FROM session
-                     JOIN users ON users.id = session.user_id
-                     WHERE session.digest = $1 AND {SESSION_COUNTS} AND {COUNTS}"
-                ),
-                cookie,
+impl Shown {
+    /// The rows of this kind that prove somebody, of whom `column` is one of those asked for. `$2` is
+    /// the present time.
+    pub(super) fn select(self, db: &Db, column: &str) -> String {
+        let (table, counts, until) = match self {
+            // A session is valid for one password.
+            Self::Session => (
+                "session",
+                "shown.expires > $2 AND shown.password_version = users.password_version",
+                "CASE WHEN users.expires < shown.expires THEN users.expires ELSE shown.expires END",
             ),
-            Credential::Token(token) => (
-                format!(
-                    "SELECT token.id AS proof, {USER} FROM token
-                     JOIN users ON users.id = token.user_id
-                     WHERE token.digest = $1 AND {COUNTS}"
-                ),
-                token,
+            Self::Token => ("token", "TRUE", "users.expires"),
+        };
+        let (permissions, memberships) = match db {
+            Db::Sqlite { .. } => (
+                "group_concat(permission, ' ')",
+                "group_concat(hex(organization_id) || manages, ' ')",
+            ),
+            Db::Postgres { .. } => (
+                "string_agg(permission, ' ')",
+                "string_agg(replace(organization_id::text, '-', '') || manages::int, ' ')",
             ),
         };
-        let found: Option<ProvedRow> = super::db::on_pool!(self, pool => {
-            sqlx::query_as(AssertSqlSafe(sql))
-                .bind(digest(secret))
-                .bind(Timestamp::now())
-                .fetch_optional(pool)
-                .await?
-        });
-        let Some(proved) = found else { return Ok(None) };
-        let proof = match credential {
-            Credential::Session(_) => Proof::Session(SessionId(proved.proof)),
-            Credential::Token(_) => Proof::Token(TokenId(proved.proof)),
-        };
-        let users = self.with_rights(vec![(proof, proved)]).await?;
-        Ok(users
-            .into_iter()
-            .next()
-            .map(|(proof, user)| Identity { user, proof }))
+        // Of active organizations alone: others count for nothing.
+        format!(
+            "SELECT shown.id AS proof, shown.digest, {until} AS until, users.id, users.username,
+                 users.is_superuser, users.is_staff, users.password_version,
+                 (SELECT {permissions} FROM (
+                     SELECT permission FROM user_permission WHERE user_id = users.id
+                     UNION ALL SELECT permission FROM group_user
+                     JOIN group_permission ON group_permission.group_id = group_user.group_id
+                     WHERE user_id = users.id) AS given) AS permissions,
+                 (SELECT {memberships} FROM organization_user
+                     JOIN organization ON organization.id = organization_id
+                     WHERE organization.is_active AND user_id = users.id) AS memberships
+             FROM {table} AS shown JOIN users ON users.id = shown.user_id
+             WHERE {counts} AND users.is_active
+                 AND (users.expires IS NULL OR users.expires > $2) AND shown.{column}"
+        )
     }
+}
 
-    async fn users_behind(&self, proofs: &[Proof]) -> Result<HashMap<Proof, User>, StoreError> {
+impl ProvedRow {
+    pub(super) fn identity(self, shown: Shown) -> Identity {
+        let proof = match shown {
+            Shown::Session => Proof::Session(SessionId(self.proof)),
+            Shown::Token => Proof::Token(TokenId(self.proof)),
+        };
+        let permissions = self.permissions.iter().flat_map(|names| names.split(' '));
+        let memberships = self.memberships.iter().flat_map(|all| all.split(' '));
+        let (mut manages, mut member_of) = (BTreeSet::new(), BTreeSet::new());
+        for (id, manager) in memberships.filter_map(|it| it.split_at_checked(it.len() - 1)) {
+            if let Ok(id) = id.parse() {
+                let set = if manager == "1" {
+                    &mut manages
+                } else {
+                    &mut member_of
+                };
+                set.insert(OrganizationId(id));
+            }
+        }
+        let user = User {
+            id: self.id,
+            username: self.username,
+            is_superuser: self.is_superuser,
+            is_staff: self.is_staff,
+            // A name that this version does not know gives nothing.
+            permissions: permissions.filter_map(|name| name.parse().ok()).collect(),
+            manages,
+            member_of,
+            password_version: self.password_version,
+        };
+        Identity {
+            user,
+            proof,
+            until: self.until,
+        }
+    }
+}
+
+impl Store {
+    async fn users_behind(&self, proofs: &[Proof]) -> Result<HashMap<Proof, Identity>, StoreError> {
         let (mut sessions, mut tokens) = (Vec::new(), Vec::new());
         for proof in proofs {
             match proof {
@@ -106,101 +154,17 @@ impl Store {
                 Proof::Token(id) => tokens.push(id.0),
             }
         }
-        let mut proved = Vec::new();
-        if !sessions.is_empty() {
-            let found = self.proved("session", SESSION_COUNTS, &sessions).await?;
-            let proof = |row: &ProvedRow| Proof::Session(SessionId(row.proof));
-            proved.extend(found.into_iter().map(|row| (proof(&row), row)));
+        let mut proved = HashMap::new();
+        for (shown, wanted) in [(Shown::Session, sessions), (Shown::Token, tokens)] {
+            if !wanted.is_empty() {
+                let select = shown.select(self.db(), "id");
+                let now = Some(Timestamp::now());
+                let rows: Vec<ProvedRow> = self.for_ids(&select, now, &wanted).await?;
+                let identities = rows.into_iter().map(|row| row.identity(shown));
+                proved.extend(identities.map(|identity| (identity.proof, identity)));
+            }
         }
-        if !tokens.is_empty() {
-            let found = self.proved("token", "TRUE", &tokens).await?;
-            let proof = |row: &ProvedRow| Proof::Token(TokenId(row.proof));
-            proved.extend(found.into_iter().map(|row| (proof(&row), row)));
-        }
-        self.with_rights(proved).await
-    }
-
-    /// The users behind those of the rows of `table` that still count.
-    async fn proved(
-        &self,
-        table: &str,
-        counts: &str,
-        proofs: &[Uuid],
-    ) -> Result<Vec<ProvedRow>, StoreError> {
-        let select = format!(
-            "SELECT {table}.id AS proof, {USER} FROM {table}
-             JOIN users ON users.id = {table}.user_id WHERE {counts} AND {COUNTS} AND {table}.id"
-        );
-        self.for_ids(&select, Some(Timestamp::now()), proofs).await
-    }
-
-    /// Adds permissions and memberships, for all users in one query each.
-    async fn with_rights(
-        &self,
-        proved: Vec<(Proof, ProvedRow)>,
-    ) -> Result<HashMap<Proof, User>, StoreError> {
-        let mut ids: Vec<Uuid> = proved.iter().map(|(_, row)| row.id.0).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let permissions = self.permissions_of(&ids).await?;
-        let memberships = self.memberships_of(&ids).await?;
-        let users = proved.into_iter().map(|(proof, row)| {
-            let of = |manages: bool| {
-                let all = memberships.get(&row.id).into_iter().flatten();
-                all.filter(|(_, manager)| *manager == manages)
-                    .map(|(id, _)| *id)
-                    .collect()
-            };
-            let user = User {
-                permissions: permissions.get(&row.id).copied().unwrap_or_default(),
-                manages: of(true),
-                member_of: of(false),
-                id: row.id,
-                username: row.username,
-                is_superuser: row.is_superuser,
-                is_staff: row.is_staff,
-                password_version: row.password_version,
-            };
-            (proof, user)
-        });
-        Ok(users.collect())
-    }
-
-    async fn permissions_of(
-        &self,
-        users: &[Uuid],
-    ) -> Result<HashMap<UserId, PermissionSet>, StoreError> {
-        let select = "SELECT user_id, permission FROM (
-                 SELECT user_id, permission FROM user_permission UNION
-                 SELECT user_id, permission FROM group_user
-                 JOIN group_permission ON group_permission.group_id = group_user.group_id
-             ) AS given WHERE user_id";
-        let rows: Vec<(UserId, String)> = self.for_ids(select, None, users).await?;
-        let mut sets: HashMap<UserId, PermissionSet> = HashMap::new();
-        for (user, name) in rows {
-            // A name that this version does not know gives nothing.
-            sets.entry(user).or_default().extend(name.parse().ok());
-        }
-        Ok(sets)
-    }
-
-    /// Of active organizations alone: others count for nothing.
-    async fn memberships_of(
-        &self,
-        users: &[Uuid],
-    ) -> Result<HashMap<UserId, Vec<(OrganizationId, bool)>>, StoreError> {
-        let select = "SELECT user_id, organization_id, manages FROM organization_user
-             JOIN organization ON organization.id = organization_id
-             WHERE organization.is_active AND user_id";
-        let rows: Vec<(UserId, OrganizationId, bool)> = self.for_ids(select, None, users).await?;
-        let mut memberships: HashMap<UserId, Vec<_>> = HashMap::new();
-        for (user, organization, manages) in rows {
-            memberships
-                .entry(user)
-                .or_default()
-                .push((organization, manages));
-        }
-        Ok(memberships)
+        Ok(proved)
     }
 
     async fn owners(
@@ -249,25 +213,20 @@ impl Store {
         T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>,
         T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {
+        macro_rules! rows {
+            ($among:expr, $wanted:expr, $pool:expr) => {{
+                let sql = AssertSqlSafe(format!("{select} {}", $among));
+                let query = sqlx::query_as(sql).bind($wanted);
+                let query = match now {
+                    Some(now) => query.bind(now),
+                    None => query,
+                };
+                query.fetch_all($pool).await?
+            }};
+        }
         Ok(match self.db() {
-            Db::Sqlite { read, .. } => {
-                let sql = format!("{select} {SQLITE_AMONG}");
-                let query = sqlx::query_as(AssertSqlSafe(sql)).bind(ids(wanted));
-                let query = match now {
-                    Some(now) => query.bind(now),
-                    None => query,
-                };
-                query.fetch_all(read).await?
-            }
-            Db::Postgres { pool, .. } => {
-                let sql = format!("{select} {POSTGRES_AMONG}");
-                let query = sqlx::query_as(AssertSqlSafe(sql)).bind(wanted.to_vec());
-                let query = match now {
-                    Some(now) => query.bind(now),
-                    None => query,
-                };
-                query.fetch_all(pool).await?
-            }
+            Db::Sqlite { read, .. } => rows!(SQLITE_AMONG, ids(wanted), read),
+            Db::Postgres { pool, .. } => rows!(POSTGRES_AMONG, wanted.to_vec(), pool),
         })
     }
 }

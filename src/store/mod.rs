@@ -31,11 +31,13 @@ mod job;
 mod key;
 mod lease;
 mod location;
+mod look_up;
 mod new_batch;
 mod organization;
 mod password;
 mod queue;
 mod retention;
+mod rights;
 mod runnable;
 mod selection;
 mod session;
@@ -90,6 +92,7 @@ use uuid::Uuid;
 
 use self::coordinates::Waiting;
 use self::db::{Db, on_pool};
+use self::look_up::LookUps;
 use self::vault::Vault;
 use crate::event::{Event, OrganizationId};
 
@@ -127,6 +130,7 @@ struct Inner {
     /// Tells this process's runner that the queue has changed.
     work: Notify,
     vault: Vault,
+    look_ups: LookUps,
 }
 
 type Sink = dyn Fn(Event) + Send + Sync;
@@ -211,6 +215,7 @@ impl Store {
             settling: hints::Settling::default(),
             work: Notify::new(),
             vault: Vault::new(engine),
+            look_ups: LookUps::default(),
         });
         tokio::spawn(coordinates::write_groups(Arc::downgrade(&inner), waiting));
         Ok(Self {

@@ -44,14 +44,21 @@ impl Store {
         const BATCHES: &str = "DELETE FROM batch WHERE id IN (SELECT id FROM batch
              WHERE created < $1
                  AND NOT EXISTS (SELECT 1 FROM command WHERE command.batch_id = batch.id) LIMIT $2)";
-        let mut gone = self.clear(SESSIONS, AT_ONCE, Timestamp::now()).await?;
+        // Nodes read it every few seconds.
+        const RIGHTS: &str = "DELETE FROM rights_change WHERE change IN
+             (SELECT change FROM rights_change WHERE created < $1 LIMIT $2)";
+        let now = Timestamp::now();
+        let mut gone = self.clear(SESSIONS, AT_ONCE, now).await?;
+        gone += self
+            .clear(RIGHTS, AT_ONCE, now.plus_seconds(-DAY_S))
+            .await?;
         for (sql, at_once, days) in [
             (COMMANDS, COMMANDS_AT_ONCE, keep.commands_days),
             (BATCHES, BATCHES_AT_ONCE, keep.commands_days),
             (AUDIT, AT_ONCE, keep.audit_days),
         ] {
             if let Some(days) = i64::try_from(days).ok().filter(|days| *days > 0) {
-                let before = Timestamp::now().plus_seconds(days.saturating_mul(-DAY_S));
+                let before = now.plus_seconds(days.saturating_mul(-DAY_S));
                 gone += self.clear(sql, at_once, before).await?;
             }
         }

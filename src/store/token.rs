@@ -1,8 +1,7 @@
 //! API tokens. Only a digest is kept.
 
-use std::fmt::Write as _;
-
 use super::db::on_pool;
+use super::key::hexadecimal;
 use super::session::digest;
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Proved, Store, StoreError};
@@ -182,9 +181,5 @@ fn check(description: &str) -> Result<(), FieldErrors> {
 
 fn secret() -> String {
     let bytes: [u8; 20] = rand::random();
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    hexadecimal(&bytes)
 }

@@ -13,10 +13,10 @@ use super::Shards;
 use super::post::{Attachment, Delivery, Endpoint, Page, Pages};
 use crate::access::policy::Feed;
 use crate::access::{
-    Credential, Directory, DirectoryError, Grounds, Identity, Leases, Proof, Resource, User,
+    Credential, Directory, DirectoryError, Grounds, Identity, Leases, Proof, Resource,
 };
 use crate::config::SocketConfig;
-use crate::event::{Frame, LocationId, OrganizationId, SessionId, SubjectId, Topic};
+use crate::event::{Frame, LocationId, OrganizationId, SessionId, SubjectId, Topic, UserId};
 use crate::hub::{CloseReason, Hub, Snapshot, Subscriber};
 
 /// Nobody is asked anything here.
@@ -30,7 +30,7 @@ impl Directory for Nobody {
     async fn renew(
         &self,
         _: &[Proof],
-    ) -> Result<std::collections::HashMap<Proof, User>, DirectoryError> {
+    ) -> Result<std::collections::HashMap<Proof, Identity>, DirectoryError> {
         Ok(std::collections::HashMap::new())
     }
     async fn organizations_of(
@@ -75,6 +75,8 @@ impl House {
             .unwrap();
         let grounds = Grounds {
             proof: Proof::Session(SessionId::random()),
+            user: UserId::random(),
+            until: None,
             feed: Feed::Fleet,
             password_version: 1,
             topics: [Topic::AllLocations].into(),
@@ -83,7 +85,9 @@ impl House {
             endpoint: Endpoint::Locations,
             stream: OwnedFd::from(ours),
             early: Bytes::new(),
-            lease: self.leases.grant(grounds, subscriber.clone()),
+            lease: self
+                .leases
+                .grant(grounds, self.leases.moment(), subscriber.clone()),
             pages,
         };
         let delivery = Delivery::Attachment(subscriber.id(), Box::new(attachment));

@@ -91,7 +91,7 @@ over_both! {
         assert!(house.store.add_login_session(proved, later).await.is_err());
         let after = house.store.renew(&proofs).await.unwrap();
         assert!(!after.contains_key(&proofs[0]));
-        assert_eq!(after[&proofs[1]].password_version, before[&proofs[1]].password_version + 1);
+        assert_eq!(after[&proofs[1]].user.password_version, before[&proofs[1]].user.password_version + 1);
     }
 
     async fn expired_and_removed_sessions_prove_nobody(house: House) {

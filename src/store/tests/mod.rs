@@ -7,6 +7,7 @@ mod directory;
 mod locations;
 mod people;
 mod retention;
+mod rights;
 mod rows;
 mod tail;
 mod turns;

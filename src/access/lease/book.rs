@@ -1,0 +1,237 @@
+//! Which leases are held, and which of them are to be asked about.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use slab::Slab;
+
+use crate::access::policy::{self, Feed};
+use crate::access::{Identity, Mark, Proof, Resource, RightsChanged};
+use crate::event::{OrganizationId, Timestamp, Topic, UserId};
+use crate::hub::{CloseReason, Subscriber};
+
+/// So many leases are asked about in one question: the answer takes memory, and time in which nothing
+/// is renewed.
+const TOGETHER: usize = 1000;
+
+/// On what grounds a socket was opened.
+#[derive(Clone, Debug)]
+pub struct Grounds {
+    /// What proved the user.
+    pub proof: Proof,
+    /// Who it is.
+    pub user: UserId,
+    /// When that ends by itself, if it is known.
+    pub until: Option<Timestamp>,
+    /// What was asked for.
+    pub feed: Feed,
+    /// The user's password at that time: a new one ends the lease.
+    pub password_version: i64,
+    /// What the feed meant for the user at that time.
+    pub topics: Box<[Topic]>,
+}
+
+impl Grounds {
+    /// That `identity` may listen to `topics`, which `feed` means for this user.
+    #[must_use]
+    pub fn new(identity: &Identity, feed: Feed, topics: Vec<Topic>) -> Self {
+        Self {
+            proof: identity.proof,
+            user: identity.user.id,
+            until: identity.until,
+            feed,
+            password_version: identity.user.password_version,
+            topics: topics.into(),
+        }
+    }
+
+    fn resource(&self) -> Option<Resource> {
+        match self.feed {
+            Feed::Of(resource) => Some(resource),
+            Feed::Fleet => None,
+        }
+    }
+
+    fn are_of(&self, changed: &RightsChanged) -> bool {
+        let resource = self.resource();
+        changed.all
+            || changed.users.contains(&self.user)
+            || resource.is_some_and(|resource| changed.resources.contains(&resource))
+    }
+}
+
+struct Lease {
+    serial: u64,
+    grounds: Grounds,
+    holder: Subscriber,
+}
+
+/// Which lease: places in the book are used again, serials are not.
+#[derive(Clone, Copy)]
+pub struct Number {
+    place: usize,
+    serial: u64,
+}
+
+/// A moment between two changes of rights that this node has heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment(u64);
+
+/// What is to be asked about some leases, each thing once.
+pub struct Questions {
+    numbers: Vec<Number>,
+    pub proofs: Vec<Proof>,
+    pub resources: Vec<Resource>,
+}
+
+/// The leases of this node.
+#[derive(Default)]
+pub struct Book {
+    /// How far the changes of rights were read.
+    pub mark: Option<Mark>,
+    last_serial: u64,
+    leases: Slab<Lease>,
+    changes: u64,
+    /// Those that are to be asked about, oldest first.
+    due: VecDeque<Number>,
+    /// No lease that is not due ends by itself before.
+    earliest: Option<Timestamp>,
+}
+
+impl Book {
+    pub fn moment(&self) -> Moment {
+        Moment(self.changes)
+    }
+
+    /// Enters a lease, whose grounds were asked for after `asked`. Returns its place.
+    pub fn enter(&mut self, grounds: Grounds, asked: Moment, holder: Subscriber) -> usize {
+        self.last_serial += 1;
+        let serial = self.last_serial;
+        self.ends_at(grounds.until);
+        let place = self.leases.insert(Lease {
+            serial,
+            grounds,
+            holder,
+        });
+        if asked != self.moment() {
+            // What changed meanwhile may be older than what was asked.
+            self.due.push_back(Number { place, serial });
+        }
+        place
+    }
+
+    pub fn remove(&mut self, place: usize) {
+        self.leases.remove(place);
+    }
+
+    pub fn count(&self) -> usize {
+        self.leases.len()
+    }
+
+    pub fn holders(&self) -> Vec<Subscriber> {
+        let leases = self.leases.iter();
+        leases.map(|(_, lease)| lease.holder.clone()).collect()
+    }
+
+    /// Takes notice of whose rights have changed, and of what has come to its end by itself.
+    pub fn note(&mut self, changed: &RightsChanged, now: Timestamp) {
+        self.mark = changed.mark;
+        if !changed.is_empty() {
+            self.changes += 1;
+        } else if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        if changed.all {
+            self.due.clear();
+        }
+        self.earliest = None;
+        for (place, lease) in &self.leases {
+            let until = lease.grounds.until;
+            if lease.grounds.are_of(changed) || until.is_some_and(|until| until <= now) {
+                let serial = lease.serial;
+                self.due.push_back(Number { place, serial });
+            } else {
+                self.earliest = earlier(self.earliest, until);
+            }
+        }
+    }
+
+    /// What is to be asked next; nothing where no lease is due.
+    pub fn questions(&self) -> Option<Questions> {
+        let numbers: Vec<Number> = self.due.iter().take(TOGETHER).copied().collect();
+        if numbers.is_empty() {
+            return None;
+        }
+        let held = numbers.iter().filter_map(|number| self.lease(*number));
+        let proofs: HashSet<Proof> = held.clone().map(|lease| lease.grounds.proof).collect();
+        let resources: HashSet<Resource> =
+            held.filter_map(|lease| lease.grounds.resource()).collect();
+        Some(Questions {
+            proofs: proofs.into_iter().collect(),
+            resources: resources.into_iter().collect(),
+            numbers,
+        })
+    }
+
+    /// Acts on the answers.
+    pub fn renew(
+        &mut self,
+        asked: &Questions,
+        identities: &HashMap<Proof, Identity>,
+        organizations: &HashMap<Resource, OrganizationId>,
+    ) {
+        self.due.drain(..asked.numbers.len());
+        for number in &asked.numbers {
+            // A socket that ended meanwhile is not there any more.
+            let lease = self.leases.get_mut(number.place);
+            if let Some(lease) = lease.filter(|lease| lease.serial == number.serial) {
+                lease.renew(identities, organizations);
+                let until = lease.grounds.until;
+                self.ends_at(until);
+            }
+        }
+    }
+
+    fn lease(&self, number: Number) -> Option<&Lease> {
+        let lease = self.leases.get(number.place);
+        lease.filter(|lease| lease.serial == number.serial)
+    }
+
+    fn ends_at(&mut self, until: Option<Timestamp>) {
+        self.earliest = earlier(self.earliest, until);
+    }
+}
+
+impl Lease {
+    fn renew(
+        &mut self,
+        identities: &HashMap<Proof, Identity>,
+        organizations: &HashMap<Resource, OrganizationId>,
+    ) {
+        let resource = self.grounds.resource();
+        let organization = resource.and_then(|it| organizations.get(&it).copied());
+        let identity = identities
+            .get(&self.grounds.proof)
+            .filter(|identity| identity.user.password_version == self.grounds.password_version);
+        self.grounds.until = identity.and_then(|identity| identity.until);
+        let topics = identity
+            .and_then(|identity| policy::topics(&identity.user, self.grounds.feed, organization));
+        match topics {
+            None => self.holder.close(CloseReason::AccessLost),
+            Some(topics) => {
+                if !same(&topics, &self.grounds.topics) {
+                    self.grounds.topics = topics.clone().into();
+                    self.holder.follow(topics);
+                }
+            }
+        }
+    }
+}
+
+fn same(one: &[Topic], other: &[Topic]) -> bool {
+    one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
+}
+
+/// The earlier of two moments, of which either may never come.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}

@@ -1,0 +1,187 @@
+//! Leases: the proof that a socket may stay open, renewed by asking about its user again.
+//!
+//! Every `lease.check_ms`, and at once when this node itself changed somebody's rights, the
+//! [`Directory`] is asked whose rights have changed, and then about the leases of those alone, many
+//! in one question. A directory that cannot tell is asked about all of them.
+
+mod book;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::seq::SliceRandom;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout};
+
+pub use self::book::{Grounds, Moment};
+
+use self::book::Book;
+use super::{Directory, DirectoryError};
+use crate::event::Timestamp;
+use crate::hub::{CloseReason, Subscriber};
+
+/// An answer that takes longer than this is none.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Over how long the sockets are closed whose grace is over.
+const GIVE_UP_WINDOW: Duration = Duration::from_secs(10);
+
+/// Sockets closed together leave at least this far apart, so that few sockets are closed quickly
+/// and many do not return in the same moment.
+const APART: Duration = Duration::from_millis(5);
+
+/// The leases of all open sockets of this node.
+pub struct Leases {
+    directory: Arc<dyn Directory>,
+    grace: Duration,
+    // A std lock around a map, never held across an await.
+    book: Mutex<Book>,
+    rights_changed: Notify,
+    empty: Notify,
+}
+
+/// A granted lease; dropping it ends it.
+pub struct Granted {
+    place: usize,
+    leases: Arc<Leases>,
+}
+
+impl Leases {
+    /// An empty book, whose users `directory` knows. While the directory cannot be asked, leases
+    /// last for `grace`.
+    #[must_use]
+    pub fn new(directory: Arc<dyn Directory>, grace: Duration) -> Self {
+        Self {
+            directory,
+            grace,
+            book: Mutex::default(),
+            rights_changed: Notify::new(),
+            empty: Notify::new(),
+        }
+    }
+
+    /// To be taken before the grounds of a lease are asked for.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.book().moment()
+    }
+
+    /// Grants a lease to a socket that the policy has just admitted, on what it asked for after
+    /// `asked`.
+    #[must_use]
+    pub fn grant(self: &Arc<Self>, grounds: Grounds, asked: Moment, holder: Subscriber) -> Granted {
+        Granted {
+            place: self.book().enter(grounds, asked, holder),
+            leases: Arc::clone(self),
+        }
+    }
+
+    /// This node took or gave rights: do not wait for the next round.
+    pub fn rights_changed(&self) {
+        self.rights_changed.notify_one();
+    }
+
+    /// Closes every open socket for `reason`, in random order and spread over up to `window`, so that
+    /// clients do not all return at once.
+    pub async fn end_all(&self, window: Duration, reason: CloseReason) {
+        let mut holders = self.book().holders();
+        holders.shuffle(&mut rand::rng());
+        let count = u32::try_from(holders.len()).unwrap_or(u32::MAX).max(1);
+        let spread = window.min(APART * count);
+        let begin = Instant::now();
+        for (position, holder) in (0_u32..).zip(holders) {
+            sleep_until(begin + spread * position / count).await;
+            holder.close(reason);
+        }
+    }
+
+    /// How many are held.
+    #[cfg(test)]
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.book().count()
+    }
+
+    /// Returns when no lease is held.
+    pub async fn all_ended(&self) {
+        loop {
+            let ended = self.empty.notified();
+            if self.book().count() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Checks the leases every `every` for as long as the program runs.
+    ///
+    /// A directory that does not answer refuses nobody: leases last on until the grace is over,
+    /// then every socket is given up.
+    pub async fn run(&self, every: Duration, outcome: impl Fn(&'static str)) {
+        let mut answered = Instant::now();
+        loop {
+            // Elapsing is the ordinary case: nothing changed here, but elsewhere something may have.
+            timeout(every, self.rights_changed.notified()).await.ok();
+            let asked = Instant::now();
+            let Err(error) = self.check().await else {
+                answered = asked;
+                outcome("renewed");
+                continue;
+            };
+            // The directory that answers next may be another one, or one that was set back: ask about all.
+            self.book().mark = None;
+            outcome("unreachable");
+            tracing::warn!(%error, "rights cannot be checked; open sockets are kept for the grace");
+            if answered.elapsed() > self.grace {
+                self.end_all(GIVE_UP_WINDOW, CloseReason::Unavailable).await;
+            }
+        }
+    }
+
+    /// Asks the directory about the leases of those whose rights may have changed, and acts on the
+    /// answers.
+    async fn check(&self) -> Result<(), DirectoryError> {
+        let mark = {
+            let mut book = self.book();
+            if book.count() == 0 {
+                // Nothing is asked, so where to read on becomes too old.
+                book.mark = None;
+                return Ok(());
+            }
+            book.mark
+        };
+        let changed = in_time(self.directory.rights_changed(mark)).await?;
+        self.book().note(&changed, Timestamp::now());
+        loop {
+            let Some(asked) = self.book().questions() else {
+                return Ok(());
+            };
+            let identities = in_time(self.directory.renew(&asked.proofs)).await?;
+            let organizations = in_time(self.directory.organizations_of(&asked.resources)).await?;
+            self.book().renew(&asked, &identities, &organizations);
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, DirectoryError>>,
+) -> Result<T, DirectoryError> {
+    let answered = timeout(PATIENCE, answer).await;
+    answered.unwrap_or_else(|late| Err(DirectoryError(late.into())))
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        let mut book = self.leases.book();
+        book.remove(self.place);
+        if book.count() == 0 {
+            self.leases.empty.notify_waiters();
+        }
+    }
+}
