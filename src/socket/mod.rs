@@ -223,5 +223,5 @@ async fn hand_over(
         pages,
     };
     let delivery = Delivery::Attachment(subscriber.id(), Box::new(attachment));
-    post.send(delivery);
+    post.send_with_others(delivery).await;
 }
