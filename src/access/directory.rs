@@ -56,8 +56,8 @@ pub enum Resource {
 }
 
 /// How far the changes of rights have been read. What it counts is the directory's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark(pub i64);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark(pub String);
 
 /// Whose rights may have changed.
 #[derive(Clone, Debug, Default)]

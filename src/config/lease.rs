@@ -8,7 +8,7 @@ use super::check::{Problems, between};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LeaseConfig {
-    /// Milliseconds between two checks of all users with open sockets.
+    /// Milliseconds between two checks of whose rights have changed.
     pub check_ms: u64,
     /// Seconds that sockets stay open while the database cannot be asked.
     pub grace_s: u64,

@@ -123,6 +123,8 @@ impl Directory for OpenWispDirectory {
     async fn renew(&self, proofs: &[Proof]) -> Result<HashMap<Proof, Identity>, DirectoryError> {
         let (asked, users) = self.named(proofs);
         let proved = self.proved(asked).await?;
+        // While nobody answers, who is asked about later in a round is not forgotten.
+        self.book().clear(Instant::now());
         // Whoever logs in as somebody else within the same session is not who the lease was granted to.
         let same = proved.into_iter().filter_map(|(proof, outcome)| {
             let user = outcome.ok()?;
@@ -328,12 +330,7 @@ impl OpenWispDirectory {
 impl Book {
     fn remember(&mut self, proof: Proof, credential: &Credential, user: UserId, now: Instant) {
         // While no socket is open, nobody renews.
-        if self
-            .cleared
-            .is_none_or(|last| now.duration_since(last) > REMEMBERED)
-        {
-            self.clear(now);
-        }
+        self.clear(now);
         let entry = Entry {
             credential: credential.clone(),
             user,
@@ -356,11 +353,16 @@ impl Book {
                 users.insert(*proof, entry.user);
             }
         }
-        self.clear(now);
         (asked, users)
     }
 
+    /// Forgets what nobody asks about. Not between the questions of one round, which come soon after one
+    /// another.
     fn clear(&mut self, now: Instant) {
+        let is_soon = |last: Instant| now.duration_since(last) <= REMEMBERED;
+        if self.cleared.is_some_and(is_soon) {
+            return;
+        }
         self.entries.retain(|_, entry| {
             let was_old = entry.is_old;
             entry.is_old = now.duration_since(entry.named) > REMEMBERED;

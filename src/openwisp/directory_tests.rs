@@ -398,7 +398,7 @@ async fn what_nobody_asks_about_is_forgotten_and_no_secret_is_shown() {
     assert_ne!(proof(&Credential::Token(key.into())), ada.proof);
     let later = Instant::now() + REMEMBERED + Duration::from_secs(1);
     stage.directory.book().clear(later);
-    stage.directory.book().clear(later);
+    stage.directory.book().clear(later + REMEMBERED * 2);
     assert!(stage.directory.book().entries.is_empty());
     assert!(!stage.is_renewed(&ada).await);
 }
@@ -421,9 +421,29 @@ fn after_a_stall_what_leases_hold_is_still_known_and_the_rest_is_forgotten() {
     let later = begin + REMEMBERED * 2;
     let new = remember(&mut book, "new", later);
     assert_eq!(book.named(&[held, new], later).0.len(), 2);
+    let next = later + REMEMBERED * 2;
+    assert_eq!(book.named(&[held, new], next).0.len(), 2);
+    book.clear(next);
     assert!(!book.entries.contains_key(&refused));
     // Also where no lease asks, nothing is remembered for ever.
-    remember(&mut book, "another", later + REMEMBERED * 2);
-    remember(&mut book, "the last", later + REMEMBERED * 4);
+    remember(&mut book, "another", next + REMEMBERED * 2);
+    remember(&mut book, "the last", next + REMEMBERED * 4);
     assert!(!book.entries.contains_key(&held));
+}
+
+#[test]
+fn after_a_stall_no_question_of_the_round_forgets_what_the_next_one_asks() {
+    let mut book = Book::default();
+    let begin = Instant::now();
+    let held = ["one", "two", "three"].map(|name| {
+        let credential = Credential::Session(name.to_owned());
+        let proof = proof(&credential);
+        book.remember(proof, &credential, UserId::random(), begin);
+        proof
+    });
+    let later = begin + REMEMBERED * 2;
+    for proof in held {
+        assert_eq!(book.named(&[proof], later).0.len(), 1);
+        book.clear(later);
+    }
 }

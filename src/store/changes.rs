@@ -217,4 +217,4 @@ const LOCATIONS: &str =
 const COMMANDS: &str = "SELECT id, device_id, version FROM command WHERE";
 
 /// Everything below this transaction id has ended.
-pub(super) const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";

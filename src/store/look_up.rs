@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::db::{Db, POSTGRES_AMONG, SQLITE_AMONG, digests as as_json};
 use super::directory::{ProvedRow, Shown};
@@ -16,6 +18,9 @@ use crate::event::Timestamp;
 
 /// The most that one question asks.
 const TOGETHER: usize = 256;
+
+/// A question that takes longer has failed: those behind it are asked on another connection.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Credentials that wait to be looked up.
 #[derive(Default)]
@@ -50,9 +55,16 @@ impl LookUps {
     /// Those of the next question; where none waits, the work is over.
     fn next(&self) -> Vec<LookUp> {
         let mut state = self.state();
+        // Whoever has gone away needs no answer.
+        state.waiting.retain(|it| !it.answer.is_closed());
         let count = state.waiting.len().min(TOGETHER);
         state.is_under_way = count > 0;
         state.waiting.drain(..count).collect()
+    }
+
+    /// Nobody is at work any more: those that wait are not answered, and the next one begins anew.
+    fn give_up(&self) {
+        *self.state() = State::default();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,20 +120,39 @@ impl Store {
     }
 }
 
+/// Whoever is at work, also if that ends by a panic or with the program.
+struct AtWork {
+    store: Store,
+    is_done: bool,
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.store.inner.look_ups.give_up();
+        }
+    }
+}
+
 /// Answers until none waits.
 async fn answer_all(store: Store) {
+    let mut work = AtWork {
+        store,
+        is_done: false,
+    };
     // Whoever is ready to ask does so first.
     tokio::task::yield_now().await;
     loop {
-        let asked = store.inner.look_ups.next();
+        let asked = work.store.inner.look_ups.next();
         if asked.is_empty() {
+            work.is_done = true;
             return;
         }
         let (sessions, tokens) = asked
             .into_iter()
             .partition(|it: &LookUp| it.shown == Shown::Session);
         for (shown, asked) in [(Shown::Session, sessions), (Shown::Token, tokens)] {
-            answer(&store, shown, asked).await;
+            answer(&work.store, shown, asked).await;
         }
     }
 }
@@ -131,7 +162,9 @@ async fn answer(store: &Store, shown: Shown, asked: Vec<LookUp>) {
         return;
     }
     let digests: Vec<&[u8]> = asked.iter().map(|it| &it.digest[..]).collect();
-    let found = store.rows_shown(shown, &digests).await.map_err(Arc::new);
+    let found = timeout(PATIENCE, store.rows_shown(shown, &digests)).await;
+    let found = found.unwrap_or_else(|_| Err(StoreError::late()));
+    let found = found.map_err(Arc::new);
     let found = found.map(|rows| {
         let row = |mut row: ProvedRow| (std::mem::take(&mut row.digest), row.identity(shown));
         rows.into_iter().map(row).collect::<HashMap<_, _>>()

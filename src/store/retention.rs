@@ -1,5 +1,5 @@
 //! What is kept for how long: ended commands and their batches, entries of the audit log, logins that
-//! have ended.
+//! have ended, and whose rights have changed.
 
 use super::transaction::on_write;
 use super::{Store, StoreError};

@@ -132,7 +132,7 @@ impl Metrics {
         );
         r.register(
             "lease_checks",
-            "Checks of all open sockets' rights, by outcome",
+            "Checks whether the rights behind open sockets have changed, by outcome",
             self.lease_checks.clone(),
         );
         r.register(

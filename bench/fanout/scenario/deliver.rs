@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{Column, Sample, Scenario, Shows, column};
 use crate::client::Client;
-use crate::server::Running;
+use crate::server::{PATIENT, Running};
 use crate::usage::Usage;
 
 /// Between two that are sent alone: twice the time in which fleetwire joins what follows closely.
@@ -94,6 +94,11 @@ impl Scenario for Deliver {
             column("client busy", 2, Shows::Median, |it| it.client),
             column("lost", 0, Shows::Median, |it| it.lost),
         ]
+    }
+
+    /// Only where frames follow closely does it matter how long they wait to be joined.
+    fn is_for(&self, server: &str) -> bool {
+        server != PATIENT || self.name == "fleet"
     }
 
     fn measure(&self, server: &Running) -> Result<Sample> {

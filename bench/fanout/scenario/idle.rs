@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::deliver::count;
 use super::{Column, Sample, Scenario, Shows, column};
 use crate::client::Client;
-use crate::server::Running;
+use crate::server::{PATIENT, Running};
 use crate::usage::kernel_memory;
 
 /// What a socket takes is the slope between the two: what the program takes by itself is in neither.
@@ -69,7 +69,7 @@ impl Scenario for Idle {
 
     /// Only fleetwire asks who it is.
     fn is_for(&self, server: &str) -> bool {
-        self.users >= MANY || server == "fleetwire" || server == "raw"
+        (self.users >= MANY && server != PATIENT) || server == "fleetwire" || server == "raw"
     }
 
     fn measure(&self, server: &Running) -> Result<Sample> {

@@ -13,7 +13,7 @@ use self::connect::Connect;
 use self::deliver::{Deliver, Pace};
 use self::idle::Idle;
 use self::slow::Slow;
-use super::server::Running;
+use super::server::{PATIENT, Running};
 
 /// Bytes of a frame, where nothing else is said.
 const FRAME: usize = 300;
@@ -42,8 +42,8 @@ pub trait Scenario {
     }
 
     /// Whether it asks for what that server has.
-    fn is_for(&self, _server: &str) -> bool {
-        true
+    fn is_for(&self, server: &str) -> bool {
+        server != PATIENT
     }
 
     fn measure(&self, server: &Running) -> Result<Sample>;

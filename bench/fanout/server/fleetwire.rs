@@ -21,8 +21,12 @@ use tokio::sync::watch;
 use super::super::client::protocol::controlled;
 use super::{Kind, Running, start_ours};
 
-/// The argument that starts it.
+/// The arguments that start it: with its defaults, or with frames that wait longer to be joined.
 pub const REAL: &str = "fleetwire";
+pub const PATIENT: &str = "fleetwire-20ms";
+
+/// `socket.batch_ms` of the patient one.
+const PATIENCE_MS: u64 = 20;
 
 /// A database with operators of one organization, each with a token.
 pub struct Users {
@@ -66,13 +70,15 @@ async fn add_users(engine: &Engine, count: usize) -> Result<Vec<String>> {
 
 /// The real thing; subscriber `n` is user `n`.
 pub struct Fleetwire {
+    name: &'static str,
     directory: String,
     tokens: Vec<String>,
 }
 
 impl Fleetwire {
-    pub fn new(users: &Users) -> Self {
+    pub fn new(name: &'static str, users: &Users) -> Self {
         Self {
+            name,
             directory: users.directory.path().to_string_lossy().into_owned(),
             tokens: users.tokens.clone(),
         }
@@ -81,21 +87,25 @@ impl Fleetwire {
 
 impl Kind for Fleetwire {
     fn name(&self) -> &'static str {
-        REAL
+        self.name
     }
 
     fn start(&self) -> Result<Running> {
         let tokens = self.tokens.clone();
-        start_ours(&[REAL, &self.directory], "/ws/loci/location/", tokens)
+        start_ours(&[self.name, &self.directory], "/ws/loci/location/", tokens)
     }
 }
 
 /// Serves it.
-pub fn serve(directory: &Path) -> Result<()> {
+pub fn serve(is_patient: bool, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
+    let mut config = Config::default();
+    if is_patient {
+        config.socket.batch_ms = PATIENCE_MS;
+    }
     Runtime::new()?.block_on(async {
         server::raise_open_files();
-        let app = App::open(Config::default(), &engine(directory), directory).await?;
+        let app = App::open(config, &engine(directory), directory).await?;
         let app = Arc::new(app);
         let _beside = app.start().await?;
         let organizations = app.store.organizations().await?;

@@ -23,8 +23,8 @@ use tempfile::TempDir;
 use super::client::protocol::{Protocol, WebSocket};
 use super::program::{Process, SERVER_CPU, free_address};
 use super::usage::Usage;
-use fleetwire::Fleetwire;
-pub use fleetwire::Users;
+use fleetwire::{Fleetwire, REAL};
+pub use fleetwire::{PATIENT, Users};
 use raw::Raw;
 
 /// A server that can be measured.
@@ -102,7 +102,8 @@ pub fn all(users: &Users) -> Vec<Box<dyn Kind>> {
     vec![
         Box::new(Raw { joins: false }),
         Box::new(Raw { joins: true }),
-        Box::new(Fleetwire::new(users)),
+        Box::new(Fleetwire::new(REAL, users)),
+        Box::new(Fleetwire::new(PATIENT, users)),
         Box::new(axum::Axum { is_tuned: false }),
         Box::new(axum::Axum { is_tuned: true }),
         Box::new(nchan::Nchan),
@@ -120,7 +121,8 @@ pub fn serve(arguments: &[String]) -> Result<()> {
         [kind] if kind == raw::JOINED => raw::serve(true),
         [kind] if kind == axum::USUAL => axum::serve(false),
         [kind] if kind == axum::TUNED => axum::serve(true),
-        [kind, directory] if kind == fleetwire::REAL => fleetwire::serve(directory.as_ref()),
+        [kind, directory] if kind == REAL => fleetwire::serve(false, directory.as_ref()),
+        [kind, directory] if kind == PATIENT => fleetwire::serve(true, directory.as_ref()),
         other => bail!("no such server: {other:?}"),
     }
 }

@@ -51,16 +51,17 @@ impl Grounds {
         }
     }
 
-    fn are_of(&self, changed: &RightsChanged) -> bool {
+    /// Whether their change is told by name.
+    fn are_named(&self, changed: &RightsChanged) -> bool {
         let resource = self.resource();
-        changed.all
-            || changed.users.contains(&self.user)
+        changed.users.contains(&self.user)
             || resource.is_some_and(|resource| changed.resources.contains(&resource))
     }
 }
 
 struct Lease {
     serial: u64,
+    is_due: bool,
     grounds: Grounds,
     holder: Subscriber,
 }
@@ -91,7 +92,7 @@ pub struct Book {
     last_serial: u64,
     leases: Slab<Lease>,
     changes: u64,
-    /// Those that are to be asked about, oldest first.
+    /// Those that are to be asked about, in this order.
     due: VecDeque<Number>,
     /// No lease that is not due ends by itself before.
     earliest: Option<Timestamp>,
@@ -107,13 +108,15 @@ impl Book {
         self.last_serial += 1;
         let serial = self.last_serial;
         self.ends_at(grounds.until);
+        // What changed meanwhile may be newer than what was found.
+        let is_due = asked != self.moment();
         let place = self.leases.insert(Lease {
             serial,
+            is_due,
             grounds,
             holder,
         });
-        if asked != self.moment() {
-            // What changed meanwhile may be older than what was asked.
+        if is_due {
             self.due.push_back(Number { place, serial });
         }
         place
@@ -132,27 +135,33 @@ impl Book {
         leases.map(|(_, lease)| lease.holder.clone()).collect()
     }
 
-    /// Takes notice of whose rights have changed, and of what has come to its end by itself.
+    /// Takes notice of whose rights have changed, and of what has come to its end by itself. Those are
+    /// asked about before all who only may be concerned.
     pub fn note(&mut self, changed: &RightsChanged, now: Timestamp) {
-        self.mark = changed.mark;
+        self.mark.clone_from(&changed.mark);
         if !changed.is_empty() {
             self.changes += 1;
         } else if self.earliest.is_none_or(|earliest| earliest > now) {
             return;
         }
-        if changed.all {
-            self.due.clear();
-        }
         self.earliest = None;
-        for (place, lease) in &self.leases {
-            let until = lease.grounds.until;
-            if lease.grounds.are_of(changed) || until.is_some_and(|until| until <= now) {
-                let serial = lease.serial;
+        for (place, lease) in &mut self.leases {
+            let (serial, until) = (lease.serial, lease.grounds.until);
+            if lease.grounds.are_named(changed) || until.is_some_and(|until| until <= now) {
+                self.due.push_front(Number { place, serial });
+            } else if changed.all && !lease.is_due {
                 self.due.push_back(Number { place, serial });
             } else {
                 self.earliest = earlier(self.earliest, until);
+                continue;
             }
+            lease.is_due = true;
         }
+    }
+
+    /// Whether a lease is to be asked about.
+    pub fn is_due(&self) -> bool {
+        !self.due.is_empty()
     }
 
     /// What is to be asked next; nothing where no lease is due.
@@ -184,6 +193,7 @@ impl Book {
             // A socket that ended meanwhile is not there any more.
             let lease = self.leases.get_mut(number.place);
             if let Some(lease) = lease.filter(|lease| lease.serial == number.serial) {
+                lease.is_due = false;
                 lease.renew(identities, organizations);
                 let until = lease.grounds.until;
                 self.ends_at(until);

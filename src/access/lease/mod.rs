@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 pub use self::book::{Grounds, Moment};
 
@@ -24,6 +24,14 @@ use crate::hub::{CloseReason, Subscriber};
 
 /// An answer that takes longer than this is none.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// After so long it is asked again what has changed, before the rest is asked about: many leases do not keep
+/// a right that was just taken.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// How often all are asked about although nothing is told of them: for changes that the directory was not
+/// told of itself.
+const ALL_AGAIN: Duration = Duration::from_mins(5);
 
 /// Over how long the sockets are closed whose grace is over.
 const GIVE_UP_WINDOW: Duration = Duration::from_secs(10);
@@ -120,18 +128,26 @@ impl Leases {
     /// A directory that does not answer refuses nobody: leases last on until the grace is over,
     /// then every socket is given up.
     pub async fn run(&self, every: Duration, outcome: impl Fn(&'static str)) {
+        let (mut next, mut all_again) = (Instant::now() + every, Instant::now() + ALL_AGAIN);
         let mut answered = Instant::now();
         loop {
             // Elapsing is the ordinary case: nothing changed here, but elsewhere something may have.
-            timeout(every, self.rights_changed.notified()).await.ok();
-            let asked = Instant::now();
-            let Err(error) = self.check().await else {
-                answered = asked;
+            timeout_at(next, self.rights_changed.notified()).await.ok();
+            let began = Instant::now();
+            if began >= all_again {
+                self.book().mark = None;
+                all_again = began + ALL_AGAIN;
+            }
+            let checked = self.check(&mut answered).await;
+            next = if self.book().is_due() && checked.is_ok() {
+                began
+            } else {
+                began + every
+            };
+            let Err(error) = checked else {
                 outcome("renewed");
                 continue;
             };
-            // The directory that answers next may be another one, or one that was set back: ask about all.
-            self.book().mark = None;
             outcome("unreachable");
             tracing::warn!(%error, "rights cannot be checked; open sockets are kept for the grace");
             if answered.elapsed() > self.grace {
@@ -141,26 +157,45 @@ impl Leases {
     }
 
     /// Asks the directory about the leases of those whose rights may have changed, and acts on the
-    /// answers.
-    async fn check(&self) -> Result<(), DirectoryError> {
+    /// answers, of which it notes the time in `answered`. Where they are too many for a slice of time, the
+    /// rest stays due.
+    async fn check(&self, answered: &mut Instant) -> Result<(), DirectoryError> {
+        let began = Instant::now();
+        // The first question has what is left of the time.
+        let mut deadline = began + PATIENCE;
         let mark = {
             let mut book = self.book();
             if book.count() == 0 {
                 // Nothing is asked, so where to read on becomes too old.
                 book.mark = None;
+                *answered = began;
                 return Ok(());
             }
-            book.mark
+            book.mark.clone()
         };
-        let changed = in_time(self.directory.rights_changed(mark)).await?;
+        let changed = in_time(deadline, self.directory.rights_changed(mark)).await;
+        let changed = changed.inspect_err(|_| {
+            // The directory that answers next may be another one, or one that was set back: ask about all.
+            self.book().mark = None;
+        })?;
         self.book().note(&changed, Timestamp::now());
         loop {
             let Some(asked) = self.book().questions() else {
+                *answered = began;
                 return Ok(());
             };
-            let identities = in_time(self.directory.renew(&asked.proofs)).await?;
-            let organizations = in_time(self.directory.organizations_of(&asked.resources)).await?;
+            if began.elapsed() > SLICE {
+                return Ok(());
+            }
+            let answers = async {
+                let identities = self.directory.renew(&asked.proofs).await?;
+                let organizations = self.directory.organizations_of(&asked.resources).await?;
+                Ok((identities, organizations))
+            };
+            let (identities, organizations) = in_time(deadline, answers).await?;
             self.book().renew(&asked, &identities, &organizations);
+            *answered = Instant::now();
+            deadline = *answered + PATIENCE;
         }
     }
 
@@ -170,9 +205,10 @@ impl Leases {
 }
 
 async fn in_time<T>(
+    deadline: Instant,
     answer: impl Future<Output = Result<T, DirectoryError>>,
 ) -> Result<T, DirectoryError> {
-    let answered = timeout(PATIENCE, answer).await;
+    let answered = timeout_at(deadline, answer).await;
     answered.unwrap_or_else(|late| Err(DirectoryError(late.into())))
 }
 

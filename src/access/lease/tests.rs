@@ -21,9 +21,14 @@ struct OneUser {
     changed: Mutex<Option<RightsChanged>>,
     /// The marks that it was asked with.
     marks: Mutex<Vec<Option<Mark>>>,
-    /// How many proofs it was asked about.
+    /// The mark that it gives where it cannot tell.
+    marked: Mutex<Option<Mark>>,
+    /// How many proofs it was asked about, and which, question by question.
     asked: Mutex<usize>,
+    proofs: Mutex<Vec<Vec<Proof>>>,
     away: AtomicBool,
+    /// Does not say what has changed.
+    silent: AtomicBool,
 }
 
 #[async_trait]
@@ -37,6 +42,7 @@ impl Directory for OneUser {
             return Err(DirectoryError("away".into()));
         }
         *self.asked.lock().unwrap() += proofs.len();
+        self.proofs.lock().unwrap().push(proofs.to_vec());
         let user = self.user.lock().unwrap().clone();
         let until = *self.until.lock().unwrap();
         let identity = |proof: &Proof| {
@@ -47,9 +53,13 @@ impl Directory for OneUser {
     }
 
     async fn rights_changed(&self, mark: Option<Mark>) -> Result<RightsChanged, DirectoryError> {
-        self.marks.lock().unwrap().push(mark);
+        if self.silent.load(Ordering::Relaxed) {
+            return Err(DirectoryError("silent".into()));
+        }
+        self.marks.lock().unwrap().push(mark.clone());
         let changed = self.changed.lock().unwrap().take();
-        Ok(changed.unwrap_or_else(|| RightsChanged::unknown(mark)))
+        let marked = self.marked.lock().unwrap().clone();
+        Ok(changed.unwrap_or_else(|| RightsChanged::unknown(marked.or(mark))))
     }
 
     async fn organizations_of(
@@ -66,6 +76,7 @@ struct House {
     leases: Arc<Leases>,
     hub: Hub,
     granted: Vec<Granted>,
+    proofs: Vec<Proof>,
 }
 
 /// A superuser's open fleet feed.
@@ -86,8 +97,11 @@ fn house() -> House {
         until: Mutex::default(),
         changed: Mutex::default(),
         marks: Mutex::default(),
+        marked: Mutex::default(),
         asked: Mutex::default(),
+        proofs: Mutex::default(),
         away: AtomicBool::new(false),
+        silent: AtomicBool::new(false),
     });
     let leases = Arc::new(Leases::new(
         Arc::clone(&directory) as Arc<dyn Directory>,
@@ -99,6 +113,7 @@ fn house() -> House {
         leases,
         hub: Hub::new(1),
         granted: Vec::new(),
+        proofs: Vec::new(),
     };
     house.open(None, house.leases.moment());
     house
@@ -108,8 +123,10 @@ impl House {
     /// Opens a fleet feed that ends `until`, on what was asked after `asked`.
     fn open(&mut self, until: Option<Timestamp>, asked: Moment) {
         let topics = vec![Topic::AllLocations];
+        let proof = Proof::Session(SessionId::random());
+        self.proofs.push(proof);
         let grounds = Grounds {
-            proof: Proof::Session(SessionId::random()),
+            proof,
             user: self.user,
             until,
             feed: Feed::Fleet,
@@ -124,13 +141,13 @@ impl House {
     /// about how many it was asked.
     async fn check(&self, users: &[UserId]) -> usize {
         let changed = RightsChanged {
-            mark: Some(Mark(1)),
+            mark: Some(Mark("1".into())),
             users: users.iter().copied().collect(),
             ..RightsChanged::default()
         };
         *self.directory.changed.lock().unwrap() = Some(changed);
         *self.directory.asked.lock().unwrap() = 0;
-        self.leases.check().await.unwrap();
+        self.leases.check(&mut Instant::now()).await.unwrap();
         *self.directory.asked.lock().unwrap()
     }
 }
@@ -154,7 +171,7 @@ fn alter(house: &House, alter: impl FnOnce(&mut User)) {
 #[tokio::test]
 async fn an_unaltered_user_keeps_the_socket_as_it_is() {
     let house = house();
-    house.leases.check().await.unwrap();
+    house.leases.check(&mut Instant::now()).await.unwrap();
     assert!(ordered(&house).is_empty());
 }
 
@@ -162,7 +179,7 @@ async fn an_unaltered_user_keeps_the_socket_as_it_is() {
 async fn a_vanished_user_or_session_revokes_the_socket() {
     let house = house();
     *house.directory.user.lock().unwrap() = None;
-    house.leases.check().await.unwrap();
+    house.leases.check(&mut Instant::now()).await.unwrap();
     assert_eq!(ordered(&house), ["close access_lost"]);
 }
 
@@ -170,7 +187,7 @@ async fn a_vanished_user_or_session_revokes_the_socket() {
 async fn a_new_password_revokes_the_socket() {
     let house = house();
     alter(&house, |user| user.password_version = 2);
-    house.leases.check().await.unwrap();
+    house.leases.check(&mut Instant::now()).await.unwrap();
     assert_eq!(ordered(&house), ["close access_lost"]);
 }
 
@@ -182,8 +199,8 @@ async fn a_superuser_who_becomes_an_ordinary_manager_follows_the_own_organizatio
         user.permissions = ["geo.view_location".parse().unwrap()].into_iter().collect();
         user.manages = [OrganizationId::random(), OrganizationId::random()].into();
     });
-    house.leases.check().await.unwrap();
-    house.leases.check().await.unwrap();
+    house.leases.check(&mut Instant::now()).await.unwrap();
+    house.leases.check(&mut Instant::now()).await.unwrap();
     assert_eq!(ordered(&house), ["follow 2"]);
 }
 
@@ -247,7 +264,7 @@ async fn a_thing_that_has_gone_to_others_is_asked_about() {
             resources: HashSet::from([Resource::Location(gone)]),
             ..RightsChanged::default()
         });
-        house.leases.check().await.unwrap();
+        house.leases.check(&mut Instant::now()).await.unwrap();
         assert_eq!(*house.directory.asked.lock().unwrap(), asked);
     }
     assert_eq!(ordered(&house), ["close access_lost"], "nobody owns it");
@@ -279,20 +296,70 @@ async fn a_change_between_the_asking_and_the_granting_is_not_missed() {
     assert_eq!(house.check(&[]).await, 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn after_a_failure_everybody_is_asked_about() {
+#[tokio::test]
+async fn a_question_that_failed_is_asked_again() {
     let house = house();
     house.directory.away.store(true, Ordering::Relaxed);
     *house.directory.changed.lock().unwrap() = Some(RightsChanged {
-        mark: Some(Mark(7)),
+        mark: Some(Mark("7".into())),
         users: HashSet::from([house.user]),
         ..RightsChanged::default()
     });
+    assert!(house.leases.check(&mut Instant::now()).await.is_err());
+    house.directory.away.store(false, Ordering::Relaxed);
+    assert_eq!(house.check(&[]).await, 1);
+    let seven = Some(Mark("7".into()));
+    assert_eq!(*house.directory.marks.lock().unwrap(), [None, seven]);
+}
+
+#[tokio::test]
+async fn after_not_hearing_of_changes_everybody_is_asked_about() {
+    let house = house();
+    house.check(&[]).await;
+    house.directory.silent.store(true, Ordering::Relaxed);
+    assert!(house.leases.check(&mut Instant::now()).await.is_err());
+    house.directory.silent.store(false, Ordering::Relaxed);
+    house.check(&[]).await;
+    assert_eq!(*house.directory.marks.lock().unwrap(), [None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn now_and_then_everybody_is_asked_about() {
+    let house = house();
+    *house.directory.marked.lock().unwrap() = Some(Mark("7".into()));
     let leases = Arc::clone(&house.leases);
     let run = tokio::spawn(async move { leases.run(Duration::from_secs(2), |_| {}).await });
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(620)).await;
     run.abort();
-    assert_eq!(*house.directory.marks.lock().unwrap(), [None, None]);
+    let marks = house.directory.marks.lock().unwrap();
+    assert_eq!(
+        marks.iter().filter(|mark| mark.is_none()).count(),
+        3,
+        "at first, after 5 and 10 minutes"
+    );
+    assert!(marks.len() > 300);
+}
+
+#[tokio::test]
+async fn who_is_named_is_asked_about_before_all_others() {
+    let mut house = house();
+    let first = house.user;
+    for _ in 0..1500 {
+        house.user = UserId::random();
+        house.open(None, house.leases.moment());
+    }
+    let last = house.user;
+    *house.directory.changed.lock().unwrap() = Some(RightsChanged {
+        all: true,
+        users: HashSet::from([first, last]),
+        ..RightsChanged::default()
+    });
+    house.leases.check(&mut Instant::now()).await.unwrap();
+    let proofs = house.directory.proofs.lock().unwrap();
+    assert_eq!(proofs.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 501]);
+    for proof in [house.proofs[0], house.proofs[1500]] {
+        assert!(proofs[0].contains(&proof));
+    }
 }
 
 #[tokio::test]
@@ -302,7 +369,7 @@ async fn many_leases_are_asked_about_in_several_questions() {
         house.open(None, house.leases.moment());
     }
     *house.directory.user.lock().unwrap() = None;
-    house.leases.check().await.unwrap();
+    house.leases.check(&mut Instant::now()).await.unwrap();
     assert_eq!(*house.directory.asked.lock().unwrap(), 2501);
     assert_eq!(ordered(&house).len(), 2501);
 }
