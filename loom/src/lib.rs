@@ -5,7 +5,6 @@
 #![cfg(test)]
 
 #[path = "../../src/hub/bell.rs"]
-#[allow(dead_code, reason = "a shard that stays awake needs no model")]
 mod bell;
 
 /// What `bell` is made of.

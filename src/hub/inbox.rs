@@ -184,19 +184,15 @@ impl Inbox {
         self.wake();
     }
 
-    /// Moves all orders behind those in `orders`; whether there were any.
-    pub fn take(&self, orders: &mut Vec<Order>) -> bool {
+    /// Moves all orders behind those in `orders`.
+    pub fn take(&self, orders: &mut Vec<Order>) {
         let mut state = lock(&self.state);
-        if state.orders.is_empty() {
-            return false;
-        }
         if orders.is_empty() {
             std::mem::swap(orders, &mut state.orders);
         } else {
             orders.append(&mut state.orders);
         }
         state.bytes = 0;
-        true
     }
 
     /// Whether orders wait, or the end is to be noticed.

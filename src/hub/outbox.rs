@@ -22,6 +22,9 @@ pub enum Pushed {
     Ignored,
 }
 
+/// Snapshots: what a busy fleet brings between two times that a socket is written to.
+const SMALL: usize = 256;
+
 /// The version of each subject that was sent.
 type Floors = HashMap<SubjectId, i64>;
 
@@ -61,6 +64,17 @@ impl Outbox {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.floors.is_empty() && self.old_floors.is_empty()
+    }
+
+    /// Whether a snapshot can be queued without one giving way to it.
+    pub fn has_room_for(&mut self, snapshot: &Snapshot) -> bool {
+        self.fits(snapshot)
+    }
+
+    /// Whether it takes little memory while nothing waits.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        self.waiting.capacity() <= SMALL
     }
 
     /// Queues a snapshot.
@@ -133,7 +147,9 @@ impl Outbox {
     /// Whether that many bytes may wait, a frame of `size` among them. One frame, the largest, is
     /// always admitted: it does not count.
     fn is_within(&mut self, bytes: usize, size: usize) -> bool {
-        bytes <= self.limit || bytes - self.sizes.largest(&self.waiting).max(size) <= self.limit
+        // One that gives way to it may be the largest, and is not among the bytes.
+        let mut largest = || self.sizes.largest(&self.waiting).max(size);
+        bytes <= self.limit || bytes.saturating_sub(largest()) <= self.limit
     }
 
     fn append(&mut self, snapshot: &Snapshot) {
@@ -358,6 +374,15 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_frame_gives_way_to_a_smaller_one_of_its_subject() {
+        let (mut outbox, bus, tram) = (Outbox::new(10), subject(), subject());
+        outbox.push(&snapshot(bus, 1, 100));
+        outbox.push(&snapshot(tram, 2, 10));
+        assert_eq!(outbox.push(&snapshot(bus, 3, 10)), Pushed::Conflated);
+        assert_eq!(versions(&outbox), [3, 2]);
+    }
+
+    #[test]
     fn closes_only_when_even_the_newest_of_each_subject_does_not_fit() {
         let mut outbox = Outbox::new(40);
         for version in 1..=3 {
@@ -384,7 +409,8 @@ mod tests {
             sizes.clone().sum::<usize>() - sizes.max().unwrap_or(0) <= 1000
         };
         for version in 0..20_000_i64 {
-            let (of, size) = (next(20) + version as usize / 2000, 10 + next(40));
+            let drift = usize::try_from(version / 2000).unwrap();
+            let (of, size) = (next(20) + drift, 10 + next(40));
             let pushed = outbox.push(&snapshot(subjects[of], version, size));
             let mut queued = plain.clone();
             queued.push((of, version, size));

@@ -11,7 +11,7 @@ pub struct Busy {
     pub writer: Writer,
     pub replay: Replay,
     pub closing: Option<Closing>,
-    /// The kernel's buffer is full: it is told when there is room.
+    /// The kernel's buffer is full: the kernel tells when there is room.
     pub is_blocked: bool,
     /// The shard comes round to it.
     pub is_queued: bool,
@@ -60,8 +60,8 @@ impl Busy {
             && !self.is_queued
     }
 
-    /// Whether the outbox must wait for something else than the shard.
+    /// Whether what waits has to go on waiting, for the kernel or for a page.
     pub fn is_held(&self) -> bool {
-        self.is_blocked || self.is_queued || matches!(self.replay, Replay::Reading(_))
+        self.is_blocked || matches!(self.replay, Replay::Reading(_))
     }
 }

@@ -64,7 +64,7 @@ impl Kit {
 
     /// Takes back what a socket does not need any more.
     pub fn keep(&mut self, busy: Box<Busy>) {
-        if self.spare.len() < SPARE {
+        if self.spare.len() < SPARE && busy.outbox.is_small() {
             self.spare.push(busy);
         }
     }

@@ -55,6 +55,22 @@ impl Life {
         tick >= self.heard.max(self.moved) + pace.idle
     }
 
+    /// Whether of what was written more was acknowledged since that was looked last: a slow reader's sign of
+    /// life while the kernel takes nothing more. Of a client that is gone, pings alone are.
+    pub fn drains(&mut self, stream: &OwnedFd, tick: u32) -> bool {
+        const ONLY_PINGS: u32 = 1024;
+        let Some(held) = held_by_kernel(stream).filter(|held| *held > ONLY_PINGS) else {
+            return false;
+        };
+        let acknowledged = self.written.wrapping_sub(held);
+        let drains = acknowledged != self.acknowledged;
+        if drains {
+            (self.acknowledged, self.acknowledged_at) = (acknowledged, tick);
+            self.moved = tick;
+        }
+        drains
+    }
+
     /// Whether it is time for a ping, which is sent then.
     pub fn takes_ping(&mut self, tick: u32, pace: &Pace) -> bool {
         let is_time = tick >= self.next_ping;

@@ -78,16 +78,16 @@ impl Poll {
     ///
     /// # Errors
     /// None that would pass by itself.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.map(|it| Timespec {
-            tv_sec: i64::try_from(it.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: it.subsec_nanos().into(),
-        });
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        let timeout = Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
         self.events.clear();
         match epoll::wait(
             &self.epoll,
             spare_capacity(&mut self.events),
-            timeout.as_ref(),
+            Some(&timeout),
         ) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),

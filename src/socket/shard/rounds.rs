@@ -13,7 +13,7 @@ use super::post::{Attachment, Delivery, Post};
 use super::socket::{Delivered, Read, Socket};
 use super::wheel::{TICK_MS, Wheel};
 use crate::event::Topic;
-use crate::hub::{CloseReason, Inbox, Order, Outbox, Publication, Pushed, Roll, SubscriberId};
+use crate::hub::{CloseReason, Inbox, Order, Outbox, Publication, Roll, SubscriberId};
 use crate::telemetry::Metrics;
 
 /// Sockets that are written to before the shard looks what else has come.
@@ -98,7 +98,9 @@ impl Shard {
         Ok(())
     }
 
-    fn round(&mut self) -> io::Result<()> {
+    /// # Errors
+    /// When the system does not let us wait for sockets.
+    pub fn round(&mut self) -> io::Result<()> {
         // Before the orders: whoever comes by post has joined by then.
         let deliveries = self.post.take();
         let mut orders = std::mem::take(&mut self.orders);
@@ -114,7 +116,7 @@ impl Shard {
             self.inbox.release(&mut self.left, &mut self.freed);
         }
         self.kit.tally.tell(&self.metrics);
-        self.poll.wait(Some(self.may_wait()))?;
+        self.poll.wait(self.may_wait())?;
         self.inbox.bell().stays_awake();
         self.kit.look();
         for index in 0..self.poll.count() {
@@ -124,6 +126,12 @@ impl Shard {
         }
         self.keep_time();
         Ok(())
+    }
+
+    /// Sockets that sent more than the inbound rate allows.
+    #[cfg(test)]
+    pub fn throttled(&self) -> usize {
+        self.throttled.len()
     }
 
     /// How long nothing is to be done unless something happens.
@@ -143,6 +151,7 @@ impl Shard {
             tick
         };
         if !self.later.is_empty() {
+            // The kernel rounds it up to whole milliseconds.
             wait = wait.min(self.later_until.saturating_duration_since(Instant::now()));
         }
         if !self.throttled.is_empty() {
@@ -259,9 +268,7 @@ impl Shard {
 
     /// Writes to sockets for which something waits, as many as a turn has.
     fn write_to_those_due(&mut self) {
-        // The kernel waits in whole milliseconds: before the end, not after it.
-        const EARLY: Duration = Duration::from_millis(1);
-        if !self.later.is_empty() && Instant::now() + EARLY >= self.later_until {
+        if !self.later.is_empty() && Instant::now() >= self.later_until {
             self.soon.extend(self.later.drain(..));
         }
         for _ in 0..TURN {
@@ -277,6 +284,7 @@ impl Shard {
             return;
         };
         match socket.write_out(kit) {
+            Ok(false) if socket.has_said_good_bye() => self.read_from(id),
             Ok(false) => {}
             Ok(true) => self.ask_for_page(id),
             Err(ended) => self.end(id, ended),
@@ -343,10 +351,10 @@ impl Shard {
             Ended::Lost
         });
         if begun.is_ok() {
-            begun = match close {
-                Some(reason) => Err(Ended::Closed(reason)),
-                None => socket.take_in(&early, &mut self.kit),
-            };
+            begun = socket.take_in(&early, &mut self.kit);
+        }
+        if let (Ok(()), Some(reason)) = (begun, close) {
+            begun = Err(Ended::Closed(reason));
         }
         socket.due = self.kit.tick + self.kit.pace.ping.min(self.kit.pace.idle);
         self.wheel.put(id, socket.due);
@@ -374,8 +382,10 @@ impl Shard {
             return;
         };
         match socket.read_in(kit) {
-            Ok(Read::All) => {}
-            Ok(Read::Throttled) => self.throttled.push(id),
+            Ok(Read::Throttled) if !std::mem::replace(&mut socket.is_throttled, true) => {
+                self.throttled.push(id);
+            }
+            Ok(_) => {}
             Err(ended) => self.end(id, ended),
         }
     }
@@ -383,7 +393,10 @@ impl Shard {
     /// Does what is a matter of time.
     fn keep_time(&mut self) {
         for id in std::mem::take(&mut self.throttled) {
-            self.read_from(id);
+            if let Some((socket, _)) = self.open(id) {
+                socket.is_throttled = false;
+                self.read_from(id);
+            }
         }
         let mut due = Vec::new();
         self.wheel.turn(self.kit.tick, &mut due);
@@ -392,8 +405,10 @@ impl Shard {
             let Some((socket, kit)) = self.open(id) else {
                 continue;
             };
-            // Closing has put in an entry of its own.
             if socket.due > tick {
+                // The wheel does not reach that far.
+                let due = socket.due;
+                self.wheel.put(id, due);
                 continue;
             }
             match socket.keep_time(kit) {
@@ -444,10 +459,13 @@ impl Shard {
         let was_closing = socket.closing();
         let parting = socket.begin_closing(ended, kit);
         if parting.is_ok() {
-            let due = socket.due;
+            let (due, has_said) = (socket.due, socket.has_said_good_bye());
             self.wheel.put(id, due);
             // Nothing is delivered any more.
             self.left.append(&mut self.roll.set(id.slot, &[]));
+            if has_said {
+                self.read_from(id);
+            }
             return;
         }
         let endpoint = socket.endpoint().label();
@@ -467,9 +485,11 @@ impl Shard {
 impl Joined {
     fn push(&mut self, number: u64, publication: &Publication, kit: &mut Kit) {
         self.publication = number;
-        let pushed = self.outbox.push(&publication.snapshot);
-        if kit.tally.pushed(pushed).is_err() && pushed == Pushed::Overflowed {
-            self.close.get_or_insert(CloseReason::TooSlow);
+        if self.close.is_none() {
+            let pushed = self.outbox.push(&publication.snapshot);
+            if kit.tally.pushed(pushed).is_err() {
+                self.close = Some(CloseReason::TooSlow);
+            }
         }
     }
 }

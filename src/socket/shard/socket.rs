@@ -44,6 +44,8 @@ pub struct Socket {
     /// Inbound bytes that may still be read in this step.
     inbound_left: u32,
     inbound_step: u32,
+    /// Whether it is among those that are read on in the next step.
+    pub is_throttled: bool,
     busy: Option<Box<Busy>>,
     _lease: Granted,
 }
@@ -92,6 +94,7 @@ impl Socket {
             due: 0,
             inbound_left: 0,
             inbound_step: 0,
+            is_throttled: false,
             busy: busy.map(Box::new),
             _lease: lease,
         }
@@ -103,6 +106,12 @@ impl Socket {
 
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
+    }
+
+    /// Whether its close frame is written: what is left to do is to read until the client ends too.
+    pub fn has_said_good_bye(&self) -> bool {
+        let closing = self.busy.as_ref().and_then(|busy| busy.closing);
+        closing.is_some_and(|closing| closing.has_written)
     }
 
     /// Why it is being closed, if it is.
@@ -124,12 +133,22 @@ impl Socket {
         kit: &mut Kit,
     ) -> Result<Delivered, Ended> {
         let is_recent = kit.is_recent(self.sent);
+        if let Some(busy) = &mut self.busy
+            && busy.closing.is_none()
+            && !busy.is_held()
+            && !busy.outbox.has_room_for(snapshot)
+        {
+            // It is we who are slow, not the reader: nothing has to give way.
+            let asks = self.write_out(kit)?;
+            debug_assert!(!asks, "a page is due only while the kernel is full");
+        }
         if let Some(busy) = &mut self.busy {
             if busy.closing.is_some() {
                 return Ok(Delivered::Done);
             }
             kit.tally.pushed(busy.outbox.push(snapshot))?;
-            if busy.is_held() || busy.outbox.front(0).next().is_none() {
+            let waits = busy.is_held() || busy.is_queued;
+            if waits || busy.outbox.front(0).next().is_none() {
                 return Ok(Delivered::Done);
             }
         } else if alone && !is_recent {
@@ -193,7 +212,7 @@ impl Socket {
             let written = if !busy.writer.is_empty() {
                 self.write_taken(kit)
             } else if busy.closing.is_some() {
-                self.end_writing(kit)?;
+                self.end_writing()?;
                 return Ok(false);
             } else if let Replay::Reading(_) = busy.replay {
                 return Ok(asks);
@@ -421,7 +440,8 @@ impl Socket {
         if self.life.is_over(kit.tick, &kit.pace) {
             // After a stall of ours the signs of life are there, only unread.
             self.read_in(kit)?;
-            if self.life.is_over(kit.tick, &kit.pace) {
+            let is_over = self.life.is_over(kit.tick, &kit.pace);
+            if is_over && !self.life.drains(&self.stream, kit.tick) {
                 return Err(Ended::Idle);
             }
         }
@@ -465,7 +485,7 @@ impl Socket {
 
     /// All is written: what the client still sends is thrown away until it ends too, as a socket that is
     /// dropped with unread bytes is reset, which could take our close frame with it.
-    fn end_writing(&mut self, kit: &mut Kit) -> Result<(), Ended> {
+    fn end_writing(&mut self) -> Result<(), Ended> {
         if let Some(closing) = self.busy.as_mut().and_then(|busy| busy.closing.as_mut())
             && !closing.has_written
         {
@@ -474,7 +494,6 @@ impl Socket {
             if ended.is_by_client_or_unframed() {
                 shutdown(&self.stream, Shutdown::Write).map_err(|_| ended)?;
             }
-            self.read_in(kit)?;
         }
         Ok(())
     }

@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::Shards;
-use super::post::{Attachment, Delivery, Endpoint, Page, Pages};
+use super::pace::Pace;
+use super::poll::Poll;
+use super::post::{Attachment, Delivery, Endpoint, Page, Pages, Post};
+use super::rounds::Shard;
 use crate::access::policy::Feed;
 use crate::access::{
     Credential, Directory, DirectoryError, Grounds, Identity, Leases, Proof, Resource,
@@ -43,25 +46,34 @@ impl Directory for Nobody {
 
 struct House {
     hub: Arc<Hub>,
-    shards: Arc<Shards>,
+    post: Arc<Post>,
     leases: Arc<Leases>,
 }
 
 /// One shard at work.
 fn house(config: &SocketConfig) -> House {
     let hub = Arc::new(Hub::new(1));
-    let shards = Arc::new(Shards::new(&hub, config, Arc::default()));
-    let running = Arc::clone(&shards);
-    tokio::spawn(async move { running.run().await });
-    let leases = Arc::new(Leases::new(Arc::new(Nobody), Duration::from_mins(1)));
-    House {
-        hub,
-        shards,
-        leases,
-    }
+    let shards = Shards::new(&hub, config, Arc::default());
+    let post = Arc::clone(&shards.posts[0]);
+    tokio::spawn(async move { shards.run().await });
+    House::new(hub, post)
+}
+
+/// One shard whose rounds the test makes.
+fn by_hand(config: &SocketConfig) -> (House, Shard) {
+    let hub = Arc::new(Hub::new(1));
+    let post = Arc::new(Post::new(Arc::clone(&hub.inboxes()[0])));
+    let (poll, pace) = (Poll::new().unwrap(), Pace::new(config));
+    let shard = Shard::new(Arc::clone(&post), poll, pace, Arc::default());
+    (House::new(hub, post), shard)
 }
 
 impl House {
+    fn new(hub: Arc<Hub>, post: Arc<Post>) -> Self {
+        let leases = Arc::new(Leases::new(Arc::new(Nobody), Duration::from_mins(1)));
+        Self { hub, post, leases }
+    }
+
     fn join(&self) -> Subscriber {
         self.hub.join(vec![Topic::AllLocations])
     }
@@ -91,7 +103,7 @@ impl House {
             pages,
         };
         let delivery = Delivery::Attachment(subscriber.id(), Box::new(attachment));
-        self.shards.post_of(subscriber).send(delivery);
+        self.post.send(delivery);
         theirs
     }
 
@@ -193,7 +205,7 @@ async fn a_replay_comes_before_what_waits_and_takes_its_place() {
         ages: false,
         is_last: true,
     };
-    let post = house.shards.post_of(&subscriber);
+    let post = &house.post;
     post.send(Delivery::Page(subscriber.id(), page));
     assert_eq!(heard(&mut client), 4);
     assert_eq!(heard(&mut client), 5);
@@ -261,4 +273,84 @@ async fn a_client_that_nothing_reaches_is_dropped_though_the_kernel_still_takes_
     }
     // The one that reads is the one that is left.
     assert!(!reader.is_finished());
+}
+
+#[test]
+fn a_burst_costs_a_reader_nothing_that_is_not_slow() {
+    let (house, mut shard) = by_hand(&SocketConfig {
+        outbox_bytes: 100,
+        ..SocketConfig::default()
+    });
+    let subscriber = house.join();
+    let mut client = house.attach(&subscriber, None);
+    shard.round().unwrap();
+    let bus = LocationId::random().into();
+    // Many times what may wait, of others and of one and the same.
+    for version in 1..=200 {
+        let subject = if version % 2 == 0 {
+            LocationId::random().into()
+        } else {
+            bus
+        };
+        house.publish(subject, version);
+    }
+    for _ in 0..3 {
+        shard.round().unwrap();
+    }
+    for version in 1..=200 {
+        assert_eq!(heard(&mut client), version);
+    }
+}
+
+#[test]
+fn a_client_that_sends_too_fast_is_noted_once() {
+    let (house, mut shard) = by_hand(&SocketConfig {
+        inbound_bytes_per_second: 1024,
+        ..SocketConfig::default()
+    });
+    let subscriber = house.join();
+    let mut client = house.attach(&subscriber, None);
+    client.set_nonblocking(true).unwrap();
+    // Of a message that goes on for long.
+    let mut bytes = vec![0x82, 0xff, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0];
+    bytes.resize(2000, 0);
+    let mut most = 0;
+    for _ in 0..100 {
+        while client.write(&bytes).is_ok() {}
+        shard.round().unwrap();
+        most = most.max(shard.throttled());
+    }
+    assert_eq!(most, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_come_also_where_they_are_rarer_than_a_turn_of_the_wheel() {
+    let house = house(&SocketConfig {
+        ping_s: 2,
+        ..SocketConfig::default()
+    });
+    let subscriber = house.join();
+    let mut client = house.attach(&subscriber, None);
+    for _ in 0..2 {
+        let mut ping = [0; 2];
+        client.read_exact(&mut ping).unwrap();
+        assert_eq!(ping, [0x89, 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_breaks_the_framing_and_sends_on_still_gets_the_close_frame() {
+    let house = house(&SocketConfig {
+        inbound_bytes_per_second: 1024 * 1024,
+        ..SocketConfig::default()
+    });
+    let subscriber = house.join();
+    let mut client = house.attach(&subscriber, None);
+    // Not masked, and more than is read in a step.
+    client.write_all(&vec![0x01; 100_000]).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert_eq!(u16::from_be_bytes([answer[2], answer[3]]), 1002);
+    house.leases.all_ended().await;
 }

@@ -5,8 +5,8 @@ use crate::hub::SubscriberId;
 /// Milliseconds of a tick.
 pub const TICK_MS: u64 = 100;
 
-/// Of a turn: 51.2 s. What is due later is looked at in between, and put in again.
-const BUCKETS: u32 = 512;
+/// Of a turn: 51.2 s. What is due later is looked at in between, and put in again. Tests do not wait so long for it.
+const BUCKETS: u32 = if cfg!(test) { 16 } else { 512 };
 
 /// A timer wheel (hashed, after Varghese and Lauck, 1987). Time is counted in ticks.
 #[derive(Debug)]
