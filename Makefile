@@ -24,9 +24,11 @@ demo: ## Build and start a seeded server with a driving fleet; it prints its add
 
 test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs and a browser
 	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS)
+	@$(MAKE) --no-print-directory loom
 
 test-full: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests as make test does, and those beside every other OpenWISP: PostGIS, other sessions, the pub/sub layer, encryption, two Redis hosts
 	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS) -- --include-ignored
+	@$(MAKE) --no-print-directory loom
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
