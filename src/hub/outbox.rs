@@ -68,7 +68,8 @@ impl Outbox {
 
     /// Whether a snapshot can be queued without one giving way to it.
     pub fn has_room_for(&mut self, snapshot: &Snapshot) -> bool {
-        self.fits(snapshot)
+        let size = snapshot.frame.size();
+        self.is_within(self.sizes.bytes + size, size)
     }
 
     /// Whether it takes little memory while nothing waits.
@@ -82,7 +83,7 @@ impl Outbox {
         if is_below(&self.floors, snapshot) || is_below(&self.old_floors, snapshot) {
             return Pushed::Ignored;
         }
-        if self.fits(snapshot) {
+        if self.has_room_for(snapshot) {
             self.append(snapshot);
             return Pushed::Queued;
         }
@@ -90,7 +91,7 @@ impl Outbox {
             return Pushed::Conflated;
         }
         self.compact(snapshot.subject);
-        if self.fits(snapshot) {
+        if self.has_room_for(snapshot) {
             self.append(snapshot);
             return Pushed::Conflated;
         }
@@ -137,11 +138,6 @@ impl Outbox {
     /// the next one. Called so rarely that whatever is older than a floor has come meanwhile.
     pub fn age_floors(&mut self) {
         self.old_floors = std::mem::take(&mut self.floors);
-    }
-
-    fn fits(&mut self, snapshot: &Snapshot) -> bool {
-        let size = snapshot.frame.size();
-        self.is_within(self.sizes.bytes + size, size)
     }
 
     /// Whether that many bytes may wait, a frame of `size` among them. One frame, the largest, is
