@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::db::{Db, POSTGRES_AMONG, SQLITE_AMONG, ids};
+use super::db::{Db, IdList, among, on_pool};
 use super::{Store, StoreError};
 use crate::access::{
     Credential, Directory, DirectoryError, Identity, Mark, Proof, Resource, RightsChanged, User,
@@ -213,20 +213,14 @@ impl Store {
         T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>,
         T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {
-        macro_rules! rows {
-            ($among:expr, $wanted:expr, $pool:expr) => {{
-                let sql = AssertSqlSafe(format!("{select} {}", $among));
-                let query = sqlx::query_as(sql).bind($wanted);
-                let query = match now {
-                    Some(now) => query.bind(now),
-                    None => query,
-                };
-                query.fetch_all($pool).await?
-            }};
-        }
-        Ok(match self.db() {
-            Db::Sqlite { read, .. } => rows!(SQLITE_AMONG, ids(wanted), read),
-            Db::Postgres { pool, .. } => rows!(POSTGRES_AMONG, wanted.to_vec(), pool),
-        })
+        let sql = format!("{select} {}", among(self.db(), "$1"));
+        Ok(on_pool!(self, pool => {
+            let query = sqlx::query_as(AssertSqlSafe(sql)).bind(IdList(wanted.to_vec()));
+            let query = match now {
+                Some(now) => query.bind(now),
+                None => query,
+            };
+            query.fetch_all(pool).await?
+        }))
     }
 }
