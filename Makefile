@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-clients loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway openwisp clean-clients
+.PHONY: help demo build console test test-full test-clients test-console loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -11,6 +11,7 @@ FUZZ_CARGO ?= cargo +nightly
 CLIENTS := tests/clients
 VENV := target/clients/python
 OPENWISP := target/openwisp/venv
+CONSOLE_SOURCES := $(shell find console/src console/build console/index.html console/*.config.* console/tsconfig.json console/package.json -type f)
 # One whose SQLite loads extensions, as Debian's does and SpatiaLite needs.
 OPENWISP_PYTHON ?= /usr/bin/python3
 # Most of a test's time is waiting for a server to do something: more threads than cores.
@@ -19,16 +20,38 @@ export RUST_TEST_THREADS ?= 4
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
+demo: console ## Build and start a seeded server with a driving fleet; it prints its address, logins and commands to try
 	@cargo run --release $(if $(wildcard target/release/fleetwire),--quiet) -- demo $(ARGS)
 
-test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs and a browser
+build: console ## Build the program for use, with its web console in it: target/release/fleetwire
+	cargo build --release
+
+console: console/dist/index.html ## Build the web console; a release of the program holds it
+
+console/dist/index.html: console/node_modules/ready $(CONSOLE_SOURCES)
+	npm run --silent --prefix console build -- --logLevel warn
+	@touch $@
+
+console/node_modules/ready: console/package-lock.json
+	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+major > 20 || (major === "20" && +minor >= 19) ? 0 : 1)' || \
+	{ echo 'the web console is built with Node.js 20.19 or later, with npm' >&2; exit 1; }
+	npm ci --prefix console
+	@touch $@
+
+test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready test-console ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs and a browser
 	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS)
 	@$(MAKE) --no-print-directory loom
 
-test-full: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Run all tests as make test does, and those beside every other OpenWISP: PostGIS, other sessions, the pub/sub layer, encryption, two Redis hosts
+test-full: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready test-console ## Run all tests as make test does, and those beside every other OpenWISP: PostGIS, other sessions, the pub/sub layer, encryption, two Redis hosts
 	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS) -- --include-ignored
 	@$(MAKE) --no-print-directory loom
+
+test-console: console ## Run only the tests of the web console: its checks, its parts, and all of it in a browser
+	npm run --silent --prefix console check
+	npm run --silent --prefix console lint
+	npm run --silent --prefix console test
+	cargo build
+	tests/servers/ssh.sh timeout --foreground 600 npm run --silent --prefix console test:browser
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::

@@ -8,6 +8,7 @@ mod audit;
 mod batch;
 mod check;
 mod commands;
+mod console;
 mod database;
 mod error;
 mod gateway;
@@ -27,6 +28,7 @@ pub use commands::{
     BUILT_IN_TYPES, CommandDefinition, CommandTemplate, CommandsConfig, InputSchema,
     InputSchemaError, TemplatePart,
 };
+pub use console::ConsoleConfig;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Mistake, Origin};
 pub use gateway::{GatewayConfig, Hidden, HiddenUrl};
@@ -69,6 +71,8 @@ pub struct Config {
     pub batch: BatchConfig,
     /// The OpenWISP that `fleetwire gateway` stands beside.
     pub gateway: GatewayConfig,
+    /// The web console.
+    pub console: ConsoleConfig,
     /// The log of who did what.
     pub audit: AuditConfig,
     /// The listener for Prometheus.
@@ -90,6 +94,7 @@ impl Config {
         self.commands.check(&mut problems);
         self.batch.check(&mut problems);
         self.gateway.check(&mut problems);
+        self.console.check(&mut problems);
         self.audit.check(&mut problems);
         self.metrics.check(&mut problems);
         self.log.check(&mut problems);

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::StatusCode;
+use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::app::App;
 use crate::config::Config;
+use crate::console::Console;
 use crate::store::Engine;
 use crate::{api, console, socket};
 
@@ -84,18 +85,23 @@ pub fn site(app: &Arc<App>, draining: watch::Receiver<bool>) -> Site {
 /// All routes of the site.
 fn router(app: &Arc<App>, draining: watch::Receiver<bool>) -> Router {
     let operation = Router::new()
-        .route("/", get(console::get_front_page))
         .route("/healthz", get(get_health))
         .route("/readyz", get(get_readiness))
         .with_state((Arc::clone(app), draining));
+    let console = Arc::new(Console::new(&app.config.console));
     Router::new()
         .merge(operation)
+        .merge(console::routes(Arc::clone(&console)))
         .merge(api::routes().with_state(Arc::clone(app)))
         .merge(socket::routes(Arc::clone(&app.sockets)))
-        .fallback(not_found)
+        // Pages of the console for a browser; for programs there is nothing.
+        .fallback(move |method: Method, uri: Uri, headers: HeaderMap| {
+            let page = console.page_at(&method, uri.path(), &headers);
+            std::future::ready(page.unwrap_or_else(not_found))
+        })
 }
 
-async fn not_found() -> Response {
+fn not_found() -> Response {
     (
         StatusCode::NOT_FOUND,
         Json(json!({ "detail": "Not found." })),

@@ -8,18 +8,42 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_first_page_says_what_this_is() {
+async fn the_first_page_is_the_console_and_so_is_what_a_browser_finds_nowhere_else() {
     let stage = Stage::set_up().await;
-    let page = stage.nobody.get("/").await;
-    assert_eq!(page.status, 200);
-    assert!(
-        page.header("content-type").starts_with("text/html"),
-        "{}",
-        page.header("content-type")
-    );
-    for word in ["fleetwire", "/api/v1/", "/ws/loci/location/"] {
-        assert!(page.text.contains(word), "{word} is not on the page");
+    let browser = reqwest::Client::new();
+    for (path, status, kind) in [
+        ("/", 200, "text/html"),
+        ("/devices/xyz", 200, "text/html"),
+        ("/api/v1/nope/", 404, "application/json"),
+        ("/ws/nope", 404, "application/json"),
+        ("/assets/nope.js", 404, "text/plain"),
+    ] {
+        let request = browser.get(format!("{}{path}", stage.server.base()));
+        let answer = request
+            .header("accept", "text/html,*/*")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let header = |name| answer.headers()[name].to_str().unwrap().to_owned();
+        assert!(
+            header("content-type").starts_with(kind),
+            "{path}: {answer:?}"
+        );
+        if kind == "text/html" {
+            let policy = header("content-security-policy");
+            assert!(policy.contains("default-src 'none'"), "{policy}");
+            assert!(
+                answer
+                    .text()
+                    .await
+                    .unwrap()
+                    .contains("<title>fleetwire</title>")
+            );
+        }
     }
+    // A program is told that there is nothing.
+    assert_eq!(stage.nobody.get("/devices/xyz").await.status, 404);
 }
 
 #[tokio::test]

@@ -1,0 +1,32 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+import { compressed } from "./build/compressed.ts";
+import { places } from "./build/places.ts";
+
+// `npm run dev` beside a server that runs already: `fleetwire demo --listen 127.0.0.1:8000`.
+const server = process.env["FLEETWIRE_URL"] ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [places(), svelte(), compressed()],
+  build: {
+    target: "es2022",
+    // Nothing is inlined as a data URL: each file is one of our own origin, cached by its name.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // MapLibre alone is more than the usual bound.
+    chunkSizeWarningLimit: 1500,
+  },
+  server: {
+    proxy: {
+      "/api": { target: server },
+      "/accounts": { target: server },
+      "/healthz": { target: server },
+      "/ws": { target: server, ws: true },
+    },
+  },
+  test: {
+    include: ["src/**/*.test.ts"],
+    environment: "node",
+  },
+});
