@@ -1,0 +1,149 @@
+// The resources that the console asks for, a function an operation of the REST API.
+
+import { ask, pathOf, type Answer, type Page } from "./client";
+import type { Me } from "./rights";
+import type { Command } from "../live/commands";
+import type { LocationFeature } from "../live/fleet";
+import type { Schema } from "../form/schema";
+
+const CONTROLLER = "/api/v1/controller";
+
+export interface Device {
+  id: string;
+  name: string;
+  organization: string;
+  mac_address: string | null;
+  last_ip: string | null;
+  management_ip: string | null;
+  notes: string;
+  created: string;
+  modified: string;
+  addresses: string[];
+  is_active: boolean;
+}
+
+export interface Connection {
+  id: string;
+  credentials: string;
+  enabled: boolean;
+  is_working: boolean | null;
+  failure_reason: string;
+  last_attempt: string | null;
+  host_key: string | null;
+}
+
+export interface CommandType {
+  name: string;
+  label: string;
+  schema: Schema | null;
+  tty: boolean;
+  timeout_s: number;
+}
+
+export interface DeviceLocation {
+  location: {
+    id: string;
+    geometry: { coordinates: [number, number] } | null;
+    properties: { name: string; is_mobile: boolean; address: string };
+  } | null;
+}
+
+export async function getMe(): Promise<Me> {
+  return (await ask<Me>("/api/v1/users/me/")).data;
+}
+
+export async function logIn(username: string, password: string): Promise<void> {
+  await ask("/accounts/login/", { method: "POST", body: { username, password } });
+}
+
+export async function logOut(): Promise<void> {
+  await ask("/accounts/logout/", { method: "POST" });
+}
+
+/** All pages of a list, page by page. */
+async function* pages<T extends { next: string | null }>(
+  path: string,
+  question: Parameters<typeof ask>[1],
+): AsyncGenerator<Answer<T>> {
+  let next: string | null = path;
+  while (next) {
+    const answer: Answer<T> = await ask<T>(next, question);
+    yield answer;
+    next = answer.data.next && pathOf(answer.data.next);
+  }
+}
+
+interface Features {
+  count: number;
+  next: string | null;
+  features: LocationFeature[];
+}
+
+export function mobileLocations(signal: AbortSignal): AsyncGenerator<Answer<Features>> {
+  const path = `${CONTROLLER}/location/geojson/?is_mobile=true`;
+  return pages(path, { signal, right: "geo.view_location" });
+}
+
+export function devices(
+  organization: string | null,
+  signal: AbortSignal,
+): AsyncGenerator<Answer<Page<Device>>> {
+  const filter = organization ? `&organization=${organization}` : "";
+  const path = `${CONTROLLER}/device/?page_size=100${filter}`;
+  return pages(path, { signal, right: "config.view_device" });
+}
+
+export async function devicesAt(location: string, signal: AbortSignal): Promise<Device[]> {
+  const path = `${CONTROLLER}/location/${location}/device/`;
+  return (await ask<Page<Device>>(path, { signal, right: "config.view_device" })).data.results;
+}
+
+export async function device(id: string, signal: AbortSignal): Promise<Device> {
+  const path = `${CONTROLLER}/device/${id}/`;
+  return (await ask<Device>(path, { signal, right: "config.view_device" })).data;
+}
+
+export async function deviceLocation(id: string, signal: AbortSignal): Promise<DeviceLocation> {
+  const path = `${CONTROLLER}/device/${id}/location/`;
+  return (await ask<DeviceLocation>(path, { signal, right: "geo.view_devicelocation" })).data;
+}
+
+export async function connections(id: string, signal: AbortSignal): Promise<Connection[]> {
+  const path = `${CONTROLLER}/device/${id}/connection/?page_size=100`;
+  const right = "connection.view_deviceconnection";
+  return (await ask<Page<Connection>>(path, { signal, right })).data.results;
+}
+
+export async function commandTypes(id: string, signal: AbortSignal): Promise<CommandType[]> {
+  const path = `${CONTROLLER}/device/${id}/command-type/`;
+  return (await ask<CommandType[]>(path, { signal, right: "connection.add_command" })).data;
+}
+
+function commandsPath(device: string): string {
+  return `${CONTROLLER}/device/${device}/command/`;
+}
+
+export function lastCommands(device: string, signal: AbortSignal): Promise<Answer<Page<Command>>> {
+  const path = `${commandsPath(device)}?page_size=20`;
+  return ask(path, { signal, right: "connection.view_command" });
+}
+
+export async function command(device: string, id: string): Promise<Command> {
+  const path = `${commandsPath(device)}${id}/`;
+  return (await ask<Command>(path, { right: "connection.view_command" })).data;
+}
+
+export async function runCommand(
+  device: string,
+  type: string,
+  input: Record<string, unknown> | null,
+): Promise<Command> {
+  const body = { type, input };
+  const question = { method: "POST", body, right: "connection.add_command" } as const;
+  return (await ask<Command>(commandsPath(device), question)).data;
+}
+
+export async function cancelCommand(device: string, id: string): Promise<Command> {
+  const question = { method: "POST", right: "connection.add_command" } as const;
+  return (await ask<Command>(`${commandsPath(device)}${id}/cancel/`, question)).data;
+}

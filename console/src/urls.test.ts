@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+
+import { format, parse, safeNext, WHOLE_FLEET } from "./urls";
+
+const ID = "5f3b8c5e-6a53-4a52-9d0c-3f9f7f0f9d11";
+
+describe("addresses", () => {
+  test("what is shown comes back from its address", () => {
+    const at = { latitude: 41.9028, longitude: -12.4964, zoom: 12.5 };
+    const views = [
+      WHOLE_FLEET,
+      { ...WHOLE_FLEET, at },
+      { ...WHOLE_FLEET, at, chosen: ID, organization: ID, search: "bus & ütz, 7" },
+      { ...WHOLE_FLEET, chosen: ID, follow: true },
+    ];
+    for (const view of views) {
+      expect(parse(format({ page: "map", view }))).toEqual({ page: "map", view });
+    }
+    const pages = [
+      { page: "devices", search: "", organization: null },
+      { page: "devices", search: "a/b?c", organization: ID },
+      { page: "device", id: ID, command: null },
+      { page: "device", id: ID, command: ID },
+      { page: "login", next: `/devices/${ID}?command=${ID}` },
+    ] as const;
+    for (const page of pages) expect(parse(format(page))).toEqual(page);
+  });
+
+  test("what makes no sense is left out, not believed", () => {
+    for (const at of ["", "1,2", "91,0,3", "0,181,3", "0,0,99", "a,b,c", "1,2,3,4", ",,"]) {
+      expect(parse(`/?at=${at}`)).toEqual({ page: "map", view: WHOLE_FLEET });
+    }
+    expect(parse("/?show=../../x&org=1")).toEqual({ page: "map", view: WHOLE_FLEET });
+    for (const path of ["/nope", "/devices/xyz", `/devices/${ID}/more`, "/map/x"]) {
+      expect(parse(path)).toEqual({ page: "nothing" });
+    }
+  });
+
+  test("a log-in leads back into the console and nowhere else", () => {
+    const outside = ["//evil.test", "https://evil.test", "/\\evil.test", "javascript:1", null, ""];
+    for (const next of outside) expect(safeNext(next)).toBe("/");
+    expect(safeNext("/login?next=/login")).toBe("/");
+    expect(safeNext("/devices?q=a")).toBe("/devices?q=a");
+  });
+});
