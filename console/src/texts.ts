@@ -13,6 +13,7 @@ const rights: Record<Right, string> = {
   "connection.view_deviceconnection": "see connections",
   "geo.view_location": "see locations",
   "geo.view_devicelocation": "see where devices are",
+  "openwisp_users.view_organization": "see organizations",
   staff: "be a member of staff",
 };
 

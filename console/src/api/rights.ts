@@ -30,6 +30,7 @@ export type Right =
   | "connection.view_deviceconnection"
   | "geo.view_location"
   | "geo.view_devicelocation"
+  | "openwisp_users.view_organization"
   | "staff";
 
 /** Whether somebody holds a right; who may change something may see it. */

@@ -1,0 +1,236 @@
+// The map with the fleet on it: MapLibre below, the vehicles above, and what a hand does to both.
+
+import "maplibre-gl/dist/maplibre-gl.css";
+
+import { AttributionControl, LngLatBounds, Map as BaseMap, ScaleControl, setWorkerUrl } from "maplibre-gl";
+// A file of our own origin: the policy takes no other worker.
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+
+import { serverNow } from "../api/client";
+import { texts } from "../texts";
+import type { MapView } from "../urls";
+import { configuredTiles, styleOf } from "./basemap";
+import { latitudeOf, longitudeOf, xOf, yOf } from "./mercator";
+import { Overlay, type Camera, type Hit, type Vehicle } from "./overlay";
+import { DARK, LIGHT, type Palette } from "./palette";
+import { STALE_MS } from "./stale";
+
+setWorkerUrl(workerUrl);
+
+/** Nearer than that is a choice for people, not for "show all". */
+const FIT_ZOOM = 15;
+
+/** Where nothing is known of any vehicle. */
+const WORLD = { center: [10, 30] as [number, number], zoom: 1.6 };
+
+/** What the page is told. */
+export interface Hands {
+  /** A vehicle was chosen, or none. */
+  choose(id: string | null): void;
+  /** The map was moved by hand, or has come to rest. */
+  moved(at: NonNullable<MapView["at"]>): void;
+  /** A hand took the map away from what it followed. */
+  letGo(): void;
+}
+
+export class FleetMap {
+  readonly #map: BaseMap;
+  readonly #overlay: Overlay;
+  readonly #canvas: HTMLCanvasElement;
+  readonly #tiles = configuredTiles();
+  #vehicles: ReadonlyMap<string, Vehicle> = new Map();
+  #palette: Palette;
+  #chosen: string | null = null;
+  #hovered: string | null = null;
+  #isFollowing = false;
+  #isOurs = false;
+  #frame = 0;
+  #look: ReturnType<typeof setInterval>;
+  #watcher: ResizeObserver;
+
+  constructor(
+    private readonly box: HTMLElement,
+    isDark: boolean,
+    at: MapView["at"],
+    private readonly hands: Hands,
+  ) {
+    this.#palette = isDark ? DARK : LIGHT;
+    this.#map = new BaseMap({
+      container: box,
+      style: { version: 8, sources: {}, layers: [] },
+      ...(at ? { center: [at.longitude, at.latitude], zoom: at.zoom } : WORLD),
+      minZoom: 0.5,
+      maxZoom: 20,
+      maxPitch: 0,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      attributionControl: false,
+      locale: { "Map.Title": texts.map.label },
+    });
+    this.#map.touchZoomRotate.disableRotation();
+    this.#map.keyboard.disableRotation();
+    this.#map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    this.#map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
+    this.#canvas = document.createElement("canvas");
+    this.#canvas.className = "fleet";
+    this.#canvas.setAttribute("aria-hidden", "true");
+    this.#map.getCanvasContainer().append(this.#canvas);
+    this.#overlay = new Overlay(this.#canvas, this.#palette);
+    this.#listen();
+    this.#watcher = new ResizeObserver(() => this.#resize());
+    this.#watcher.observe(box);
+    this.#resize();
+    // What is drawn grows old also when nothing moves.
+    this.#look = setInterval(() => this.redraw(), 1000);
+    void this.#dress();
+  }
+
+  /** Ends it. */
+  remove(): void {
+    cancelAnimationFrame(this.#frame);
+    clearInterval(this.#look);
+    this.#watcher.disconnect();
+    this.#map.remove();
+  }
+
+  set vehicles(vehicles: ReadonlyMap<string, Vehicle>) {
+    this.#vehicles = vehicles;
+    this.redraw();
+  }
+
+  set isDark(isDark: boolean) {
+    const palette = isDark ? DARK : LIGHT;
+    if (palette === this.#palette) return;
+    this.#palette = palette;
+    this.#overlay.palette = palette;
+    void this.#dress();
+    this.redraw();
+  }
+
+  /** The vehicle that stands out, and whether the map goes along with it. */
+  choose(id: string | null, isFollowed: boolean): void {
+    const isNew = id !== this.#chosen || isFollowed !== this.#isFollowing;
+    this.#chosen = id;
+    this.#isFollowing = isFollowed;
+    if (isNew && isFollowed && this.#map.getZoom() < 13) this.goTo(id, 14);
+    this.redraw();
+  }
+
+  goTo(id: string | null, zoom?: number): void {
+    const vehicle = id === null ? undefined : this.#vehicles.get(id);
+    if (!vehicle) return;
+    const { x, y } = vehicle.motion.at(performance.now());
+    this.#map.easeTo({
+      center: [longitudeOf(x), latitudeOf(y)],
+      zoom: zoom ?? Math.max(this.#map.getZoom(), 14),
+      duration: 600,
+    });
+  }
+
+  zoomBy(steps: number): void {
+    this.#map.easeTo({ zoom: this.#map.getZoom() + steps, duration: 250 });
+  }
+
+  /** Shows all of them. */
+  fit(vehicles: Iterable<Vehicle>, isAtOnce = false): void {
+    const bounds = new LngLatBounds();
+    const now = performance.now();
+    for (const { motion } of vehicles) {
+      const { x, y } = motion.at(now);
+      bounds.extend([longitudeOf(x), latitudeOf(y)]);
+    }
+    if (bounds.isEmpty()) return;
+    const isWide = this.box.clientWidth > 700;
+    const padding = { top: 60, right: 60, bottom: 60, left: isWide ? 380 : 60 };
+    this.#map.fitBounds(bounds, { padding, maxZoom: FIT_ZOOM, duration: isAtOnce ? 0 : 600 });
+  }
+
+  /** Draws the next frame, and those after it for as long as something moves. */
+  redraw(): void {
+    if (this.#frame !== 0) return;
+    this.#frame = requestAnimationFrame((time) => {
+      this.#frame = 0;
+      if (this.#draw(time)) this.redraw();
+    });
+  }
+
+  #draw(time: number): boolean {
+    const followed = this.#isFollowing && this.#chosen ? this.#vehicles.get(this.#chosen) : null;
+    if (followed?.motion.isMoving(time) && !this.#map.isMoving()) {
+      const { x, y } = followed.motion.at(time);
+      // Its events come before it returns.
+      this.#isOurs = true;
+      this.#map.jumpTo({ center: [longitudeOf(x), latitudeOf(y)] });
+      this.#isOurs = false;
+    }
+    const now = serverNow();
+    const scene = {
+      vehicles: this.#vehicles.values(),
+      chosen: this.#chosen,
+      hovered: this.#hovered,
+      now,
+      staleBefore: now - STALE_MS,
+      hasGrid: this.#tiles === null,
+    };
+    return this.#overlay.draw(this.#camera(), scene, time);
+  }
+
+  #camera(): Camera {
+    const { lng, lat } = this.#map.getCenter();
+    const zoom = this.#map.getZoom();
+    return {
+      x: xOf(lng),
+      y: yOf(lat),
+      // MapLibre's tiles are 512 pixels wide.
+      worldSize: 512 * 2 ** zoom,
+      zoom,
+      width: this.box.clientWidth,
+      height: this.box.clientHeight,
+    };
+  }
+
+  #resize(): void {
+    const { clientWidth, clientHeight } = this.box;
+    this.#map.resize();
+    this.#overlay.resize(clientWidth, clientHeight, window.devicePixelRatio || 1);
+    this.redraw();
+  }
+
+  async #dress(): Promise<void> {
+    const palette = this.#palette;
+    const style = await styleOf(palette, this.#tiles).catch((error: unknown) => {
+      // Vehicles are seen without land, too.
+      console.warn(error);
+      return null;
+    });
+    if (style && palette === this.#palette) this.#map.setStyle(style, { diff: true });
+  }
+
+  #listen(): void {
+    const map = this.#map;
+    map.on("move", () => this.redraw());
+    map.on("moveend", () => {
+      if (this.#isOurs) return;
+      const { lng, lat } = map.getCenter();
+      const longitude = ((((lng + 180) % 360) + 360) % 360) - 180;
+      this.hands.moved({ longitude, latitude: lat, zoom: map.getZoom() });
+    });
+    map.on("dragstart", () => this.hands.letGo());
+    map.on("click", ({ point }) => this.#click(this.#overlay.hit(point.x, point.y)));
+    map.on("mousemove", ({ point }) => {
+      const hit = this.#overlay.hit(point.x, point.y);
+      map.getCanvas().style.cursor = hit ? "pointer" : "";
+      const hovered = hit?.is === "vehicle" ? hit.vehicle.id : null;
+      if (hovered === this.#hovered) return;
+      this.#hovered = hovered;
+      this.redraw();
+    });
+  }
+
+  #click(hit: Hit): void {
+    if (hit?.is !== "cluster") return this.hands.choose(hit?.vehicle.id ?? null);
+    this.hands.letGo();
+    this.fit(hit.members);
+  }
+}

@@ -1,0 +1,142 @@
+// A device as its page shows it: facts, where it is, how it is reached, and its commands as they run.
+
+import { Refusal } from "../api/client";
+import {
+  commandTypes,
+  connections,
+  device,
+  deviceLocation,
+  lastCommands,
+  type CommandType,
+  type Connection,
+  type Device,
+  type DeviceLocation,
+} from "../api/resources";
+import { lacksForCommands, may, type Me, type Right } from "../api/rights";
+import { Channel } from "../live/channel";
+import { Commands, type Command } from "../live/commands";
+import { browserWorld } from "../live/world";
+import { reasonOf } from "../reason";
+import { commandsFeed } from "./feeds";
+import { live } from "./live.svelte";
+
+/** For who may see commands and not listen. */
+const POLL_MS = 3000;
+
+export class DeviceState {
+  #device = $state.raw<Device>();
+  #location = $state.raw<DeviceLocation["location"]>(null);
+  #connections = $state.raw<Connection[]>([]);
+  #types = $state.raw<CommandType[]>([]);
+  #commands = $state.raw<Command[]>([]);
+  #isLoaded = $state(false);
+  #wrong = $state("");
+  #store = new Commands(() => {
+    this.#commands = this.#store.all();
+  });
+  #channel: Channel | null = null;
+  #ends = new AbortController();
+
+  constructor(
+    private readonly me: Me,
+    private readonly id: string,
+  ) {}
+
+  get device(): Device | undefined {
+    return this.#device;
+  }
+
+  get location(): DeviceLocation["location"] {
+    return this.#location;
+  }
+
+  get connections(): Connection[] {
+    return this.#connections;
+  }
+
+  get types(): CommandType[] {
+    return this.#types;
+  }
+
+  /** Newest first. */
+  get commands(): Command[] {
+    return this.#commands;
+  }
+
+  /** Whether the commands have come. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** Why the page has less to show than it should. */
+  get wrong(): string {
+    return this.#wrong;
+  }
+
+  start(): void {
+    const { me, id } = this;
+    const { signal } = this.#ends;
+    const get = <T>(right: Right, ask: () => Promise<T>, take: (answer: T) => void) => {
+      if (may(me, right)) void this.#get(ask, take);
+    };
+    get("config.view_device", () => device(id, signal), (it) => (this.#device = it));
+    get("geo.view_devicelocation", () => deviceLocation(id, signal), (it) => {
+      this.#location = it.location;
+    });
+    get("connection.view_deviceconnection", () => connections(id, signal), (it) => {
+      this.#connections = it;
+    });
+    get("connection.add_command", () => commandTypes(id, signal), (it) => (this.#types = it));
+    if (may(me, "connection.view_command")) this.#watch();
+  }
+
+  async #get<T>(ask: () => Promise<T>, take: (answer: T) => void): Promise<void> {
+    try {
+      take(await ask());
+    } catch (error) {
+      const isAway = error instanceof Refusal && error.status === 404 && this.#device;
+      // A device that is nowhere has no location.
+      if (!this.#ends.signal.aborted && !isAway) this.#wrong ||= reasonOf(error);
+    }
+  }
+
+  #watch(): void {
+    const { signal } = this.#ends;
+    if (lacksForCommands(this.me) === null) {
+      const feed = commandsFeed(this.id, this.#store);
+      const channel: Channel = new Channel(browserWorld("/healthz"), feed, (state) => {
+        live.tell(channel, state);
+        if (state.is === "live") this.#isLoaded = true;
+      });
+      this.#channel = channel;
+      signal.addEventListener("abort", live.attach(channel));
+      channel.start();
+      return;
+    }
+    live.poll(true);
+    const timer = setInterval(() => void this.#poll(), POLL_MS);
+    signal.addEventListener("abort", () => {
+      clearInterval(timer);
+      live.poll(false);
+    });
+    void this.#poll();
+  }
+
+  async #poll(): Promise<void> {
+    const take = this.#store.beginList();
+    await this.#get(() => lastCommands(this.id, this.#ends.signal), ({ data }) => {
+      take(data.results);
+      this.#isLoaded = true;
+    });
+  }
+
+  /** Takes over what REST answered to something that was done. */
+  take(command: Command): void {
+    this.#store.beginList()([command]);
+  }
+
+  stop(): void {
+    this.#channel?.stop();
+    this.#ends.abort();
+  }
+}
