@@ -1,0 +1,288 @@
+import { beforeEach, describe, expect, test } from "vitest";
+
+import { Channel, Refused, SILENCE_MS, type ChannelState, type Feed, type Socket, type Verdict, type World } from "./channel";
+
+/** A socket whose other end is the test. */
+class FakeSocket implements Socket {
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  isClosed = false;
+
+  constructor(readonly path: string) {}
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  say(message: unknown): void {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
+}
+
+/** A world whose time passes when the test says so. */
+class FakeWorld implements World {
+  time = 0;
+  online = true;
+  healthy = true;
+  sockets: FakeSocket[] = [];
+  #timers = new Set<{ at: number; call: () => void }>();
+  #watchers = new Set<() => void>();
+
+  open(path: string): Socket {
+    const socket = new FakeSocket(path);
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  after(ms: number, call: () => void): () => void {
+    const timer = { at: this.time + ms, call };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  isOnline(): boolean {
+    return this.online;
+  }
+
+  onChange(call: () => void): () => void {
+    this.#watchers.add(call);
+    return () => this.#watchers.delete(call);
+  }
+
+  answers(): Promise<boolean> {
+    return Promise.resolve(this.healthy);
+  }
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  get last(): FakeSocket {
+    const socket = this.sockets.at(-1);
+    if (!socket) throw new Error("no socket was opened");
+    return socket;
+  }
+
+  async pass(ms: number): Promise<void> {
+    const end = this.time + ms;
+    for (;;) {
+      const due = [...this.#timers].filter((it) => it.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.#timers.delete(due);
+      this.time = due.at;
+      due.call();
+      await settled();
+    }
+    this.time = end;
+    await settled();
+  }
+
+  async change(online: boolean): Promise<void> {
+    this.online = online;
+    for (const watcher of [...this.#watchers]) watcher();
+    await settled();
+  }
+}
+
+/** Lets everything that only waits for promises run. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+}
+
+describe("a channel", () => {
+  let world: FakeWorld;
+  let states: ChannelState[];
+  let messages: unknown[];
+  let lists: number;
+  let list: () => Promise<string>;
+  let verdict: Verdict;
+  let channel: Channel;
+
+  beforeEach(() => {
+    world = new FakeWorld();
+    states = [];
+    messages = [];
+    lists = 0;
+    list = () => Promise.resolve(`2026-01-01T00:00:0${lists}.000Z`);
+    verdict = "yes";
+    const feed: Feed = {
+      path: "/ws/x",
+      list: () => {
+        lists += 1;
+        return list();
+      },
+      read: (message) => messages.push(message),
+      verdict: () => Promise.resolve(verdict),
+    };
+    channel = new Channel(world, feed, (state) => states.push(state));
+  });
+
+  async function goLive(): Promise<FakeSocket> {
+    channel.start();
+    await settled();
+    world.last.onopen?.();
+    return world.last;
+  }
+
+  test("asks for the list, then for what changed since", async () => {
+    const socket = await goLive();
+    expect(socket.path).toBe("/ws/x?since=2026-01-01T00%3A00%3A01.000Z");
+    expect(states).toEqual([{ is: "connecting" }, { is: "live" }]);
+    socket.say({ a: 1 });
+    expect(messages).toEqual([{ a: 1 }]);
+  });
+
+  test("comes back with the list and a new since, longer after each failure", async () => {
+    const socket = await goLive();
+    socket.onclose?.({ code: 1006 });
+    expect(channel.state).toEqual({ is: "waiting", until: 500, why: "lost" });
+    await world.pass(500);
+    expect(lists).toBe(2);
+    world.last.onclose?.({ code: 1006 });
+    await settled();
+    expect(channel.state).toMatchObject({ is: "waiting", until: 500 + 1000 });
+    await world.pass(1000);
+    world.last.onopen?.();
+    expect(channel.state).toEqual({ is: "live" });
+    expect(world.last.path).toContain("00%3A03.000Z");
+  });
+
+  test("hears nothing of a socket that it left", async () => {
+    const old = await goLive();
+    const handlers = { message: old.onmessage, close: old.onclose };
+    old.onclose?.({ code: 1001 });
+    await world.pass(500);
+    world.last.onopen?.();
+    const before = channel.state;
+    old.onmessage?.({ data: '"late"' });
+    handlers.message?.({ data: '"of a handler that was taken before"' });
+    expect(messages.filter((it) => it === "late")).toEqual([]);
+    expect(channel.state).toBe(before);
+  });
+
+  test("says why it waits", async () => {
+    for (const [code, why] of [[1001, "restart"], [1013, "overload"], [1006, "lost"]] as const) {
+      const socket = channel.state.is === "stopped" ? await goLive() : world.last;
+      socket.onclose?.({ code });
+      expect(channel.state).toMatchObject({ is: "waiting", why });
+      await world.pass(60_000);
+      world.last.onopen?.();
+    }
+  });
+
+  test("begins its wait anew only after a connection that lasted", async () => {
+    await goLive();
+    for (let time = 0; time < 4; time += 1) {
+      world.last.onclose?.({ code: 1006 });
+      await world.pass(30_000);
+      world.last.onopen?.();
+    }
+    world.last.onclose?.({ code: 1006 });
+    expect(channel.state).toMatchObject({ until: world.time + 8000 });
+    await world.pass(8000);
+    world.last.onopen?.();
+    await world.pass(31_000);
+    world.last.onclose?.({ code: 1006 });
+    expect(channel.state).toMatchObject({ until: world.time + 500 });
+  });
+
+  test("gives up where the right is gone, and says so", async () => {
+    const socket = await goLive();
+    verdict = "right";
+    socket.onclose?.({ code: 1008 });
+    await settled();
+    expect(channel.state).toEqual({ is: "refused", verdict: "right" });
+    await world.pass(120_000);
+    expect(world.sockets.length).toBe(1);
+  });
+
+  test("asks about a handshake that failed, for a browser does not say why", async () => {
+    channel.start();
+    await settled();
+    verdict = "login";
+    world.last.onclose?.({ code: 1006 });
+    await settled();
+    expect(channel.state).toEqual({ is: "refused", verdict: "login" });
+  });
+
+  test("a list that is refused is not asked for again, one that failed is", async () => {
+    list = () => Promise.reject(new Error("no network"));
+    channel.start();
+    await settled();
+    expect(channel.state).toMatchObject({ is: "waiting", why: "failed" });
+    list = () => Promise.reject(new Refused("right"));
+    await world.pass(500);
+    expect(channel.state).toEqual({ is: "refused", verdict: "right" });
+    await world.pass(120_000);
+    expect(lists).toBe(2);
+  });
+
+  test("waits for the network without trying, and is there at once when it is back", async () => {
+    const socket = await goLive();
+    await world.change(false);
+    expect(socket.isClosed).toBe(true);
+    expect(channel.state).toEqual({ is: "offline" });
+    await world.pass(600_000);
+    expect(lists).toBe(1);
+    await world.change(true);
+    world.last.onopen?.();
+    expect(channel.state).toEqual({ is: "live" });
+  });
+
+  test("finds out about a network that died without a word", async () => {
+    const socket = await goLive();
+    await world.pass(SILENCE_MS);
+    expect(channel.state).toEqual({ is: "live" });
+    world.healthy = false;
+    await world.pass(SILENCE_MS);
+    expect(socket.isClosed).toBe(true);
+    expect(states.at(-1)).toMatchObject({ is: "waiting", why: "silent" });
+  });
+
+  test("does not ask whether the server is there while it speaks", async () => {
+    const socket = await goLive();
+    world.healthy = false;
+    for (let time = 0; time < 20; time += 1) {
+      await world.pass(SILENCE_MS / 4);
+      socket.say(time);
+    }
+    expect(channel.state).toEqual({ is: "live" });
+  });
+
+  test("a person need not wait", async () => {
+    const socket = await goLive();
+    socket.onclose?.({ code: 1006 });
+    channel.retry();
+    await settled();
+    world.last.onopen?.();
+    expect(channel.state).toEqual({ is: "live" });
+    expect(world.sockets.length).toBe(2);
+  });
+
+  test("leaves nothing behind when it is stopped", async () => {
+    const socket = await goLive();
+    channel.stop();
+    expect(socket.isClosed).toBe(true);
+    expect(world.timers).toBe(0);
+    await world.change(true);
+    await world.pass(600_000);
+    expect(lists).toBe(1);
+    expect(channel.state).toEqual({ is: "stopped" });
+  });
+
+  test("a list that comes after the stop opens nothing", async () => {
+    channel.start();
+    channel.stop();
+    await settled();
+    expect(world.sockets).toEqual([]);
+  });
+});

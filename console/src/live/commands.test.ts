@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+
+import { Commands, type Command, type CommandMessage } from "./commands";
+
+function command(id: string, more: Partial<Command> = {}): Command {
+  return {
+    id,
+    device: "d",
+    connection: null,
+    type: "Custom Command",
+    input: { command: "uptime" },
+    output: "",
+    status: "in-progress",
+    created: `2026-01-01T00:00:0${id}.000000Z`,
+    modified: "2026-01-01T00:00:00.000000Z",
+    exit_code: null,
+    created_by: "ada",
+    batch: null,
+    ...more,
+  };
+}
+
+function message(id: string, more: Partial<Command> = {}): CommandMessage {
+  const { exit_code: _e, created_by: _c, batch: _b, ...data } = command(id, more);
+  return { model: "Command", data };
+}
+
+const fresh = () => new Commands(() => undefined);
+
+test("newest first, from the list and from the socket", () => {
+  const commands = fresh();
+  commands.beginList()([command("1"), command("2")]);
+  commands.read(message("3"));
+  expect(commands.all().map((it) => it.id)).toEqual(["3", "2", "1"]);
+});
+
+test("what only REST says stays when the socket speaks", () => {
+  const commands = fresh();
+  commands.beginList()([command("1")]);
+  commands.read(message("1", { output: "a" }));
+  expect(commands.get("1")).toMatchObject({ output: "a", created_by: "ada" });
+});
+
+test("a list that was on its way takes nothing back", () => {
+  const commands = fresh();
+  const take = commands.beginList();
+  commands.read(message("1", { output: "a\nb\n" }));
+  take([command("1", { output: "a\n" })]);
+  expect(commands.get("1")).toMatchObject({ output: "a\nb\n", created_by: "ada" });
+});
+
+test("the end is final, whoever tells it first", () => {
+  const commands = fresh();
+  commands.read(message("1", { output: "a" }));
+  commands.beginList()([command("1", { output: "ab", status: "failed", exit_code: 3 })]);
+  // A snapshot that was on its way.
+  expect(commands.read(message("1", { output: "a" }))).toBe(null);
+  expect(commands.get("1")).toMatchObject({ output: "ab", status: "failed", exit_code: 3 });
+});
+
+test("an end that the socket told says what is still to be asked for, once", () => {
+  const commands = fresh();
+  expect(commands.read(message("1"))).toBe(null);
+  expect(commands.read(message("1", { status: "success" }))?.id).toBe("1");
+  commands.beginList()([command("1", { status: "success", exit_code: 0 })]);
+  expect(commands.read(message("1", { status: "success" }))).toBe(null);
+  expect(commands.get("1")?.exit_code).toBe(0);
+});

@@ -1,0 +1,158 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Page } from "@playwright/test";
+
+import { Network } from "./network.ts";
+import { SshServer } from "./sshd.ts";
+import { expect, logIn, test as stage } from "./stage.ts";
+
+interface Reached {
+  ssh: SshServer;
+  /** The id of a device on which commands can be run. */
+  device: string;
+}
+
+const test = stage.extend<Reached>({
+  // eslint-disable-next-line no-empty-pattern
+  ssh: async ({}, use) => {
+    const ssh = await SshServer.start();
+    await use(ssh);
+    ssh.remove();
+  },
+  device: async ({ server, organization, ssh }, use) => {
+    const { id } = server.device("bus-1", organization);
+    await ssh.reach(server, "bus-1", organization);
+    await use(id);
+  },
+});
+
+/** A file in the home of the account that commands run in; what waits for it goes on when it is there. */
+function signal(name: string): { wait: string; give: () => void } {
+  const file = join(process.env["FLEETWIRE_TEST_SSH_HOME"] ?? "", name);
+  const wait = `until test -e '${file}'; do sleep 0.1; done`;
+  return { wait, give: () => writeFileSync(file, "") };
+}
+
+async function run(page: Page, line: string): Promise<void> {
+  await page.getByLabel("Custom Command").fill(line);
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+}
+
+function output(page: Page) {
+  return page.getByRole("log", { name: "Output" });
+}
+
+function status(page: Page) {
+  return page.locator("[data-status]");
+}
+
+test("lines appear while the command runs", async ({ page, server, device, complaints }) => {
+  const go = signal(`go-${device}`);
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, `echo one; ${go.wait}; printf '\\033[31mtwo\\033[0m\\n'; exit 3`);
+  await expect(output(page)).toHaveText("one");
+  await expect(status(page)).toHaveText("Running");
+  go.give();
+  await expect(output(page)).toContainText("two");
+  await expect(output(page).locator(".ink-1")).toHaveText("two");
+  await expect(status(page)).toHaveText("Failed (exit 3)");
+  // The up key brings it back.
+  await page.getByLabel("Custom Command").press("ArrowUp");
+  await expect(page.getByLabel("Custom Command")).toHaveValue(/^echo one; /);
+  expect(complaints).toEqual([]);
+});
+
+test("a command is cancelled, and run again", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, "echo begun; exec sleep 600");
+  await expect(output(page)).toContainText("begun");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await expect(status(page)).toContainText("Failed");
+  await expect(output(page)).toContainText("cancelled by ada");
+  await page.getByRole("button", { name: "Run again" }).click();
+  await expect(status(page)).toHaveText("Running");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await expect(status(page)).toContainText("Failed");
+});
+
+test("hostile output and names stay text", async ({ page, server, device, complaints }) => {
+  const markup = "<script>alert(1)</script><img src=x onerror=alert(1)>";
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, `printf '%s\\n\\033]0;title\\007\\033[2Jend\\n' '${markup}'`);
+  await expect(status(page)).toHaveText("Succeeded");
+  await expect(output(page)).toContainText(markup);
+  await expect(output(page)).toContainText("end");
+  await expect(output(page)).not.toContainText("title");
+  await expect(page.locator("img, #app script")).toHaveCount(0);
+  await expect(page).not.toHaveTitle("title");
+  expect(complaints).toEqual([]);
+});
+
+test("nothing of an output is missing after the network was away", async ({ page, server, device }) => {
+  const go = signal(`away-${device}`);
+  const network = await Network.to(server.port);
+  await page.goto(`${network.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, `echo before; ${go.wait}; seq 1 500; echo after`);
+  await expect(output(page)).toContainText("before");
+  await network.cut();
+  await expect(page.getByText(/^Reconnecting in/)).toBeVisible();
+  go.give();
+  await network.join();
+  await expect(status(page)).toHaveText("Succeeded");
+  await expect(output(page)).toContainText("after");
+  await expect(output(page).locator(".line")).toHaveText(
+    ["before", ...Array.from({ length: 500 }, (_, at) => String(at + 1)), "after", ""],
+    { useInnerText: false },
+  );
+  await network.cut();
+});
+
+test("a right that is lost while watching is named", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, "echo begun; exec sleep 600");
+  await expect(output(page)).toContainText("begun");
+  server.cli(["user", "set", "ada", "--remove-group", "Operator"]);
+  await expect(page.getByRole("alert").first()).toContainText("You may not watch this any more.");
+  await expect(page.getByText("begun")).toHaveCount(0);
+});
+
+test("output is searched, followed and paused", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, "seq 1 400; echo needle; seq 401 800; echo Needle");
+  await expect(status(page)).toHaveText("Succeeded");
+  await expect(page.getByText("802 lines")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Pause" })).toBeVisible();
+  await page.getByLabel("Search the output").fill("needle");
+  await expect(page.getByText("1 of 2")).toBeVisible();
+  await page.getByLabel("Search the output").press("Enter");
+  await expect(page.getByText("2 of 2")).toBeVisible();
+  await page.getByLabel("Search the output").press("Shift+Enter");
+  await expect(output(page).getByText("needle", { exact: true })).toBeInViewport();
+  await expect(page.getByRole("button", { name: "Follow" })).toBeVisible();
+});
+
+test("a command without input is asked about first", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await page.getByLabel("Type", { exact: true }).selectOption({ label: "Reboot" });
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText('Really run "Reboot" on this device?');
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await expect(page.getByText("No command was run on this device yet.")).toBeVisible();
+});
+
+test("a form says what is wrong at its field", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await page.getByLabel("Type", { exact: true }).selectOption({ label: "Change Password" });
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.getByText("This is needed.")).toHaveCount(2);
+});

@@ -1,0 +1,127 @@
+import type { Page } from "@playwright/test";
+
+import { Network } from "./network.ts";
+import { expect, logIn, test } from "./stage.ts";
+
+const ROME: [number, number] = [12.4964, 41.9028];
+
+/** Where the card of the chosen vehicle says that it is. */
+function position(page: Page) {
+  return page.getByRole("region", { name: "bus-1" }).locator("dd.mono");
+}
+
+function vehicle(page: Page, name: string) {
+  return page.getByRole("region", { name: "Vehicles" }).getByRole("button", { name });
+}
+
+/** How many points of the fleet's canvas are painted. */
+function painted(page: Page): Promise<number> {
+  return page.locator("canvas.fleet").evaluate((canvas: HTMLCanvasElement) => {
+    const data = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data;
+    return data ? data.filter((value, at) => at % 4 === 3 && value > 200).length : 0;
+  });
+}
+
+test("vehicles move as they report", async ({ page, server, organization, complaints }) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(bus, ROME);
+  await page.goto(server.url);
+  await logIn(page);
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await vehicle(page, "bus-1").click();
+  await expect(position(page)).toHaveText("41.90280, 12.49640");
+  await expect.poll(() => painted(page)).toBeGreaterThan(20);
+  await server.report(bus, [12.4974, 41.9038]);
+  await expect(position(page)).toHaveText("41.90380, 12.49740");
+  // One that is new has its place in the list without being asked for.
+  await server.report(server.device("bus-2", organization), [12.5, 41.91]);
+  await expect(vehicle(page, "bus-2")).toContainText("Alpha");
+  expect(complaints).toEqual([]);
+});
+
+test("nothing is missing after the network was away", async ({ page, server, organization }) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(bus, ROME);
+  const network = await Network.to(server.port);
+  await page.goto(network.url);
+  await logIn(page);
+  await vehicle(page, "bus-1").click();
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await network.cut();
+  await expect(page.getByText(/^Reconnecting in \d+ s$/)).toBeVisible();
+  await server.report(bus, [12.6, 41.95]);
+  await network.join();
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await expect(position(page)).toHaveText("41.95000, 12.60000");
+  await server.report(bus, [12.7, 41.96]);
+  await expect(position(page)).toHaveText("41.96000, 12.70000");
+  await network.cut();
+});
+
+test("a browser without network says so, and goes on by itself", async ({ page, server, organization }) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(bus, ROME);
+  await page.goto(server.url);
+  await logIn(page);
+  await vehicle(page, "bus-1").click();
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await page.context().setOffline(true);
+  await expect(page.getByText("Offline", { exact: true })).toBeVisible();
+  await server.report(bus, [12.6, 41.95]);
+  await page.context().setOffline(false);
+  await expect(position(page)).toHaveText("41.95000, 12.60000");
+});
+
+test("a server that was killed is found again", async ({ page, server, organization }) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(bus, ROME);
+  await page.goto(server.url);
+  await logIn(page);
+  await vehicle(page, "bus-1").click();
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await server.kill();
+  await expect(page.getByText(/^Reconnecting in/)).toBeVisible();
+  await server.run();
+  await server.report(bus, [12.6, 41.95]);
+  await expect(position(page)).toHaveText("41.95000, 12.60000");
+});
+
+test("a right that is lost while watching is named", async ({ page, server, organization }) => {
+  await server.report(server.device("bus-1", organization), ROME);
+  await page.goto(server.url);
+  await logIn(page);
+  await expect(vehicle(page, "bus-1")).toBeVisible();
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  server.cli(["user", "set", "ada", "--remove-group", "Operator"]);
+  await expect(page.getByRole("alert")).toContainText("geo.view_location");
+  await expect(page.getByText("bus-1")).toHaveCount(0);
+});
+
+test("a link shows the same view to somebody else", async ({ page, server, organization }) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(bus, ROME);
+  await server.report(server.device("truck-1", organization), [9.99, 53.55]);
+  await page.goto(server.url);
+  await logIn(page);
+  await vehicle(page, "bus-1").click();
+  await page.getByRole("button", { name: "Follow" }).click();
+  await page.getByLabel("Search vehicles").fill("bus");
+  await expect(vehicle(page, "truck-1")).toHaveCount(0);
+  await expect(page).toHaveURL(/follow=.*q=bus/);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await expect(position(other)).toHaveText("41.90280, 12.49640");
+  await expect(other.getByRole("button", { name: "Stop following" })).toBeVisible();
+  await expect(vehicle(other, "truck-1")).toHaveCount(0);
+});
+
+test("names stay text", async ({ page, server, organization, complaints }) => {
+  const name = "<img src=x onerror=alert(1)><b>bus</b>";
+  await server.report(server.device(name, organization), ROME);
+  await page.goto(server.url);
+  await logIn(page);
+  await page.getByRole("region", { name: "Vehicles" }).getByRole("button", { name }).click();
+  await expect(page.getByRole("heading", { name })).toBeVisible();
+  await expect(page.locator("img, b")).toHaveCount(0);
+  expect(complaints).toEqual([]);
+});
