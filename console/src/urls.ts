@@ -73,8 +73,6 @@ function formatMap({ at, chosen, follow, organization, search }: MapView): strin
   if (at && !(follow && chosen)) {
     const { latitude, longitude, zoom } = at;
     query.set("at", `${latitude.toFixed(5)},${longitude.toFixed(5)},${zoom.toFixed(2)}`);
-  } else if (at) {
-    query.set("zoom", at.zoom.toFixed(2));
   }
   if (chosen) query.set(follow ? "follow" : "show", chosen);
   if (organization) query.set("org", organization);

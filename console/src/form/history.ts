@@ -14,6 +14,8 @@ export class History {
       known.add(line);
       return true;
     });
+    // Nothing new: who goes through it at the moment stays where they are.
+    if (lines.length === this.#lines.length) return;
     this.#lines = lines.reverse();
     this.#at = this.#lines.length;
   }

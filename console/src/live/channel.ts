@@ -125,10 +125,7 @@ export class Channel {
     this.#attempt = null;
     const socket = this.#socket;
     this.#socket = null;
-    if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      socket.close();
-    }
+    socket?.close();
   }
 
   async #connect(): Promise<void> {
@@ -153,16 +150,21 @@ export class Channel {
     const socket = this.world.open(`${this.feed.path}?since=${encodeURIComponent(since)}`);
     let openedAt: number | null = null;
     this.#socket = socket;
+    // What comes of a socket that was left is of no interest.
+    const isLeft = () => this.#socket !== socket;
     socket.onopen = () => {
+      if (isLeft()) return;
       openedAt = this.#heardAt = this.world.now();
       this.#set({ is: "live" });
       this.#watch(signal);
     };
     socket.onmessage = ({ data }) => {
+      if (isLeft()) return;
       this.#heardAt = this.world.now();
       if (typeof data === "string") this.feed.read(JSON.parse(data));
     };
     socket.onclose = ({ code }) => {
+      if (isLeft()) return;
       this.#socket = null;
       if (openedAt !== null) this.#backoff.lasted(this.world.now() - openedAt);
       // A refused handshake looks like a broken network.

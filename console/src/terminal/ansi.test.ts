@@ -81,6 +81,7 @@ describe("escape sequences", () => {
 
   test("do not move further than a line is wide", () => {
     expect(shown("\u001b[999999999Cx").text.length).toBe(1001);
+    expect(shown("\u001b[999C".repeat(1000), "x").text.length).toBe(1001);
     expect(shown("ab\u001b[99Dx").text).toBe("xb");
   });
 });

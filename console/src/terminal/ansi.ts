@@ -38,6 +38,9 @@ export type Line = Span[];
 /** What ends no sooner is no escape sequence. */
 const LONGEST_SEQUENCE = 4096;
 
+/** Beyond that a move to the right goes no further; text may. */
+const WIDEST_MOVE = 1000;
+
 /** These turn text around without being seen: a name or a path could pretend to be another. */
 const TURNS = /[\u202a-\u202e\u2066-\u2069\u200e\u200f]/gu;
 
@@ -122,7 +125,7 @@ export class Screen {
 
   #csi(parameters: string, final: string): void {
     const numbers = parameters.split(";").map((part) => (part === "" ? null : Number(part)));
-    const count = Math.min(Math.max(numbers[0] ?? 1, 1), 1000);
+    const count = Math.max(numbers[0] ?? 1, 1);
     if (final === "m") this.#style = styled(this.#style, numbers);
     else if (final === "K") this.#erase(numbers[0] ?? 0);
     else if (final === "G") this.#moveTo(count - 1);
@@ -131,7 +134,9 @@ export class Screen {
   }
 
   #moveTo(column: number): void {
-    this.#column = Math.max(0, column);
+    // Room is made for what is moved over: who only moves must not fill the memory.
+    const widest = Math.max(WIDEST_MOVE, this.#cells.length);
+    this.#column = Math.max(0, Math.min(column, widest));
     while (this.#cells.length < this.#column) this.#cells.push({ text: " ", style: PLAIN });
   }
 
