@@ -18,7 +18,10 @@ export default tseslint.config(
       // HTML made of text is how a device's output becomes a script.
       "svelte/no-at-html-tags": "error",
       // Under the Content-Security-Policy a style attribute does nothing; `style:` directives do.
-      "svelte/no-inline-styles": ["error", { allowTransitions: false }],
+      "no-restricted-syntax": [
+        "error",
+        { selector: "SvelteAttribute[key.name='style']", message: "Use a class, or style: directives." },
+      ],
       "no-restricted-properties": [
         "error",
         { property: "innerHTML", message: "Make text nodes: what is shown comes from others." },

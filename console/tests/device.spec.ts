@@ -14,7 +14,6 @@ interface Reached {
 }
 
 const test = stage.extend<Reached>({
-  // eslint-disable-next-line no-empty-pattern
   ssh: async ({}, use) => {
     const ssh = await SshServer.start();
     await use(ssh);
@@ -35,7 +34,7 @@ function signal(name: string): { wait: string; give: () => void } {
 }
 
 async function run(page: Page, line: string): Promise<void> {
-  await page.getByLabel("Custom Command").fill(line);
+  await page.getByLabel("Custom Command", { exact: true }).fill(line);
   await page.getByRole("button", { name: "Run", exact: true }).click();
 }
 
@@ -59,8 +58,8 @@ test("lines appear while the command runs", async ({ page, server, device, compl
   await expect(output(page).locator(".ink-1")).toHaveText("two");
   await expect(status(page)).toHaveText("Failed (exit 3)");
   // The up key brings it back.
-  await page.getByLabel("Custom Command").press("ArrowUp");
-  await expect(page.getByLabel("Custom Command")).toHaveValue(/^echo one; /);
+  await page.getByLabel("Custom Command", { exact: true }).press("ArrowUp");
+  await expect(page.getByLabel("Custom Command", { exact: true })).toHaveValue(/^echo one; /);
   expect(complaints).toEqual([]);
 });
 

@@ -13,7 +13,6 @@ interface Stage {
 
 export const test = base.extend<Stage>({
   // Playwright reads from the pattern what a fixture needs.
-  // eslint-disable-next-line no-empty-pattern
   server: async ({}, use) => {
     const server = await Server.start();
     await use(server);
@@ -43,5 +42,5 @@ export async function logIn(page: Page, username = "ada"): Promise<void> {
   await page.getByLabel("User name or e-mail address").fill(username);
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Log in" }).click();
-  await expect(page.getByRole("navigation", { name: "Pages" })).toBeVisible();
+  await expect(page.getByRole("button", { name: `Account of ${username}` })).toBeVisible();
 }

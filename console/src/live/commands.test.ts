@@ -21,8 +21,12 @@ function command(id: string, more: Partial<Command> = {}): Command {
 }
 
 function message(id: string, more: Partial<Command> = {}): CommandMessage {
-  const { exit_code: _e, created_by: _c, batch: _b, ...data } = command(id, more);
-  return { model: "Command", data };
+  const data: Partial<Command> = command(id, more);
+  // What only REST knows.
+  delete data.exit_code;
+  delete data.created_by;
+  delete data.batch;
+  return { model: "Command", data: data as CommandMessage["data"] };
 }
 
 const fresh = () => new Commands(() => undefined);

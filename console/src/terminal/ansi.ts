@@ -149,14 +149,12 @@ export class Screen {
   }
 }
 
-/* eslint-disable no-control-regex -- it is control characters that are looked for */
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/u;
 /** A whole sequence: CSI, or one with a text (OSC and its like), or any other. */
 const SEQUENCE =
   /^\u001b(?:\[([0-9;:<=>?]*)[ -/]*([@-~])|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)|[ -/]+[0-~]|[0-OQ-WYZ\\`-~])/u;
 /** The beginning of one. */
 const UNFINISHED = /^\u001b(?:\[[0-9;:<=>?]*[ -/]*|[\]PX^_][^\u0007\u001b]*\u001b?|[ -/]*)$/u;
-/* eslint-enable no-control-regex */
 
 function spansOf(cells: Cell[]): Line {
   const spans: Line = [];
