@@ -1,50 +1,6 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-
-import type { Page } from "@playwright/test";
-
 import { Network } from "./network.ts";
-import { SshServer } from "./sshd.ts";
-import { expect, logIn, test as stage } from "./stage.ts";
-
-interface Reached {
-  ssh: SshServer;
-  /** The id of a device on which commands can be run. */
-  device: string;
-}
-
-const test = stage.extend<Reached>({
-  ssh: async ({}, use) => {
-    const ssh = await SshServer.start();
-    await use(ssh);
-    ssh.remove();
-  },
-  device: async ({ server, organization, ssh }, use) => {
-    const { id } = server.device("bus-1", organization);
-    await ssh.reach(server, "bus-1", organization);
-    await use(id);
-  },
-});
-
-/** A file in the home of the account that commands run in; what waits for it goes on when it is there. */
-function signal(name: string): { wait: string; give: () => void } {
-  const file = join(process.env["FLEETWIRE_TEST_SSH_HOME"] ?? "", name);
-  const wait = `until test -e '${file}'; do sleep 0.1; done`;
-  return { wait, give: () => writeFileSync(file, "") };
-}
-
-async function run(page: Page, line: string): Promise<void> {
-  await page.getByLabel("Custom Command", { exact: true }).fill(line);
-  await page.getByRole("button", { name: "Run", exact: true }).click();
-}
-
-function output(page: Page) {
-  return page.getByRole("log", { name: "Output" });
-}
-
-function status(page: Page) {
-  return page.locator("[data-status]");
-}
+import { output, run, signal, status, test } from "./reached.ts";
+import { expect, logIn } from "./stage.ts";
 
 test("lines appear while the command runs", async ({ page, server, device, complaints }) => {
   const go = signal(`go-${device}`);
