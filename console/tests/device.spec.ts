@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import { Network } from "./network.ts";
 import { output, run, signal, status, test } from "./reached.ts";
 import { expect, logIn } from "./stage.ts";
@@ -91,6 +93,32 @@ test("output is searched, followed and paused", async ({ page, server, device })
   await page.getByLabel("Search the output").press("Shift+Enter");
   await expect(output(page).getByText("needle", { exact: true })).toBeInViewport();
   await expect(page.getByRole("button", { name: "Follow" })).toBeVisible();
+});
+
+test("output is copied and downloaded as it came", async ({ page, server, device }) => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, "printf 'one\\n\\033[31mtwo\\033[0m\\n'");
+  await expect(status(page)).toHaveText("Succeeded");
+  await page.getByRole("button", { name: "Copy" }).click();
+  await expect(page.getByRole("button", { name: "Copied" })).toBeVisible();
+  const said = "one\n\u001b[31mtwo\u001b[0m\n";
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(said);
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download" }).click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toMatch(/^bus-1-.*\.txt$/);
+  expect(readFileSync(await download.path(), "utf8")).toBe(said);
+});
+
+test("what a command found out about the connection is shown when it ends", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  const connections = page.getByRole("region", { name: "Connections" });
+  await expect(connections).toContainText("Not tried yet");
+  await run(page, "true");
+  await expect(connections).toContainText("Works");
 });
 
 test("a command without input is asked about first", async ({ page, server, device }) => {

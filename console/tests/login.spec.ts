@@ -25,6 +25,21 @@ test("a session that ended leads to the log-in and back", async ({ page, server,
   await expect(page.getByRole("heading", { name: "bus-1" })).toBeVisible();
 });
 
+test("a session that ends while one watches leads to the log-in and back to the view", async ({ page, server, organization }) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(bus, [12.4964, 41.9028]);
+  await page.goto(server.url);
+  await logIn(page);
+  await page.getByRole("button", { name: /^bus-1/ }).click();
+  await page.getByRole("button", { name: "Follow" }).click();
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  for (const { id } of server.list(["session", "list"])) server.cli(["session", "remove", id]);
+  await expect(page.getByText("Your session has ended.")).toBeVisible();
+  await logIn(page);
+  await expect(page).toHaveURL(/\?follow=/);
+  await expect(page.getByRole("button", { name: "Stop following" })).toBeVisible();
+});
+
 test("a log-out ends the session, for the way back too", async ({ page, server, organization }) => {
   server.device("bus-1", organization);
   await page.goto(`${server.url}/devices`);

@@ -125,3 +125,88 @@ test("names stay text", async ({ page, server, organization, complaints }) => {
   await expect(page.locator("img, b")).toHaveCount(0);
   expect(complaints).toEqual([]);
 });
+
+test("a view begins where the fleet is", async ({ page, server, organization }) => {
+  await server.report(server.device("bus-1", organization), ROME);
+  await server.report(server.device("bus-2", organization), [12.52, 41.92]);
+  await page.goto(server.url);
+  await logIn(page);
+  await expect(page).toHaveURL(/\?at=41\.9\d+,12\.[45]\d+,1\d\./);
+});
+
+test("vehicles that stand close are a circle, which opens", async ({ page, server, organization }) => {
+  for (let at = 0; at < 5; at += 1) {
+    const place: [number, number] = [12.4964 + at * 0.0004, 41.9028];
+    await server.report(server.device(`bus-${at}`, organization), place);
+  }
+  // Far away, so that the view begins from far.
+  await server.report(server.device("truck", organization), [9.99, 53.55]);
+  await page.goto(server.url);
+  await logIn(page);
+  await expect(page).toHaveURL(/at=/);
+  const zoom = () => Number(/at=[^,]*,[^,]*,([\d.]+)/.exec(page.url())?.[1]);
+  const before = zoom();
+  const box = await page.locator("canvas.fleet").boundingBox();
+  const circle = await page.locator("canvas.fleet").evaluate(whereTheSouthernmostIs);
+  await page.mouse.click((box?.x ?? 0) + circle.x, (box?.y ?? 0) + circle.y);
+  await expect.poll(zoom).toBeGreaterThan(before + 3);
+});
+
+/** The middle of what is painted in the southern half of the fleet's canvas, in pixels of the page. */
+function whereTheSouthernmostIs(canvas: HTMLCanvasElement): { x: number; y: number } {
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d")?.getImageData(0, 0, width, height) ?? { data: [] };
+  const half = Math.floor(height / 2);
+  let [count, sumX, sumY] = [0, 0, 0];
+  for (let y = half; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      if ((data[(y * width + x) * 4 + 3] ?? 0) < 200) continue;
+      count += 1;
+      sumX += x;
+      sumY += y;
+    }
+  }
+  const ratio = width / canvas.clientWidth;
+  return { x: sumX / count / ratio, y: sumY / count / ratio };
+}
+
+test("the map goes along with what is followed, until a hand takes it away", async ({ page, server, organization }) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(bus, ROME);
+  await page.goto(server.url);
+  await logIn(page);
+  await vehicle(page, "bus-1").click();
+  await page.getByRole("button", { name: "Follow" }).click();
+  await expect(page).toHaveURL(/follow=/);
+  await server.report(bus, [12.51, 41.91]);
+  await expect(position(page)).toHaveText("41.91000, 12.51000");
+  // It is there when the map lets go of it there.
+  await expect(async () => {
+    await page.locator(".maplibregl-canvas").press("ArrowLeft");
+    await expect(page).toHaveURL(/at=41\.91000,12\.5\d*,.*show=/, { timeout: 2000 });
+  }).toPass();
+  await expect(page.getByRole("button", { name: "Follow", exact: true })).toBeVisible();
+});
+
+test("vehicles are filtered by organization, and the silent are counted", async ({ page, server, organization }) => {
+  const other = server.organization("Beta");
+  server.cli(["user", "set", "ada", "--manages", other]);
+  await server.report(server.device("bus-1", organization), ROME);
+  await server.report(server.device("bus-2", other), ROME);
+  await page.route("**/location/geojson/**", async (route) => {
+    const response = await route.fetch();
+    const list = (await response.json()) as { features: { properties: Record<string, unknown> }[] };
+    for (const { properties } of list.features) {
+      if (properties["name"] === "bus-2") properties["modified"] = "2026-01-01T00:00:00.000000Z";
+    }
+    await route.fulfill({ response, json: list });
+  });
+  await page.goto(server.url);
+  await logIn(page);
+  await expect(page.getByText("1 silent")).toBeVisible();
+  await page.getByLabel("Organization").selectOption("Alpha");
+  await expect(page.getByText("1 of 2 vehicles")).toBeVisible();
+  await expect(page.getByText("silent")).toHaveCount(0);
+  await expect(vehicle(page, "bus-2")).toHaveCount(0);
+  await expect(page).toHaveURL(new RegExp(`org=${organization}`));
+});

@@ -85,6 +85,11 @@ export class Server {
     return (stdout.trim() ? JSON.parse(stdout) : {}) as Row;
   }
 
+  /** What the command line lists. */
+  list(arguments_: string[]): Row[] {
+    return this.cli(arguments_) as unknown as Row[];
+  }
+
   organization(name: string): string {
     return this.cli(["org", "add", name]).id;
   }

@@ -1,7 +1,7 @@
 // The map below: land, borders and names, drawn from data that lies beside the console. It asks no
 // other host, unless the operator named a tile server.
 
-import type { FeatureCollection, MultiLineString, Point, Polygon, Position } from "geojson";
+import type { FeatureCollection, MultiLineString, Point, Position } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
 import { feature, mesh } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
@@ -9,6 +9,7 @@ import countriesUrl from "world-atlas/countries-50m.json?url";
 
 import placesUrl from "../../.generated/places.json?url";
 import { texts } from "../texts";
+import { piecesOf, unrolled, unrolledFeature } from "./antimeridian";
 import type { Palette } from "./palette";
 
 /** Raster tiles of somebody else's. */
@@ -31,6 +32,7 @@ type City = [name: string, longitude: number, latitude: number, thousands: numbe
 
 interface Drawn {
   land: FeatureCollection;
+  coasts: MultiLineString;
   borders: MultiLineString;
   countries: FeatureCollection<Point>;
   cities: FeatureCollection<Point>;
@@ -45,8 +47,9 @@ async function load(): Promise<Drawn> {
   ]);
   const land = feature(world, world.objects.land);
   return {
-    land,
-    borders: mesh(world, world.objects.countries, (a, b) => a !== b),
+    land: { ...land, features: land.features.map(unrolledFeature) },
+    coasts: withoutLeaps(mesh(world, world.objects.land)),
+    borders: withoutLeaps(mesh(world, world.objects.countries, (a, b) => a !== b)),
     countries: countryNames(world),
     cities: {
       type: "FeatureCollection",
@@ -55,6 +58,10 @@ async function load(): Promise<Drawn> {
       ),
     },
   };
+}
+
+function withoutLeaps(lines: MultiLineString): MultiLineString {
+  return { ...lines, coordinates: lines.coordinates.map(unrolled) };
 }
 
 async function get<T>(url: string): Promise<T> {
@@ -71,13 +78,8 @@ function point(coordinates: Position, properties: Record<string, string | number
 function countryNames(world: World): FeatureCollection<Point> {
   const { features } = feature(world, world.objects.countries);
   const named = features.flatMap(({ geometry, properties }) => {
-    const pieces: Polygon["coordinates"][] =
-      geometry.type === "Polygon"
-        ? [geometry.coordinates]
-        : geometry.type === "MultiPolygon"
-          ? geometry.coordinates
-          : [];
-    const middles = pieces.map((piece) => middle(piece[0] ?? [])).sort((a, b) => b.area - a.area);
+    const pieces = piecesOf(geometry).map((piece) => middle(unrolled(piece[0] ?? [])));
+    const middles = pieces.sort((a, b) => b.area - a.area);
     const [largest] = middles;
     if (!largest) return [];
     return [point(largest.at, { name: properties.name, size: Math.sqrt(largest.area) })];
@@ -105,11 +107,12 @@ function middle(ring: Position[]): { at: Position; area: number } {
 /** What MapLibre draws; the glyphs of names are drawn by the browser, for there is no `glyphs`. */
 export async function styleOf(palette: Palette, tiles: Tiles | null): Promise<StyleSpecification> {
   if (tiles) return tileStyle(palette, tiles);
-  const { land, borders, countries, cities } = await (drawn ??= load());
+  const { land, coasts, borders, countries, cities } = await (drawn ??= load());
   return {
     version: 8,
     sources: {
       land: { type: "geojson", data: land, tolerance: 0.2 },
+      coasts: { type: "geojson", data: coasts, tolerance: 0.2 },
       borders: { type: "geojson", data: borders, tolerance: 0.2 },
       countries: { type: "geojson", data: countries },
       cities: { type: "geojson", data: cities, attribution: texts.map.attribution },
@@ -120,7 +123,7 @@ export async function styleOf(palette: Palette, tiles: Tiles | null): Promise<St
       {
         id: "coast",
         type: "line",
-        source: "land",
+        source: "coasts",
         paint: { "line-color": palette.border, "line-width": 0.6 },
       },
       {

@@ -17,8 +17,14 @@ import { STALE_MS } from "./stale";
 
 setWorkerUrl(workerUrl);
 
+/** From that width on there is room beside the list. */
+const WIDE_PX = 720;
+
 /** Nearer than that is a choice for people, not for "show all". */
 const FIT_ZOOM = 15;
+
+/** One vehicle is looked at from at least as near as that. */
+const NEAR_ZOOM = 14;
 
 /** Where nothing is known of any vehicle. */
 const WORLD = { center: [10, 30] as [number, number], zoom: 1.6 };
@@ -43,6 +49,8 @@ export class FleetMap {
   #chosen: string | null = null;
   #hovered: string | null = null;
   #isFollowing = false;
+  /** Where the middle was last put, as it was wanted and as it became. */
+  #held = { x: 0, y: 0, longitude: 0, latitude: 0 };
   #isOurs = false;
   #frame = 0;
   #look: ReturnType<typeof setInterval>;
@@ -113,18 +121,18 @@ export class FleetMap {
     const isNew = id !== this.#chosen || isFollowed !== this.#isFollowing;
     this.#chosen = id;
     this.#isFollowing = isFollowed;
-    if (isNew && isFollowed && this.#map.getZoom() < 13) this.goTo(id, 14);
+    if (isNew && isFollowed && this.#map.getZoom() < 13) this.goTo(id);
     this.redraw();
   }
 
-  goTo(id: string | null, zoom?: number): void {
+  goTo(id: string | null, { isAtOnce = false } = {}): void {
     const vehicle = id === null ? undefined : this.#vehicles.get(id);
     if (!vehicle) return;
     const { x, y } = vehicle.motion.at(performance.now());
     this.#map.easeTo({
       center: [longitudeOf(x), latitudeOf(y)],
-      zoom: zoom ?? Math.max(this.#map.getZoom(), 14),
-      duration: 600,
+      zoom: Math.max(this.#map.getZoom(), NEAR_ZOOM),
+      duration: isAtOnce ? 0 : 600,
     });
   }
 
@@ -141,7 +149,7 @@ export class FleetMap {
       bounds.extend([longitudeOf(x), latitudeOf(y)]);
     }
     if (bounds.isEmpty()) return;
-    const isWide = this.box.clientWidth > 700;
+    const isWide = this.box.clientWidth >= WIDE_PX;
     const padding = { top: 60, right: 60, bottom: 60, left: isWide ? 380 : 60 };
     this.#map.fitBounds(bounds, { padding, maxZoom: FIT_ZOOM, duration: isAtOnce ? 0 : 600 });
   }
@@ -157,13 +165,7 @@ export class FleetMap {
 
   #draw(time: number): boolean {
     const followed = this.#isFollowing && this.#chosen ? this.#vehicles.get(this.#chosen) : null;
-    if (followed?.motion.isMoving(time) && !this.#map.isMoving()) {
-      const { x, y } = followed.motion.at(time);
-      // Its events come before it returns.
-      this.#isOurs = true;
-      this.#map.jumpTo({ center: [longitudeOf(x), latitudeOf(y)] });
-      this.#isOurs = false;
-    }
+    if (followed && !this.#map.isMoving()) this.#goAlong(followed.motion.at(time));
     const now = serverNow();
     const scene = {
       vehicles: this.#vehicles.values(),
@@ -174,6 +176,20 @@ export class FleetMap {
       hasGrid: this.#tiles === null,
     };
     return this.#overlay.draw(this.#camera(), scene, time);
+  }
+
+  /** Has the map's middle there. */
+  #goAlong({ x, y }: { x: number; y: number }): void {
+    const held = this.#held;
+    const before = this.#map.getCenter();
+    const isThere = before.lng === held.longitude && before.lat === held.latitude;
+    if (isThere && x === held.x && y === held.y) return;
+    // Its events come before it returns.
+    this.#isOurs = true;
+    this.#map.jumpTo({ center: [longitudeOf(x), latitudeOf(y)] });
+    this.#isOurs = false;
+    const { lng, lat } = this.#map.getCenter();
+    this.#held = { x, y, longitude: lng, latitude: lat };
   }
 
   #camera(): Camera {
@@ -204,7 +220,16 @@ export class FleetMap {
       console.warn(error);
       return null;
     });
-    if (style && palette === this.#palette) this.#map.setStyle(style, { diff: true });
+    if (!style || palette !== this.#palette) return;
+    this.#map.setStyle(style, { diff: true });
+    // Where there is little room its text would lie on the map: it is behind its button.
+    if (this.box.clientWidth < WIDE_PX) void this.#map.once("idle", () => this.#foldAttribution());
+  }
+
+  #foldAttribution(): void {
+    const attribution = this.box.querySelector(".maplibregl-ctrl-attrib");
+    attribution?.classList.remove("maplibregl-compact-show");
+    attribution?.removeAttribute("open");
   }
 
   #listen(): void {
@@ -217,6 +242,10 @@ export class FleetMap {
       this.hands.moved({ longitude, latitude: lat, zoom: map.getZoom() });
     });
     map.on("dragstart", () => this.hands.letGo());
+    // So do the keys that pan; those that zoom keep what is followed.
+    map.getCanvas().addEventListener("keydown", ({ key }) => {
+      if (key.startsWith("Arrow")) this.hands.letGo();
+    });
     map.on("click", ({ point }) => this.#click(this.#overlay.hit(point.x, point.y)));
     map.on("mousemove", ({ point }) => {
       const hit = this.#overlay.hit(point.x, point.y);

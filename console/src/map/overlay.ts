@@ -199,20 +199,26 @@ export class Overlay {
     }
   }
 
+  /** Names beside the signs, as far as they hide neither a sign nor each other. */
   #names(camera: Camera, scene: Scene): void {
+    const isMeant = ({ id }: Vehicle) => id === scene.chosen || id === scene.hovered;
+    const meant = this.#single.filter((it) => isMeant(it.vehicle));
     const isRoomy = camera.zoom >= NAMES_ZOOM && this.#single.length <= MOST_NAMES;
+    const others = isRoomy ? this.#single.filter((it) => !isMeant(it.vehicle)) : [];
+    const taken: Box[] = others.map(({ x, y }) => ({ x: x - 7, y: y - 7, width: 14, height: 14 }));
     const context = this.#context;
     context.font = "500 12px system-ui, sans-serif";
     context.textAlign = "left";
     context.textBaseline = "middle";
-    for (const { x, y, vehicle } of this.#single) {
-      const isMeant = vehicle.id === scene.chosen || vehicle.id === scene.hovered;
-      if (!isRoomy && !isMeant) continue;
+    for (const { x, y, vehicle } of [...meant, ...others]) {
       const text = vehicle.name.length > 40 ? `${vehicle.name.slice(0, 39)}…` : vehicle.name;
-      const width = context.measureText(text).width;
+      const width = context.measureText(text).width + 10;
+      const box = { x: x + REACH - 1, y: y - 9, width, height: 18 };
+      if (!isMeant(vehicle) && taken.some((it) => isOver(it, box))) continue;
+      taken.push(box);
       context.fillStyle = this.#palette.labelPaper;
       context.beginPath();
-      context.roundRect(x + REACH - 1, y - 9, width + 10, 18, 5);
+      context.roundRect(box.x, box.y, box.width, box.height, 5);
       context.fill();
       context.fillStyle = this.#palette.label;
       context.fillText(text, x + REACH + 4, y + 0.5);
@@ -233,6 +239,19 @@ export class Overlay {
     );
     return circle ? { is: "cluster", members: circle.members.map((it) => it.vehicle) } : null;
   }
+}
+
+interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+function isOver(a: Box, b: Box): boolean {
+  return (
+    a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
+  );
 }
 
 function radiusOf(count: number): number {

@@ -31,9 +31,7 @@ export class DeviceState {
   #commands = $state.raw<Command[]>([]);
   #isLoaded = $state(false);
   #wrong = $state("");
-  #store = new Commands(() => {
-    this.#commands = this.#store.all();
-  });
+  #store = new Commands(() => this.#show());
   #channel: Channel | null = null;
   #ends = new AbortController();
 
@@ -83,11 +81,22 @@ export class DeviceState {
     get("geo.view_devicelocation", () => deviceLocation(id, signal), (it) => {
       this.#location = it.location;
     });
-    get("connection.view_deviceconnection", () => connections(id, signal), (it) => {
-      this.#connections = it;
-    });
+    this.#askConnections();
     get("connection.add_command", () => commandTypes(id, signal), (it) => (this.#types = it));
     if (may(me, "connection.view_command")) this.#watch();
+  }
+
+  #askConnections(): void {
+    if (!may(this.me, "connection.view_deviceconnection")) return;
+    void this.#get(() => connections(this.id, this.#ends.signal), (it) => (this.#connections = it));
+  }
+
+  #show(): void {
+    const before = new Set(this.#commands.filter(hasEnded).map((it) => it.id));
+    this.#commands = this.#store.all();
+    if (!this.#isLoaded) return;
+    // A command that has ended has also tried the connection.
+    if (this.#commands.some((it) => hasEnded(it) && !before.has(it.id))) this.#askConnections();
   }
 
   async #get<T>(ask: () => Promise<T>, take: (answer: T) => void): Promise<void> {
@@ -139,4 +148,8 @@ export class DeviceState {
     this.#channel?.stop();
     this.#ends.abort();
   }
+}
+
+function hasEnded({ status }: Command): boolean {
+  return status !== "in-progress";
 }

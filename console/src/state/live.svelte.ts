@@ -1,16 +1,21 @@
 // The state of the connection of the page that is shown, for the place where it is always in view.
 
 import type { Channel, ChannelState } from "../live/channel";
+import { Pulse, type PulseState } from "../live/pulse";
+import { browserWorld } from "../live/world";
 
 class Live {
-  #state = $state.raw<ChannelState>({ is: "stopped" });
+  #state = $state.raw<ChannelState | PulseState>({ is: "stopped" });
   #channel: Channel | null = null;
+  /** Beats as long as no page listens to anything. */
+  #pulse = new Pulse(browserWorld("/healthz"), (state) => this.#set(state));
+  #isWatched = false;
   /** Seconds until the next attempt. */
   #seconds = $state(0);
   #isPolled = $state(false);
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  get state(): ChannelState {
+  get state(): ChannelState | PulseState {
     return this.#state;
   }
 
@@ -23,18 +28,33 @@ class Live {
     return this.#isPolled;
   }
 
-  /** The page shows what this channel brings. */
-  attach(channel: Channel): () => void {
-    this.#channel = channel;
+  /** Somebody looks at it, until what this answers with is called. */
+  watch(): () => void {
+    this.#isWatched = true;
+    if (!this.#channel) this.#pulse.start();
     return () => {
-      if (this.#channel !== channel) return;
-      this.#channel = null;
-      this.tell(channel, { is: "stopped" }, true);
+      this.#isWatched = false;
+      this.#pulse.stop();
     };
   }
 
-  tell(channel: Channel, state: ChannelState, isLast = false): void {
-    if (this.#channel !== channel && !isLast) return;
+  /** The page shows what this channel brings. */
+  attach(channel: Channel): () => void {
+    this.#channel = channel;
+    this.#pulse.stop();
+    return () => {
+      if (this.#channel !== channel) return;
+      this.#channel = null;
+      this.#set({ is: "stopped" });
+      if (this.#isWatched) this.#pulse.start();
+    };
+  }
+
+  tell(channel: Channel, state: ChannelState): void {
+    if (this.#channel === channel) this.#set(state);
+  }
+
+  #set(state: ChannelState | PulseState): void {
     this.#state = state;
     clearInterval(this.#timer);
     if (state.is !== "waiting") return;
@@ -50,7 +70,8 @@ class Live {
   }
 
   retry(): void {
-    this.#channel?.retry();
+    if (this.#channel) this.#channel.retry();
+    else this.#pulse.retry();
   }
 }
 
