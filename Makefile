@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build console check-node node test test-full test-clients test-console loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway openwisp clean-clients
+.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway bench-console openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -70,6 +70,10 @@ test-console: console ## Run only the tests of the web console: its checks, its 
 	cargo build
 	tests/servers/ssh.sh timeout --foreground 600 npm run --silent --prefix console test:browser
 
+screenshots: console ## Take pictures of each page of the web console, light and dark, desktop and phone: target/screenshots
+	cargo build
+	npm run --silent --prefix console bench -- shots
+
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
 
@@ -114,6 +118,10 @@ bench-fanout: $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Measure on
 bench-gateway: $(OPENWISP)/ready ## Measure the gateway against the Daphne of a real OpenWISP
 	cargo bench --bench gateway --no-run
 	tests/servers/postgres.sh tests/servers/openwisp.sh taskset -c 1 cargo bench --bench gateway
+
+bench-console: console ## Measure the web console in a browser: bytes of the first view, frames a second, long tasks and heap (ten minutes)
+	cargo build --release
+	FLEETWIRE=$(CURDIR)/target/release/fleetwire npm run --silent --prefix console bench -- bench
 
 $(VENV)/ready: $(CLIENTS)/python/requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -26,7 +26,7 @@ export function places(): Plugin {
         .filter((city) => city.population >= LEAST_POPULATION)
         .sort((a, b) => b.population - a.population)
         .map(({ name, population, loc: { coordinates } }) => {
-          const [longitude, latitude] = coordinates.map((it) => Math.round(it * 1000) / 1000);
+          const [longitude, latitude] = coordinates.map((it) => Math.round(it * 100) / 100);
           return [name, longitude, latitude, Math.round(population / 1000)];
         });
       mkdirSync(directory, { recursive: true });

@@ -5,9 +5,9 @@ import type { FeatureCollection, MultiLineString, Point, Position } from "geojso
 import type { StyleSpecification } from "maplibre-gl";
 import { feature, mesh } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
-import countriesUrl from "world-atlas/countries-50m.json?url";
 
 import placesUrl from "../../.generated/places.json?url";
+import worldUrl from "../../.generated/world.json?url";
 import { texts } from "../texts";
 import { piecesOf, unrolled, unrolledFeature } from "./antimeridian";
 import type { Palette } from "./palette";
@@ -42,7 +42,7 @@ let drawn: Promise<Drawn> | undefined;
 
 async function load(): Promise<Drawn> {
   const [world, cities] = await Promise.all([
-    get<World>(countriesUrl),
+    get<World>(worldUrl),
     get<City[]>(placesUrl),
   ]);
   const land = feature(world, world.objects.land);
