@@ -95,6 +95,17 @@ test("output is searched, followed and paused", async ({ page, server, device })
   await expect(page.getByRole("button", { name: "Follow" })).toBeVisible();
 });
 
+test("a long output scrolls in its place, and the page stays", async ({ page, server, device }) => {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, "seq 1 400");
+  await expect(page.getByText("401 lines")).toBeVisible();
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  expect(height).toBe(900);
+  await expect(output(page).getByText("400", { exact: true })).toBeInViewport();
+});
+
 test("output is copied and downloaded as it came", async ({ page, server, device }) => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.goto(`${server.url}/devices/${device}`);
