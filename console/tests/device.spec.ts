@@ -100,10 +100,19 @@ test("a long output scrolls in its place, and the page stays", async ({ page, se
   await page.goto(`${server.url}/devices/${device}`);
   await logIn(page);
   await run(page, "seq 1 400");
-  await expect(page.getByText("401 lines")).toBeVisible();
+  await expect(page.getByText("400 lines")).toBeVisible();
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   expect(height).toBe(900);
   await expect(output(page).getByText("400", { exact: true })).toBeInViewport();
+});
+
+test("a list of many devices scrolls in its place", async ({ page, server, organization }) => {
+  for (let at = 1; at <= 30; at += 1) server.device(`bus-${at}`, organization);
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.goto(`${server.url}/devices`);
+  await logIn(page);
+  await expect(page.getByText("30 devices")).toBeVisible();
+  expect(await page.evaluate(() => document.documentElement.scrollHeight)).toBe(900);
 });
 
 test("output is copied and downloaded as it came", async ({ page, server, device }) => {
