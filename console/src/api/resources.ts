@@ -61,7 +61,7 @@ export async function logOut(): Promise<void> {
 }
 
 /** All pages of a list, page by page. */
-async function* pages<T extends { next: string | null }>(
+export async function* pages<T extends { next: string | null }>(
   path: string,
   question: Parameters<typeof ask>[1],
 ): AsyncGenerator<Answer<T>> {

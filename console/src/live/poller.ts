@@ -1,0 +1,111 @@
+// What is looked up again and again, where no socket tells of it: often while something changes, rarely
+// while nothing does, and later each time when the server does not answer.
+
+import { Backoff } from "./backoff";
+import { Refused, type ChannelState, type World } from "./channel";
+
+/** How soon the next turn is worthwhile. */
+export type Pace = "soon" | "later" | "rarely";
+
+export const SOON_MS = 1000;
+export const LATEST_MS = 10_000;
+export const RARELY_MS = 30_000;
+
+export class Poller {
+  #state: ChannelState = { is: "stopped" };
+  #backoff: Backoff;
+  #pause = SOON_MS;
+  /** What belongs to the present turn and to the pause behind it. */
+  #turn: AbortController | null = null;
+  #forget: (() => void) | null = null;
+
+  constructor(
+    private readonly world: World,
+    private readonly look: (signal: AbortSignal) => Promise<Pace>,
+    private readonly tell: (state: ChannelState) => void,
+  ) {
+    this.#backoff = new Backoff(() => world.random());
+  }
+
+  get state(): ChannelState {
+    return this.#state;
+  }
+
+  start(): void {
+    if (this.#state.is !== "stopped") return;
+    this.#forget = this.world.onChange(() => this.#lookAround());
+    this.#set({ is: "connecting" });
+    void this.#go();
+  }
+
+  stop(): void {
+    this.#turn?.abort();
+    this.#turn = null;
+    this.#forget?.();
+    this.#forget = null;
+    this.#set({ is: "stopped" });
+  }
+
+  /** Does not wait any longer: something was done, or somebody asks. */
+  retry(): void {
+    if (this.#state.is === "stopped" || this.#state.is === "refused") return;
+    this.#backoff.restart();
+    this.#pause = SOON_MS;
+    void this.#go();
+  }
+
+  #set(state: ChannelState): void {
+    this.#state = state;
+    this.tell(state);
+  }
+
+  async #go(): Promise<void> {
+    this.#turn?.abort();
+    const turn = new AbortController();
+    this.#turn = turn;
+    if (!this.world.isOnline()) return this.#set({ is: "offline" });
+    if (this.#state.is === "waiting" || this.#state.is === "offline") this.#set({ is: "connecting" });
+    let pace: Pace;
+    try {
+      pace = await this.look(turn.signal);
+    } catch (error) {
+      if (turn.signal.aborted) return;
+      if (error instanceof Refused) return this.#set({ is: "refused", verdict: error.verdict });
+      return this.#wait(turn.signal);
+    }
+    if (turn.signal.aborted) return;
+    this.#backoff.restart();
+    if (this.#state.is !== "live") this.#set({ is: "live" });
+    this.#after(this.#pauseOf(pace), turn.signal);
+  }
+
+  /** Not all who look at the same at once, either. */
+  #pauseOf(pace: Pace): number {
+    if (pace === "later") this.#pause = Math.min(this.#pause * 1.5, LATEST_MS);
+    else this.#pause = SOON_MS;
+    const pause = pace === "rarely" ? RARELY_MS : this.#pause;
+    return pause * (0.9 + 0.2 * this.world.random());
+  }
+
+  #wait(signal: AbortSignal): void {
+    if (!this.world.isOnline()) return this.#set({ is: "offline" });
+    const pause = this.#backoff.next();
+    this.#set({ is: "waiting", until: this.world.now() + pause, why: "failed" });
+    this.#after(pause, signal);
+  }
+
+  #after(ms: number, signal: AbortSignal): void {
+    signal.addEventListener("abort", this.world.after(ms, () => void this.#go()));
+  }
+
+  /** The network came or went, or the page was asleep. */
+  #lookAround(): void {
+    if (this.#state.is === "refused") return;
+    if (!this.world.isOnline()) {
+      this.#turn?.abort();
+      return this.#set({ is: "offline" });
+    }
+    // A turn that is on its way goes on.
+    if (this.#state.is === "offline" || this.#state.is === "waiting") this.retry();
+  }
+}
