@@ -11,7 +11,7 @@
 // on. When nothing changes, turns become rare (live/poller.ts).
 
 import type { Result, ResultStatus } from "../api/batches";
-import { isOpen, type Reading, type Results } from "./results";
+import type { Reading, Results } from "./results";
 
 /** Pages that a turn looks up at most. */
 export const PAGES_A_TURN = 6;
@@ -63,7 +63,7 @@ export class Follower {
       await this.#readAll(signal);
       return "news";
     }
-    if (!this.results.all().some(isOpen)) return "over";
+    if (this.results.isOver) return "over";
     const { running, isNews } = await this.#readRunning(signal);
     const queued = await this.lookup.count("queued", signal);
     const isMore = await this.#readDoubtful(running, queued, signal);

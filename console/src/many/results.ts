@@ -1,7 +1,7 @@
 // What came of a batch on each of its devices, by REST and by the devices' sockets: neither undoes what
 // the other knew later.
 
-import { RESULTS_A_PAGE, type Result, type ResultStatus } from "../api/batches";
+import type { Result, ResultStatus } from "../api/batches";
 import type { CommandMessage } from "../live/commands";
 import { lastLineOf } from "./lines";
 
@@ -45,6 +45,11 @@ export class Results {
 
   all(): Row[] {
     return [...this.#rows.values()];
+  }
+
+  /** Whether everything has ended, and all of it is known. */
+  get isOver(): boolean {
+    return this.#unread.size === 0 && !this.all().some(isOpen);
   }
 
   counts(): Counts {
@@ -150,11 +155,6 @@ export class Results {
   #pagesOf(devices: Iterable<string>): number[] {
     const places = [...devices].map((device) => this.#places.get(device));
     return places.filter((it) => it !== undefined).map((it) => it.page);
-  }
-
-  /** How many pages there are of all. */
-  get pages(): number {
-    return Math.max(1, Math.ceil(this.size / RESULTS_A_PAGE));
   }
 }
 
