@@ -2,6 +2,8 @@
 // as it is.
 
 import type { Right } from "./api/rights";
+import { many } from "./texts/many";
+import { plural } from "./texts/plural";
 
 const rights: Record<Right, string> = {
   "config.view_device": "see devices",
@@ -24,10 +26,6 @@ function lacking(right: Right): string {
     : `It takes the right to ${rights[right]} (${right}).`;
 }
 
-function plural(count: number, one: string, many: string): string {
-  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
-}
-
 export const texts = {
   name: "fleetwire",
   skip: "Skip to the content",
@@ -38,7 +36,7 @@ export const texts = {
   none: "none",
   never: "never",
 
-  navigation: { label: "Pages", map: "Map", devices: "Devices" },
+  navigation: { label: "Pages", map: "Map", devices: "Devices", batches: "Batches" },
 
   account: {
     menu: (user: string) => `Account of ${user}`,
@@ -247,6 +245,8 @@ export const texts = {
     hours: (count: number) => `${count} h ago`,
     days: (count: number) => `${plural(count, "day", "days")} ago`,
   },
+
+  many,
 
   nothing: {
     title: "There is no such page",

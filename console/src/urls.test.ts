@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 
-import { format, parse, safeNext, WHOLE_FLEET } from "./urls";
+import { format, NO_CHOICE, parse, safeNext, WHOLE_FLEET } from "./urls";
 
 const ID = "5f3b8c5e-6a53-4a52-9d0c-3f9f7f0f9d11";
+const OTHER = "0b3b8c5e-6a53-4a52-9d0c-3f9f7f0f9d12";
 
 describe("addresses", () => {
   test("what is shown comes back from its address", () => {
@@ -12,6 +13,7 @@ describe("addresses", () => {
       { ...WHOLE_FLEET, at },
       { ...WHOLE_FLEET, at, chosen: ID, organization: ID, search: "bus & ütz, 7" },
       { ...WHOLE_FLEET, chosen: ID, follow: true },
+      { ...WHOLE_FLEET, isChoosing: true },
     ];
     for (const view of views) {
       expect(parse(format({ page: "map", view }))).toEqual({ page: "map", view });
@@ -21,6 +23,16 @@ describe("addresses", () => {
       { page: "devices", search: "a/b?c", organization: ID },
       { page: "device", id: ID, command: null },
       { page: "device", id: ID, command: ID },
+      { page: "batches", organization: null, status: null },
+      { page: "batches", organization: ID, status: "failed" },
+      { page: "batch", id: ID, search: "", status: null },
+      { page: "batch", id: ID, search: "bus 7", status: "queued" },
+      { page: "run", choice: NO_CHOICE },
+      { page: "run", choice: { ...NO_CHOICE, again: ID } },
+      { page: "run", choice: { ...NO_CHOICE, search: "bus", picked: "all" } },
+      { page: "run", choice: { ...NO_CHOICE, organization: ID, picked: "kept" } },
+      { page: "run", choice: { ...NO_CHOICE, picked: [ID, OTHER] } },
+      { page: "run", choice: { ...NO_CHOICE, area: { west: 9, south: -1.5, east: 10, north: 2 } } },
       { page: "login", next: `/devices/${ID}?command=${ID}` },
     ] as const;
     for (const page of pages) expect(parse(format(page))).toEqual(page);
@@ -31,7 +43,11 @@ describe("addresses", () => {
       expect(parse(`/?at=${at}`)).toEqual({ page: "map", view: WHOLE_FLEET });
     }
     expect(parse("/?show=../../x&org=1")).toEqual({ page: "map", view: WHOLE_FLEET });
-    for (const path of ["/nope", "/devices/xyz", `/devices/${ID}/more`, "/map/x"]) {
+    const pages = ["/batches?status=never&org=x", "/batches"].map(parse);
+    expect(pages[0]).toEqual(pages[1]);
+    expect(parse("/run?devices=1,2&area=0,0")).toEqual({ page: "run", choice: NO_CHOICE });
+    const nowhere = ["/nope", "/devices/xyz", `/devices/${ID}/more`, "/map/x", "/run/x", "/batches/1"];
+    for (const path of nowhere) {
       expect(parse(path)).toEqual({ page: "nothing" });
     }
   });

@@ -1,10 +1,16 @@
 // What an address of the console means, and the address of what is shown. Whoever sends one to
 // somebody else sends the view.
 
+import type { BatchStatus, ResultStatus } from "./api/batches";
+import { readArea, writeArea, type Area } from "./map/area";
+
 export type Route =
   | { page: "map"; view: MapView }
   | { page: "devices"; search: string; organization: string | null }
   | { page: "device"; id: string; command: string | null }
+  | { page: "batches"; organization: string | null; status: BatchStatus | null }
+  | { page: "batch"; id: string; search: string; status: ResultStatus | null }
+  | { page: "run"; choice: ChoiceView }
   | { page: "login"; next: string }
   | { page: "nothing" };
 
@@ -18,6 +24,8 @@ export interface MapView {
   follow: boolean;
   organization: string | null;
   search: string;
+  /** Whether a rectangle is being drawn, to choose what is in it. */
+  isChoosing: boolean;
 }
 
 export const WHOLE_FLEET: MapView = {
@@ -26,7 +34,34 @@ export const WHOLE_FLEET: MapView = {
   follow: false,
   organization: null,
   search: "",
+  isChoosing: false,
 };
+
+/** Which devices a command is to run on. */
+export interface ChoiceView {
+  organization: string | null;
+  search: string;
+  /** Those that are in this rectangle of the map. */
+  area: Area | null;
+  /** All that fit, these, or those that this browser keeps: too many for an address. */
+  picked: "all" | "kept" | readonly string[];
+  /** The batch that is run again, on the devices on which it failed. */
+  again: string | null;
+}
+
+export const NO_CHOICE: ChoiceView = {
+  organization: null,
+  search: "",
+  area: null,
+  picked: [],
+  again: null,
+};
+
+/** More do not go into an address. */
+export const MOST_PICKED = 100;
+
+const BATCH_STATUSES: BatchStatus[] = ["in-progress", "success", "failed"];
+const RESULT_STATUSES: ResultStatus[] = ["queued", "in-progress", "success", "failed", "skipped"];
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -36,14 +71,32 @@ export function parse(address: string): Route {
   const [first = "", second, ...more] = url.pathname.split("/").filter(Boolean);
   const query = url.searchParams;
   if (more.length > 0) return { page: "nothing" };
-  if (first === "" || (first === "map" && !second)) return { page: "map", view: parseView(query) };
-  if (first === "login" && !second) return { page: "login", next: safeNext(query.get("next")) };
-  if (first !== "devices") return { page: "nothing" };
-  if (second === undefined) {
-    return { page: "devices", search: query.get("q") ?? "", organization: idOf(query.get("org")) };
-  }
+  if (second === undefined) return parseFirst(first, query);
   if (!UUID.test(second)) return { page: "nothing" };
-  return { page: "device", id: second, command: idOf(query.get("command")) };
+  const id = second.toLowerCase();
+  if (first === "devices") return { page: "device", id, command: idOf(query.get("command")) };
+  if (first !== "batches") return { page: "nothing" };
+  const status = oneOf(RESULT_STATUSES, query.get("status"));
+  return { page: "batch", id, search: query.get("q") ?? "", status };
+}
+
+function parseFirst(first: string, query: URLSearchParams): Route {
+  const organization = idOf(query.get("org"));
+  switch (first) {
+    case "":
+    case "map":
+      return { page: "map", view: parseView(query) };
+    case "login":
+      return { page: "login", next: safeNext(query.get("next")) };
+    case "devices":
+      return { page: "devices", search: query.get("q") ?? "", organization };
+    case "batches":
+      return { page: "batches", organization, status: oneOf(BATCH_STATUSES, query.get("status")) };
+    case "run":
+      return { page: "run", choice: parseChoice(query) };
+    default:
+      return { page: "nothing" };
+  }
 }
 
 /** Writes what {@link parse} reads. */
@@ -59,6 +112,16 @@ export function format(route: Route): string {
     case "device":
       if (route.command) query.set("command", route.command);
       return withQuery(`/devices/${route.id}`, query);
+    case "batches":
+      if (route.organization) query.set("org", route.organization);
+      if (route.status) query.set("status", route.status);
+      return withQuery("/batches", query);
+    case "batch":
+      if (route.search) query.set("q", route.search);
+      if (route.status) query.set("status", route.status);
+      return withQuery(`/batches/${route.id}`, query);
+    case "run":
+      return formatChoice(route.choice);
     case "login":
       if (route.next !== "/") query.set("next", route.next);
       return withQuery("/login", query);
@@ -67,7 +130,30 @@ export function format(route: Route): string {
   }
 }
 
-function formatMap({ at, chosen, follow, organization, search }: MapView): string {
+function formatChoice({ organization, search, area, picked, again }: ChoiceView): string {
+  const query = new URLSearchParams();
+  if (again) query.set("again", again);
+  if (organization) query.set("org", organization);
+  if (search) query.set("q", search);
+  if (area) query.set("area", writeArea(area));
+  if (typeof picked === "string") query.set("devices", picked);
+  else if (picked.length > 0) query.set("devices", picked.join(","));
+  return withQuery("/run", query);
+}
+
+function parseChoice(query: URLSearchParams): ChoiceView {
+  const devices = query.get("devices");
+  const ids = (devices ?? "").split(",").map(idOf);
+  return {
+    organization: idOf(query.get("org")),
+    search: query.get("q") ?? "",
+    area: readArea(query.get("area")),
+    picked: devices === "all" || devices === "kept" ? devices : ids.filter((id) => id !== null),
+    again: idOf(query.get("again")),
+  };
+}
+
+function formatMap({ at, chosen, follow, organization, search, isChoosing }: MapView): string {
   const query = new URLSearchParams();
   // Who follows something is where that is.
   if (at && !(follow && chosen)) {
@@ -77,6 +163,7 @@ function formatMap({ at, chosen, follow, organization, search }: MapView): strin
   if (chosen) query.set(follow ? "follow" : "show", chosen);
   if (organization) query.set("org", organization);
   if (search) query.set("q", search);
+  if (isChoosing) query.set("choose", "1");
   return withQuery("/", query);
 }
 
@@ -88,6 +175,7 @@ function parseView(query: URLSearchParams): MapView {
     follow: follow !== null,
     organization: idOf(query.get("org")),
     search: query.get("q") ?? "",
+    isChoosing: query.get("choose") === "1",
   };
 }
 
@@ -101,6 +189,10 @@ function parseAt(query: URLSearchParams): MapView["at"] {
 
 function idOf(text: string | null): string | null {
   return text && UUID.test(text) ? text.toLowerCase() : null;
+}
+
+function oneOf<T extends string>(words: T[], text: string | null): T | null {
+  return words.find((word) => word === text) ?? null;
 }
 
 /** Only a path of this very console: a log-in must not send anybody elsewhere. */

@@ -43,6 +43,11 @@ export function may(me: Me, right: Right): boolean {
   );
 }
 
+/** Whether somebody may choose devices and run something on them. */
+export function mayRunOnMany(me: Me): boolean {
+  return may(me, "connection.add_command") && may(me, "config.view_device");
+}
+
 /** What it takes to see the fleet move, besides managing an organization. */
 const FLEET: Right[] = ["staff", "geo.view_location"];
 

@@ -74,7 +74,7 @@ async function complete(device: string, id: string, commands: Commands): Promise
   }
 }
 
-async function refusedWhereFinal<T>(list: () => Promise<T>): Promise<T> {
+export async function refusedWhereFinal<T>(list: () => Promise<T>): Promise<T> {
   try {
     return await list();
   } catch (error) {
@@ -90,7 +90,7 @@ async function refusedWhereFinal<T>(list: () => Promise<T>): Promise<T> {
   }
 }
 
-async function verdict(mayListen: (me: Me) => boolean): Promise<Verdict> {
+export async function verdict(mayListen: (me: Me) => boolean): Promise<Verdict> {
   const me = await session.refresh();
   if (!me) return "login";
   return mayListen(me) ? "yes" : "right";

@@ -1,12 +1,17 @@
 // The state of the connection of the page that is shown, for the place where it is always in view.
 
-import type { Channel, ChannelState } from "../live/channel";
+import type { ChannelState } from "../live/channel";
 import { Pulse, type PulseState } from "../live/pulse";
 import { browserWorld } from "../live/world";
 
+/** What brings the page its news: a channel, or what looks it up. */
+interface Source {
+  retry(): void;
+}
+
 class Live {
   #state = $state.raw<ChannelState | PulseState>({ is: "stopped" });
-  #channel: Channel | null = null;
+  #source: Source | null = null;
   /** Beats as long as no page listens to anything. */
   #pulse = new Pulse(browserWorld("/healthz"), (state) => this.#set(state));
   #isWatched = false;
@@ -31,27 +36,27 @@ class Live {
   /** Somebody looks at it, until what this answers with is called. */
   watch(): () => void {
     this.#isWatched = true;
-    if (!this.#channel) this.#pulse.start();
+    if (!this.#source) this.#pulse.start();
     return () => {
       this.#isWatched = false;
       this.#pulse.stop();
     };
   }
 
-  /** The page shows what this channel brings. */
-  attach(channel: Channel): () => void {
-    this.#channel = channel;
+  /** The page shows what this brings. */
+  attach(source: Source): () => void {
+    this.#source = source;
     this.#pulse.stop();
     return () => {
-      if (this.#channel !== channel) return;
-      this.#channel = null;
+      if (this.#source !== source) return;
+      this.#source = null;
       this.#set({ is: "stopped" });
       if (this.#isWatched) this.#pulse.start();
     };
   }
 
-  tell(channel: Channel, state: ChannelState): void {
-    if (this.#channel === channel) this.#set(state);
+  tell(source: Source, state: ChannelState): void {
+    if (this.#source === source) this.#set(state);
   }
 
   #set(state: ChannelState | PulseState): void {
@@ -70,7 +75,7 @@ class Live {
   }
 
   retry(): void {
-    if (this.#channel) this.#channel.retry();
+    if (this.#source) this.#source.retry();
     else this.#pulse.retry();
   }
 }

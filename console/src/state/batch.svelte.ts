@@ -1,0 +1,196 @@
+// A batch as its page shows it: what came of it on each device, as it comes.
+
+import { Refusal } from "../api/client";
+import { cancelBatch, getBatch, listResults, type Batch } from "../api/batches";
+import { lacksForCommands, type Me } from "../api/rights";
+import type { ChannelState, Verdict } from "../live/channel";
+import { Poller, type Pace } from "../live/poller";
+import { browserWorld } from "../live/world";
+import { Follower, type Lookup, type ResultsPage } from "../many/follow";
+import { isOpen, Results, type Row } from "../many/results";
+import { reasonOf } from "../reason";
+import { texts } from "../texts";
+import { refusedWhereFinal } from "./feeds";
+import { live } from "./live.svelte";
+import { RowSockets } from "./rowSockets";
+
+/** The table is put in order at most that often: hundreds of rows may change within a second. */
+const SHOW_MS = 200;
+/** An answer that takes longer than that does not come any more. */
+const ANSWER_MS = 20_000;
+
+export class BatchState {
+  #batch = $state.raw<Batch>();
+  #rows = $state.raw<Row[]>([]);
+  #isWhole = $state(false);
+  #isCancelling = $state(false);
+  #told = $state("");
+  #wrong = $state("");
+  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
+
+  readonly #results = new Results();
+  readonly #follower: Follower;
+  readonly #poller: Poller;
+  readonly #sockets: RowSockets | null;
+  #inView: string[] = [];
+  #showing: ReturnType<typeof setTimeout> | undefined;
+  #detach: () => void = () => undefined;
+
+  constructor(
+    me: Me,
+    private readonly id: string,
+  ) {
+    this.#follower = new Follower(this.#results, this.#lookup(), () => this.#showSoon());
+    const isLive = lacksForCommands(me) === null;
+    this.#poller = new Poller(
+      browserWorld("/healthz"),
+      (signal) => this.#look(signal),
+      (state) => this.#tell(state, isLive),
+    );
+    this.#sockets = isLive
+      ? new RowSockets(
+          // Whatever came of it changed after that, so a socket begins with how things stand.
+          () => this.#batch?.created ?? new Date().toISOString(),
+          (message) => {
+            if (this.#results.read(message)) this.#showSoon();
+          },
+        )
+      : null;
+  }
+
+  get batch(): Batch | undefined {
+    return this.#batch;
+  }
+
+  /** By name, as people count: 2 before 10. */
+  get rows(): Row[] {
+    return this.#rows;
+  }
+
+  /** Whether all rows are there. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  get isCancelling(): boolean {
+    return this.#isCancelling;
+  }
+
+  /** What came of what was done last. */
+  get told(): string {
+    return this.#told;
+  }
+
+  get wrong(): string {
+    return this.#wrong;
+  }
+
+  /** Why it may not be seen, if so. */
+  get refused(): Exclude<Verdict, "yes"> | null {
+    return this.#refused;
+  }
+
+  start(): void {
+    this.#detach = live.attach(this.#poller);
+    this.#poller.start();
+  }
+
+  stop(): void {
+    this.#poller.stop();
+    this.#sockets?.stop();
+    clearTimeout(this.#showing);
+    this.#detach();
+    live.poll(false);
+  }
+
+  /** The rows that somebody sees at the moment. */
+  see(rows: Row[]): void {
+    this.#inView = rows.map((it) => it.id);
+    this.#listen();
+  }
+
+  async cancel(): Promise<void> {
+    this.#isCancelling = true;
+    this.#wrong = this.#told = "";
+    try {
+      this.#batch = await cancelBatch(this.id);
+      this.#told = texts.many.batch.cancelled;
+    } catch (error) {
+      // It ended while the button was pressed.
+      if (error instanceof Refusal && error.status === 409) this.#told = texts.many.batch.wasOver;
+      else this.#wrong = reasonOf(error);
+    } finally {
+      this.#isCancelling = false;
+    }
+    this.#poller.retry();
+  }
+
+  async #look(signal: AbortSignal): Promise<Pace> {
+    // Its counts are those of the rows; only what does not change is taken from it.
+    this.#batch ??= await refusedWhereFinal(() => getBatch(this.id, limited(signal)));
+    const turn = await this.#follower.turn(signal);
+    if (this.#isWhole !== this.#follower.isWhole) this.#show();
+    if (turn === "over") return "rarely";
+    return turn === "news" ? "soon" : "later";
+  }
+
+  #lookup(): Lookup {
+    const read = (page: Parameters<typeof listResults>[1], signal: AbortSignal) =>
+      refusedWhereFinal(async (): Promise<ResultsPage> => {
+        try {
+          return (await listResults(this.id, page, limited(signal))).data;
+        } catch (error) {
+          // The list has become shorter meanwhile: the batch is there all the same.
+          const isBeyond = error instanceof Refusal && error.status === 404 && page.page > 1;
+          throw isBeyond ? new Refusal(0, "") : error;
+        }
+      });
+    return {
+      page: (page, signal) => read({ page }, signal),
+      withStatus: (status, page, signal) => read({ page, status }, signal),
+      count: async (status, signal) => {
+        const page = { page: 1, size: 1, ...(status ? { status } : {}) };
+        return (await read(page, signal)).count;
+      },
+    };
+  }
+
+  #tell(state: ChannelState, isLive: boolean): void {
+    live.tell(this.#poller, state);
+    live.poll(!isLive && state.is === "live");
+    if (state.is === "refused") {
+      this.#refused = state.verdict;
+      this.#sockets?.stop();
+    }
+  }
+
+  #showSoon(): void {
+    this.#showing ??= setTimeout(() => this.#show(), SHOW_MS);
+  }
+
+  #show(): void {
+    clearTimeout(this.#showing);
+    this.#showing = undefined;
+    this.#isWhole = this.#follower.isWhole;
+    this.#rows = this.#results
+      .all()
+      .sort((a, b) => COLLATOR.compare(a.device_name, b.device_name) || (a.id < b.id ? -1 : 1));
+    this.#listen();
+  }
+
+  #listen(): void {
+    if (!this.#sockets || !this.#batch) return;
+    const open = this.#inView.filter((id) => {
+      const row = this.#results.get(id);
+      return row !== undefined && isOpen(row);
+    });
+    this.#sockets.want(open);
+  }
+}
+
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
+/** A network can die without a word. */
+function limited(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+}
