@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { boxOf, chosenOf, fitting, ranged, toggled, type Candidate } from "./choice";
+import { boxOf, chosenOf, fitting, ranged, toggled, withShown, type Candidate } from "./choice";
 
 function device(id: string, more: Partial<Candidate> = {}): Candidate {
   const none = { mac_address: null, management_ip: null, addresses: [], last_ip: null };
@@ -47,4 +47,11 @@ test("from one to another, in either direction", () => {
   expect(ranged("a", "c", all, new Set(["a"]))).toEqual(new Set(["a", "b", "c"]));
   expect(ranged("c", "b", all, new Set(["c"]))).toEqual(new Set(["b", "c"]));
   expect(ranged("gone", "b", all, new Set())).toEqual(new Set(["b"]));
+});
+
+test("all that are shown are taken or left, and nothing beside them", () => {
+  expect(withShown([a, b], new Set(["a"]), true)).toBe("all");
+  expect(withShown([a, b], new Set(["c"]), true)).toEqual(new Set(["c", "a", "b"]));
+  expect(withShown([a, b], new Set(["a", "c"]), false)).toEqual(new Set(["c"]));
+  expect(withShown(all, "all", false)).toEqual(new Set());
 });

@@ -62,6 +62,14 @@ export function ranged(
   return new Set([...(picked === "all" ? ids : picked), ...ids.slice(first, last + 1)]);
 }
 
+/** All that are shown are taken or left; what is chosen beside them stays as it is. */
+export function withShown(shown: Candidate[], picked: Picked, isTaken: boolean): Picked {
+  const ids = new Set(shown.map((it) => it.id));
+  const others = picked === "all" ? [] : [...picked].filter((id) => !ids.has(id));
+  if (!isTaken) return new Set(others);
+  return others.length === 0 ? "all" : new Set([...others, ...ids]);
+}
+
 /** The box above the list: checked, empty, or in between. */
 export function boxOf(shown: Candidate[], picked: Picked): "all" | "some" | "none" {
   const count = shown.filter(({ id }) => isPicked(id, picked)).length;

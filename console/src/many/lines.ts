@@ -29,5 +29,4 @@ export function plainLine(line: string): string {
   return screen.last.map(({ text }) => text).join("");
 }
 
-// eslint-disable-next-line no-control-regex -- it is control characters that are looked for
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u200e\u200f]/u;

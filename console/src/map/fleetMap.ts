@@ -9,10 +9,12 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { serverNow } from "../api/client";
 import { texts } from "../texts";
 import type { MapView } from "../urls";
+import { areaOf, type Area } from "./area";
 import { configuredTiles, styleOf } from "./basemap";
 import { latitudeOf, longitudeOf, xOf, yOf } from "./mercator";
 import { Overlay, type Camera, type Hit, type Vehicle } from "./overlay";
 import { DARK, LIGHT, type Palette } from "./palette";
+import type { Rectangle } from "./rectangle";
 import { STALE_MS } from "./stale";
 
 setWorkerUrl(workerUrl);
@@ -134,6 +136,13 @@ export class FleetMap {
       zoom: Math.max(this.#map.getZoom(), NEAR_ZOOM),
       duration: isAtOnce ? 0 : 600,
     });
+  }
+
+  /** The rectangle of the map between two points of the box, in pixels. */
+  areaOf({ left, top, right, bottom }: Rectangle): Area {
+    const northWest = this.#map.unproject([left, top]);
+    const southEast = this.#map.unproject([right, bottom]);
+    return areaOf(northWest.lng, southEast.lat, southEast.lng, northWest.lat);
   }
 
   zoomBy(steps: number): void {

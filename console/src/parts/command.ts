@@ -4,7 +4,7 @@ import type { Command } from "../live/commands";
 import { duration } from "../time";
 
 /** A command line as it is, everything else by its type and input. */
-export function titleOf({ type, input }: Command): string {
+export function titleOf({ type, input }: Pick<Command, "type" | "input">): string {
   if (!input) return type;
   const line = input["command"];
   if (typeof line === "string") return line;

@@ -1,0 +1,193 @@
+// What is needed to choose devices and a command for them.
+
+import { allDevicesAt, getBatch, listResults, type Batch } from "../api/batches";
+import { Refusal } from "../api/client";
+import { commandTypes, devices, mobileLocations, type CommandType, type Device } from "../api/resources";
+import { isIn, type Area } from "../map/area";
+import { reasonOf } from "../reason";
+
+/** So many locations are asked at once for their devices: as many as a browser lets through anyway. */
+const AT_ONCE = 6;
+/** Whoever may use which types is asked for so many organizations. */
+const MOST_ORGANIZATIONS = 25;
+/** The list is put in order for each of the first pages, and then from time to time. */
+const PAGES_A_SHOW = 10;
+
+export class RunState {
+  #devices = $state.raw<Device[]>([]);
+  #total = $state<number>();
+  #isLoaded = $state(false);
+  #wrong = $state("");
+  #among = $state.raw<ReadonlySet<string> | null>(null);
+  #locating = $state.raw<{ done: number; all: number } | null>(null);
+  #types = $state.raw<CommandType[]>([]);
+  #asked = $state(0);
+  #again = $state.raw<Batch>();
+  #failed = $state.raw<ReadonlySet<string>>(new Set());
+  readonly #typesOf = new Map<string, CommandType[]>();
+  readonly #ends = new AbortController();
+  #locates: AbortController | null = null;
+
+  /** By name, as people count: 2 before 10. */
+  get devices(): Device[] {
+    return this.#devices;
+  }
+
+  /** How many there are; not known at first. */
+  get total(): number | undefined {
+    return this.#total;
+  }
+
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  get wrong(): string {
+    return this.#wrong;
+  }
+
+  /** The devices in the rectangle; null while there is none. */
+  get among(): ReadonlySet<string> | null {
+    return this.#among;
+  }
+
+  /** How far the look-up of who is in the rectangle is; null when it is done. */
+  get locating(): { done: number; all: number } | null {
+    return this.#locating;
+  }
+
+  /** What the organizations of the chosen devices may use. */
+  get types(): CommandType[] {
+    return this.#types;
+  }
+
+  /** Whether what may be used is being asked. */
+  get isAskingTypes(): boolean {
+    return this.#asked > 0;
+  }
+
+  /** The batch that is run again. */
+  get again(): Batch | undefined {
+    return this.#again;
+  }
+
+  /** The devices on which that failed. */
+  get failed(): ReadonlySet<string> {
+    return this.#failed;
+  }
+
+  start(again: string | null): void {
+    void this.#guard(() => this.#loadDevices());
+    if (again) void this.#guard(() => this.#loadAgain(again));
+  }
+
+  stop(): void {
+    this.#ends.abort();
+    this.#locates?.abort();
+  }
+
+  /** Looks up who is in the rectangle now. */
+  locate(area: Area | null): void {
+    this.#locates?.abort();
+    this.#locates = null;
+    this.#among = area && new Set();
+    this.#locating = null;
+    if (!area) return;
+    const locates = new AbortController();
+    this.#locates = locates;
+    void this.#guard(() => this.#locate(area, locates.signal), locates.signal);
+  }
+
+  /** Asks what may be run on these, an organization once. */
+  wantTypes(devices: Device[]): void {
+    const samples = new Map<string, Device>();
+    for (const device of devices) {
+      if (!samples.has(device.organization)) samples.set(device.organization, device);
+      if (samples.size === MOST_ORGANIZATIONS) break;
+    }
+    this.#joinTypes([...samples.keys()]);
+    for (const [organization, device] of samples) {
+      if (this.#typesOf.has(organization)) continue;
+      this.#typesOf.set(organization, []);
+      this.#asked += 1;
+      void this.#guard(async () => {
+        this.#typesOf.set(organization, await commandTypes(device.id, this.#ends.signal));
+        this.#joinTypes([...samples.keys()]);
+      }).finally(() => (this.#asked -= 1));
+    }
+  }
+
+  /** What one of them may use is offered: on the devices of others it is left out, and said so. */
+  #joinTypes(organizations: string[]): void {
+    const joined = new Map<string, CommandType>();
+    for (const organization of organizations) {
+      for (const type of this.#typesOf.get(organization) ?? []) joined.set(type.name, type);
+    }
+    const isSame = this.#types.length === joined.size && this.#types.every((it) => joined.has(it.name));
+    if (!isSame) this.#types = [...joined.values()];
+  }
+
+  async #guard(work: () => Promise<void>, signal = this.#ends.signal): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted) this.#wrong ||= reasonOf(error);
+      if (!(error instanceof Refusal) && !signal.aborted) throw error;
+    }
+  }
+
+  async #loadDevices(): Promise<void> {
+    const found = new Map<string, Device>();
+    let pages = 0;
+    for await (const { data } of devices(null, this.#ends.signal)) {
+      for (const device of data.results) found.set(device.id, device);
+      this.#total = data.count;
+      pages += 1;
+      if (pages === 1 || pages % PAGES_A_SHOW === 0) this.#show(found);
+    }
+    this.#show(found);
+    this.#isLoaded = true;
+  }
+
+  #show(found: Map<string, Device>): void {
+    this.#devices = [...found.values()].sort((a, b) => COLLATOR.compare(a.name, b.name));
+  }
+
+  async #loadAgain(id: string): Promise<void> {
+    const { signal } = this.#ends;
+    this.#again = await getBatch(id, signal);
+    const failed = new Set<string>();
+    for (let page = 1; ; page += 1) {
+      const { data } = await listResults(id, { page, status: "failed" }, signal);
+      for (const { device } of data.results) failed.add(device);
+      if (data.next === null) break;
+    }
+    this.#failed = failed;
+  }
+
+  async #locate(area: Area, signal: AbortSignal): Promise<void> {
+    const places: string[] = [];
+    this.#locating = { done: 0, all: 0 };
+    for await (const { data } of mobileLocations(signal)) {
+      for (const { id, geometry } of data.features) {
+        if (isIn(area, ...geometry.coordinates)) places.push(id);
+      }
+    }
+    this.#locating = { done: 0, all: places.length };
+    const found = new Set<string>();
+    let done = 0;
+    const waiting = places.values();
+    const ask = async () => {
+      for (const place of waiting) {
+        for (const device of await allDevicesAt(place, signal)) found.add(device);
+        done += 1;
+        if (done % 20 === 0) this.#locating = { done, all: places.length };
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, ask));
+    this.#among = found;
+    this.#locating = null;
+  }
+}
+
+const COLLATOR = new Intl.Collator("en", { numeric: true });
