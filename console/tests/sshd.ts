@@ -49,12 +49,17 @@ export class SshServer {
   }
 
   /** Makes a device of the server's that commands are run on here. */
-  async reach(server: Server, device: string, organization: string): Promise<void> {
+  async reach(
+    server: Server,
+    device: string,
+    organization: string,
+    credential = "login",
+  ): Promise<void> {
     const user = variable("FLEETWIRE_TEST_SSH_USER");
     server.cli(["device", "set", device, "--address", `127.0.0.1:${this.port}`]);
     const flags = ["--org", organization, "--username", user, "--password-stdin"];
-    server.cli(["credential", "add", "login", ...flags], variable("FLEETWIRE_TEST_SSH_PASSWORD"));
-    server.cli(["connection", "add", device, "login"]);
+    server.cli(["credential", "add", credential, ...flags], variable("FLEETWIRE_TEST_SSH_PASSWORD"));
+    server.cli(["connection", "add", device, credential]);
   }
 
   remove(): void {

@@ -74,7 +74,7 @@ export const many = {
     },
     filter: "Show",
     progress: "Progress",
-    done: (ended: number, all: number) => `${ended.toLocaleString("en")} of ${devices(all)} done`,
+    done: (ended: number, all: number) => `${ended.toLocaleString("en")} of ${devices(all)} finished`,
     search: "Search devices",
     results: "Results",
     device: "Device",
