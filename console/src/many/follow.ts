@@ -70,6 +70,14 @@ export class Follower {
     return isNews || isMore ? "news" : "quiet";
   }
 
+  /** Looks up at once what the next turns would add to what has ended. */
+  async settle(signal: AbortSignal): Promise<void> {
+    for (const page of this.results.unreadPages()) {
+      const reading = this.results.begin();
+      reading.take((await this.lookup.page(page, signal)).results, page);
+    }
+  }
+
   async #readAll(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; attempt <= MOST_READINGS; attempt += 1) {
       const reading = this.results.begin();

@@ -128,12 +128,17 @@ export class Results {
     return true;
   }
 
+  /** Where there is something that only REST says, and has not said yet. */
+  unreadPages(): number[] {
+    return [...new Set(this.#pagesOf(this.#unread))];
+  }
+
   /**
    * The pages to look up, the most doubtful first: `running` and `queued` are what the server says
    * runs and how much waits.
    */
   doubtful(running: Reading, queued: number): number[] {
-    const sure = new Set<number>(this.#pagesOf(this.#unread));
+    const sure = new Set(this.unreadPages());
     const waiting = new Map<number, number>();
     let known = 0;
     for (const row of this.#rows.values()) {

@@ -3,7 +3,7 @@
 import { Refusal } from "../api/client";
 import { cancelBatch, getBatch, listResults, type Batch } from "../api/batches";
 import { lacksForCommands, type Me } from "../api/rights";
-import type { ChannelState, Verdict } from "../live/channel";
+import { Refused, type ChannelState, type Verdict } from "../live/channel";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { Follower, type Lookup, type ResultsPage } from "../many/follow";
@@ -123,6 +123,18 @@ export class BatchState {
       this.#isCancelling = false;
     }
     this.#poller.retry();
+  }
+
+  /** All rows with everything that can be known of them now, for a file. */
+  async settled(): Promise<Row[]> {
+    try {
+      await this.#follower.settle(AbortSignal.timeout(ANSWER_MS));
+    } catch (error) {
+      // Without a network there is a file all the same, of what is shown.
+      if (!(error instanceof Refusal || error instanceof Refused || error instanceof DOMException)) throw error;
+    }
+    this.#show();
+    return this.#rows;
   }
 
   async #look(signal: AbortSignal): Promise<Pace> {
