@@ -61,6 +61,14 @@ describe("merging", () => {
     expect(statusOf(results, "a")).toBe("in-progress");
   });
 
+  test("rows are in the order in which people count, also when some come later", () => {
+    const results = listed(result("bus 10", "queued"), result("bus 9", "queued"));
+    expect(results.sorted().map((it) => it.id)).toEqual(["bus 9", "bus 10"]);
+    results.begin().take([result("bus 1", "queued"), result("bus 9", "success")], 1);
+    expect(results.sorted().map((it) => it.id)).toEqual(["bus 1", "bus 9", "bus 10"]);
+    expect(results.sorted()[1]?.status).toBe("success");
+  });
+
   test("a command that is none of the batch's is of no interest", () => {
     const results = listed(result("a", "queued"));
     expect(results.read(message("b", "failed", "x"))).toBe(false);

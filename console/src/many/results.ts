@@ -26,6 +26,8 @@ interface Place {
 
 export class Results {
   readonly #rows = new Map<string, Row>();
+  /** In the order of people's counting; null when some came or went. */
+  #order: string[] | null = [];
   readonly #places = new Map<string, Place>();
   readonly #byCommand = new Map<string, string>();
   /** The number of the last message of each command; numbers are those of messages at all. */
@@ -45,6 +47,14 @@ export class Results {
 
   all(): Row[] {
     return [...this.#rows.values()];
+  }
+
+  /** By name, as people count: 2 before 10. Thousands change often, but they seldom come or go. */
+  sorted(): Row[] {
+    this.#order ??= this.all()
+      .sort((a, b) => COLLATOR.compare(a.device_name, b.device_name) || (a.id < b.id ? -1 : 1))
+      .map((it) => it.id);
+    return this.#order.map((id) => this.#rows.get(id)).filter((it) => it !== undefined);
   }
 
   /** Whether everything has ended, and all of it is known. */
@@ -92,6 +102,7 @@ export class Results {
     }
     if (!isOpen(result)) this.#unread.delete(result.device);
     if (known && isSame(known, result)) return false;
+    if (known?.device_name !== result.device_name) this.#order = null;
     this.#rows.set(result.device, { ...result, id: result.device });
     return true;
   }
@@ -102,6 +113,7 @@ export class Results {
     for (const [device, { command }] of [...this.#rows]) {
       if (listed.has(device)) continue;
       this.#rows.delete(device);
+      this.#order = null;
       this.#places.delete(device);
       this.#unread.delete(device);
       if (command) this.#byCommand.delete(command);
@@ -173,6 +185,8 @@ export interface Reading {
   /** It was whole: what was not in it is gone. */
   finish(): boolean;
 }
+
+const COLLATOR = new Intl.Collator("en", { numeric: true });
 
 function isSame(a: Result, b: Result): boolean {
   return (

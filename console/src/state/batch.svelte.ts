@@ -184,14 +184,13 @@ export class BatchState {
     clearTimeout(this.#showing);
     this.#showing = undefined;
     this.#isWhole = this.#follower.isWhole;
-    this.#rows = this.#results
-      .all()
-      .sort((a, b) => COLLATOR.compare(a.device_name, b.device_name) || (a.id < b.id ? -1 : 1));
+    this.#rows = this.#results.sorted();
     this.#listen();
   }
 
   #listen(): void {
-    if (!this.#sockets || !this.#batch) return;
+    // While rows still come the view is another one each time.
+    if (!this.#sockets || !this.#batch || !this.#isWhole) return;
     const open = this.#inView.filter((id) => {
       const row = this.#results.get(id);
       return row !== undefined && isOpen(row);
@@ -199,8 +198,6 @@ export class BatchState {
     this.#sockets.want(open);
   }
 }
-
-const COLLATOR = new Intl.Collator("en", { numeric: true });
 
 /** A network can die without a word. */
 function limited(signal: AbortSignal): AbortSignal {
