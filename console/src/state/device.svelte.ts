@@ -2,6 +2,7 @@
 
 import { Refusal } from "../api/client";
 import {
+  command,
   commandTypes,
   connections,
   device,
@@ -137,6 +138,18 @@ export class DeviceState {
       take(data.results);
       this.#isLoaded = true;
     });
+  }
+
+  /** Looks up one that is older than those that are listed: a link may lead to it. */
+  async want(id: string): Promise<void> {
+    if (this.#store.get(id)) return;
+    const take = this.#store.beginList();
+    try {
+      take([await command(this.id, id)]);
+    } catch (error) {
+      // It is gone: the page shows those that are there.
+      if (!(error instanceof Refusal)) throw error;
+    }
   }
 
   /** Takes over what REST answered to something that was done. */
