@@ -233,9 +233,9 @@ test("what is in a rectangle of the map is chosen, with a pointer and with the k
   await page.keyboard.press("Escape");
   await expect(stage).toHaveCount(0);
   await page.getByRole("button", { name: "Choose with a rectangle" }).click();
-  await page.mouse.move(400, 120);
+  await page.mouse.move(360, 60);
   await page.mouse.down();
-  await page.mouse.move(1200, 700);
+  await page.mouse.move(1210, 790);
   await page.mouse.up();
   await expect(page.getByText(/^3 vehicles in it$/)).toBeVisible();
   await page.getByRole("button", { name: "Run a command on these" }).click();
