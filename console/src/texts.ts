@@ -2,27 +2,9 @@
 // as it is.
 
 import type { Right } from "./api/rights";
-
-const rights: Record<Right, string> = {
-  "config.view_device": "see devices",
-  "config.add_device": "add devices",
-  "config.change_device": "change devices",
-  "config.delete_device": "remove devices",
-  "connection.view_command": "see commands",
-  "connection.add_command": "run commands",
-  "connection.view_deviceconnection": "see connections",
-  "geo.view_location": "see locations",
-  "geo.view_devicelocation": "see where devices are",
-  "openwisp_users.view_organization": "see organizations",
-  staff: "be a member of staff",
-};
-
-/** What is lacking, in words and by the name that an administrator needs. */
-function lacking(right: Right): string {
-  return right === "staff"
-    ? "It takes a user who is a member of staff."
-    : `It takes the right to ${rights[right]} (${right}).`;
-}
+import { admin } from "./texts/admin";
+import { lacking, things, verbs } from "./texts/rights";
+import { setup } from "./texts/setup";
 
 function plural(count: number, one: string, many: string): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
@@ -30,6 +12,9 @@ function plural(count: number, one: string, many: string): string {
 
 export const texts = {
   name: "fleetwire",
+  admin,
+  setup,
+  rights: { verbs, things },
   skip: "Skip to the content",
   loading: "Loading …",
   again: "Try again",
@@ -38,7 +23,7 @@ export const texts = {
   none: "none",
   never: "never",
 
-  navigation: { label: "Pages", map: "Map", devices: "Devices" },
+  navigation: { label: "Pages", map: "Map", devices: "Devices", admin: "Administration" },
 
   account: {
     menu: (user: string) => `Account of ${user}`,
@@ -167,7 +152,7 @@ export const texts = {
     location: "Location",
     onMap: "Show on the map",
     connections: "Connections",
-    noConnections: "None: no command can be run. An administrator adds one with fleetwire connection add.",
+    noConnections: "None: no command can be run. An administrator adds one.",
     works: "Works",
     fails: "Fails",
     untried: "Not tried yet",

@@ -21,6 +21,11 @@ describe("addresses", () => {
       { page: "devices", search: "a/b?c", organization: ID },
       { page: "device", id: ID, command: null },
       { page: "device", id: ID, command: ID },
+      { page: "admin", kind: null, item: null, search: "", number: 1 },
+      { page: "admin", kind: "users", item: null, search: "ada", number: 3 },
+      { page: "admin", kind: "devices", item: "new", search: "", number: 1 },
+      { page: "admin", kind: "devices", item: ID, search: "", number: 1 },
+      { page: "setup" },
       { page: "login", next: `/devices/${ID}?command=${ID}` },
     ] as const;
     for (const page of pages) expect(parse(format(page))).toEqual(page);
@@ -31,7 +36,7 @@ describe("addresses", () => {
       expect(parse(`/?at=${at}`)).toEqual({ page: "map", view: WHOLE_FLEET });
     }
     expect(parse("/?show=../../x&org=1")).toEqual({ page: "map", view: WHOLE_FLEET });
-    for (const path of ["/nope", "/devices/xyz", `/devices/${ID}/more`, "/map/x"]) {
+    for (const path of ["/nope", "/devices/xyz", `/devices/${ID}/more`, "/map/x", "/admin/x", "/admin/users/x", `/admin/users/${ID}/x`]) {
       expect(parse(path)).toEqual({ page: "nothing" });
     }
   });

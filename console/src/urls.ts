@@ -5,8 +5,24 @@ export type Route =
   | { page: "map"; view: MapView }
   | { page: "devices"; search: string; organization: string | null }
   | { page: "device"; id: string; command: string | null }
+  | { page: "admin"; kind: KindName | null; item: string | null; search: string; number: number }
   | { page: "login"; next: string }
+  | { page: "setup" }
   | { page: "nothing" };
+
+/** What is administered, as it is called in addresses. */
+export const KINDS = [
+  "organizations",
+  "users",
+  "groups",
+  "devices",
+  "credentials",
+  "locations",
+] as const;
+export type KindName = (typeof KINDS)[number];
+
+/** In the place of an id: one that is to be made. */
+export const NEW = "new";
 
 /** What the map shows, as far as it is in its address. */
 export interface MapView {
@@ -35,15 +51,34 @@ export function parse(address: string): Route {
   const url = new URL(address, "http://console");
   const [first = "", second, ...more] = url.pathname.split("/").filter(Boolean);
   const query = url.searchParams;
+  if (first === "admin") return parseAdmin(second, more, query);
   if (more.length > 0) return { page: "nothing" };
   if (first === "" || (first === "map" && !second)) return { page: "map", view: parseView(query) };
   if (first === "login" && !second) return { page: "login", next: safeNext(query.get("next")) };
+  if (first === "setup" && !second) return { page: "setup" };
   if (first !== "devices") return { page: "nothing" };
   if (second === undefined) {
     return { page: "devices", search: query.get("q") ?? "", organization: idOf(query.get("org")) };
   }
   if (!UUID.test(second)) return { page: "nothing" };
   return { page: "device", id: second, command: idOf(query.get("command")) };
+}
+
+function parseAdmin(name: string | undefined, more: string[], query: URLSearchParams): Route {
+  const kind = KINDS.find((it) => it === name) ?? null;
+  const [item = null, ...rest] = more;
+  const isItem = item === null || item === NEW || UUID.test(item);
+  if ((name !== undefined && !kind) || !isItem || rest.length > 0) return { page: "nothing" };
+  const number = Math.max(1, Math.trunc(Number(query.get("page"))) || 1);
+  return { page: "admin", kind, item, search: query.get("q") ?? "", number };
+}
+
+function formatAdmin(kind: KindName | null, item: string | null, search: string, number: number): string {
+  const query = new URLSearchParams();
+  if (search) query.set("q", search);
+  if (number > 1) query.set("page", String(number));
+  const path = ["/admin", kind, item].filter((part) => part !== null).join("/");
+  return withQuery(path, query);
 }
 
 /** Writes what {@link parse} reads. */
@@ -59,6 +94,10 @@ export function format(route: Route): string {
     case "device":
       if (route.command) query.set("command", route.command);
       return withQuery(`/devices/${route.id}`, query);
+    case "admin":
+      return formatAdmin(route.kind, route.item, route.search, route.number);
+    case "setup":
+      return "/setup";
     case "login":
       if (route.next !== "/") query.set("next", route.next);
       return withQuery("/login", query);
@@ -107,7 +146,7 @@ function idOf(text: string | null): string | null {
 export function safeNext(next: string | null): string {
   if (!next?.startsWith("/")) return "/";
   const url = new URL(next, "http://console");
-  if (url.origin !== "http://console" || url.pathname.startsWith("/login")) return "/";
+  if (url.origin !== "http://console" || /^\/(login|setup)/.test(url.pathname)) return "/";
   return url.pathname + url.search;
 }
 

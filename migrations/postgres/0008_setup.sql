@@ -8,14 +8,14 @@ CREATE TABLE setup_token (
 );
 -- One row, when it is over.
 CREATE TABLE setup_end (
-    only INTEGER PRIMARY KEY CHECK (only = 1)
+    id INTEGER PRIMARY KEY CHECK (id = 1)
 );
-INSERT INTO setup_end (only) SELECT 1 WHERE EXISTS (SELECT 1 FROM users);
+INSERT INTO setup_end (id) SELECT 1 WHERE EXISTS (SELECT 1 FROM users);
 
 CREATE FUNCTION setup_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format(
-        'INSERT INTO %I.setup_end (only) VALUES (1) ON CONFLICT DO NOTHING', TG_TABLE_SCHEMA);
+        'INSERT INTO %I.setup_end (id) VALUES (1) ON CONFLICT DO NOTHING', TG_TABLE_SCHEMA);
     EXECUTE format('DELETE FROM %I.setup_token', TG_TABLE_SCHEMA);
     RETURN NULL;
 END $$;

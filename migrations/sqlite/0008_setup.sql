@@ -8,13 +8,13 @@ CREATE TABLE setup_token (
 );
 -- One row, when it is over.
 CREATE TABLE setup_end (
-    only INTEGER PRIMARY KEY CHECK (only = 1)
+    id INTEGER PRIMARY KEY CHECK (id = 1)
 );
-INSERT INTO setup_end (only) SELECT 1 WHERE EXISTS (SELECT 1 FROM users);
+INSERT INTO setup_end (id) SELECT 1 WHERE EXISTS (SELECT 1 FROM users);
 
 CREATE TRIGGER users_first AFTER INSERT ON users
 WHEN NOT EXISTS (SELECT 1 FROM setup_end)
 BEGIN
-    INSERT INTO setup_end (only) VALUES (1);
+    INSERT INTO setup_end (id) VALUES (1);
     DELETE FROM setup_token;
 END;

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::{Object, UnreadBody};
+use super::body::UnreadBody;
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::refuse_foreign_origin;
@@ -88,12 +88,15 @@ pub async fn create_first_superuser(
     body: UnreadBody,
 ) -> Result<impl IntoResponse, ApiError> {
     refuse_foreign_origin(&headers, &client, &app)?;
+    let object = body.object().await?;
+    let mut fields = Fields::new(&object, Mode::Whole);
+    let token = fields.required_text("token");
+    let mut asked = UserBody::read(fields)?;
+    // Read as required, so it is there.
+    let token = token.unwrap_or_default();
     if !app.store.is_setup_open().await? {
         return Err(ApiError::set_up_already());
     }
-    let object = body.object().await?;
-    let token = token_of(&object)?;
-    let mut asked = UserBody::new(&object)?;
     match app.logins.prove_setup(&token, client.address).await {
         Err(LoginError::Invalid) => return Err(refused(SetupError::WrongToken)),
         proved => proved?,
@@ -104,14 +107,6 @@ pub async fn create_first_superuser(
     tracing::info!(%client.address, username = account.username, "the first superuser was made");
     let username = &account.username;
     Ok((StatusCode::CREATED, Json(SetUpAnswer { username })).into_response())
-}
-
-fn token_of(object: &Object) -> Result<String, FieldErrors> {
-    let mut fields = Fields::new(object, Mode::Whole);
-    let token = fields.required_text("token");
-    fields.finish()?;
-    // Read as required, so it is there.
-    Ok(token.unwrap_or_default())
 }
 
 fn refused(error: SetupError) -> ApiError {

@@ -136,7 +136,14 @@ impl UserBody {
     /// # Errors
     /// What is wrong with which field.
     pub fn new(object: &Object) -> Result<Self, ApiError> {
-        let mut fields = Fields::new(object, Mode::Whole);
+        Self::read(Fields::new(object, Mode::Whole))
+    }
+
+    /// A user to be made, of a body that others have read from already.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn read(mut fields: Fields) -> Result<Self, ApiError> {
         let email = fields.required_text("email");
         let password = fields.required_password("password");
         let body = Self {

@@ -40,7 +40,7 @@ impl Store {
     /// When the database fails.
     pub async fn is_setup_open(&self) -> Result<bool, StoreError> {
         let ended: Option<i32> = on_pool!(self, pool => {
-            sqlx::query_scalar("SELECT only FROM setup_end").fetch_optional(pool).await?
+            sqlx::query_scalar("SELECT id FROM setup_end").fetch_optional(pool).await?
         });
         Ok(ended.is_none())
     }
@@ -113,7 +113,7 @@ impl Store {
 impl Write {
     async fn is_setup_open(&mut self) -> Result<bool, StoreError> {
         let ended: Option<i32> = on_write!(self, connection => {
-            sqlx::query_scalar("SELECT only FROM setup_end").fetch_optional(connection).await?
+            sqlx::query_scalar("SELECT id FROM setup_end").fetch_optional(connection).await?
         });
         Ok(ended.is_none())
     }
