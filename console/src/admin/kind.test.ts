@@ -97,7 +97,7 @@ describe("what is wrong", () => {
 
   test("only what is needed is asked for here", () => {
     const { fields } = kinds.devices;
-    expect(Object.keys(missing(fields, begin(fields, null)))).toEqual(["name", "organization"]);
+    expect(Object.keys(missing(fields, begin(fields, null), null))).toEqual(["name", "organization"]);
   });
 });
 

@@ -47,6 +47,8 @@ export interface Field {
   only?: "new" | "old";
   /** Does not change once it is made. */
   isFixed?: boolean;
+  /** A right: nobody changes their own. */
+  isRight?: boolean;
   /** Only a form's own: it is not sent. */
   isLocal?: boolean;
   autocomplete?: AutoFill;
@@ -98,6 +100,12 @@ export function fieldsFor(kind: Kind, me: Me, row: Row | null, values: Values): 
     ({ only, isShown }) =>
       only !== (row ? "new" : "old") && (isShown === undefined || isShown(me, values)),
   );
+}
+
+/** Whether a user cannot change this field of what is there. */
+export function isShut(field: Field, me: Me, row: Row | null): boolean {
+  const isOwnRight = field.isRight === true && row?.id === me.id && !me.is_superuser;
+  return isOwnRight || (row !== null && field.isFixed === true);
 }
 
 /** What a form begins with. */
@@ -168,8 +176,16 @@ function isEmpty(value: unknown): boolean {
 }
 
 /** What is needed and was not entered: the only thing that is not the server's to say. */
-export function missing(fields: readonly Field[], values: Values): Record<string, string> {
-  const found = fields.filter((field) => field.isNeeded && isEmpty(values[field.name]));
+export function missing(
+  fields: readonly Field[],
+  values: Values,
+  row: Row | null,
+): Record<string, string> {
+  // What has been without it since before may stay so.
+  const before = row ? begin(fields, row) : {};
+  const found = fields.filter(
+    ({ name, isNeeded }) => isNeeded && isEmpty(values[name]) && !(row && isEmpty(before[name])),
+  );
   return Object.fromEntries(found.map(({ name }) => [name, texts.form.missing]));
 }
 

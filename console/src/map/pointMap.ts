@@ -17,7 +17,8 @@ export type Point = [number, number];
 
 /** How far an arrow key moves the point, in pixels. */
 const STEP = 8;
-const NEAR = 13;
+/** Near enough to drag; without tiles there is nothing to see from nearer. */
+const NEAR = { tiles: 14, drawn: 9 };
 const WORLD = { center: [10, 30] as Point, zoom: 1 };
 
 /** The Earth as degrees are written: six digits are a tenth of a metre. */
@@ -30,6 +31,7 @@ export function rounded([longitude, latitude]: Point): Point {
 export class PointMap {
   readonly #map: BaseMap;
   readonly #marker: Marker;
+  readonly #tiles = configuredTiles();
   #isThere = false;
   #isOff = false;
 
@@ -43,7 +45,7 @@ export class PointMap {
     this.#map = new BaseMap({
       container: box,
       style: { version: 8, sources: {}, layers: [] },
-      ...(point ? { center: point, zoom: NEAR } : WORLD),
+      ...(point ? { center: point, zoom: this.#tiles ? NEAR.tiles : NEAR.drawn } : WORLD),
       minZoom: 0.5,
       maxZoom: 20,
       maxPitch: 0,
@@ -51,8 +53,7 @@ export class PointMap {
       pitchWithRotate: false,
       touchPitch: false,
       attributionControl: false,
-      // A page that is scrolled over it is not to zoom it.
-      cooperativeGestures: false,
+      scrollZoom: false,
       locale: { "Map.Title": texts.admin.fields.pointMap },
     });
     this.#map.touchZoomRotate.disableRotation();
@@ -96,7 +97,7 @@ export class PointMap {
 
   async #dress(isDark: boolean): Promise<void> {
     try {
-      this.#map.setStyle(await styleOf(isDark ? DARK : LIGHT, configuredTiles()), { diff: true });
+      this.#map.setStyle(await styleOf(isDark ? DARK : LIGHT, this.#tiles), { diff: true });
     } catch (error) {
       // The point is placed without land, too.
       console.warn(error);

@@ -149,12 +149,12 @@ export const admin = {
     isMobile: "Mobile",
     mobileHint: "One that moves is shown on the live map.",
     position: "Position",
-    positionHint: "Click the map, drag the point, or enter degrees (WGS 84).",
+    positionHint: "Click the map, drag the point or move it with the arrow keys, or enter degrees (WGS 84).",
     latitude: "Latitude",
     longitude: "Longitude",
     noPoint: "Take the point away",
     pointMap: "Map to place the point on",
-    point: "The point: drag it, or move it with the arrow keys",
+    point: "The point",
   },
 
   places: { none: "not in it", member: "member", manager: "manager" },
@@ -187,7 +187,7 @@ export const admin = {
     none: "No device is at this location.",
     device: "Device",
     add: "Put here",
-    takeAway: (name: string) => `Take ${name} away`,
+    takeAway: (name: string) => `Remove ${name} from here`,
   },
 
   open: "Open its page",
