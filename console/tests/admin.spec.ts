@@ -132,7 +132,8 @@ test("a location that is dragged moves on the live map", async ({ page, server, 
 
   await asRoot(page, server, "/locations");
   await page.getByRole("link", { name: "bus-1" }).click();
-  const point = page.getByRole("button", { name: "The point" });
+  const point = page.getByRole("button", { name: "The point", exact: true });
+  await point.scrollIntoViewIfNeeded();
   const box = await point.boundingBox();
   if (!box) throw new Error("no point");
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];

@@ -9,12 +9,12 @@ import { kinds } from "./kinds";
 const collator = new Intl.Collator("en", { numeric: true });
 
 export class Lists {
-  #rows = $state.raw<Partial<Record<KindName, Row[]>>>({});
+  #rows = $state.raw<Partial<Record<KindName, Row[] | undefined>>>({});
   #names = $derived(
     Object.fromEntries(
       Object.entries(this.#rows).map(([name, rows]) => {
         const { titleOf } = kinds[name as KindName];
-        return [name, new Map(rows.map((row) => [row.id, titleOf(row)]))];
+        return [name, new Map((rows ?? []).map((row) => [row.id, titleOf(row)]))];
       }),
     ) as Partial<Record<KindName, Map<string, string>>>,
   );
@@ -56,6 +56,11 @@ export class Lists {
       // Without names the rest is there all the same.
       if (!(error instanceof Refusal) && !signal.aborted) throw error;
     }
+  }
+
+  /** What was read of it is not true any more. */
+  forget(name: KindName): void {
+    this.#rows = { ...this.#rows, [name]: undefined };
   }
 
   #question(kind: Kind, signal: AbortSignal) {
