@@ -12,6 +12,7 @@ use crate::access::{Directory, Leases};
 use crate::command::types::CommandTypes;
 use crate::command::{Node, Runner};
 use crate::config::Config;
+use crate::event::NodeId;
 use crate::hub::{Hub, Source};
 use crate::ingest::{Ingest, Origin, Tail, follow_hints};
 use crate::socket::{Origins, Sockets};
@@ -43,6 +44,8 @@ pub struct App {
     pub sockets: Arc<Sockets>,
     /// What runs them.
     pub runner: Arc<Runner>,
+    /// Who this node is.
+    pub node: NodeId,
     tail: Arc<Tail>,
     ingest: Arc<Ingest>,
 }
@@ -85,13 +88,15 @@ impl App {
             Arc::clone(&metrics),
         ));
         let types = Arc::new(CommandTypes::new(&config.commands));
+        let identity = Node::of(data_dir);
+        let node = identity.id;
         let runner = Arc::new(Runner::new(
             store.clone(),
             Arc::clone(&ingest),
             Arc::clone(&types),
             Arc::clone(&metrics),
             config.commands.clone(),
-            Node::of(data_dir),
+            identity,
         ));
         Ok(Self {
             logins: Logins::new(store.clone(), &config.login),
@@ -104,6 +109,7 @@ impl App {
             sockets,
             types,
             runner,
+            node,
             tail,
             ingest,
         })

@@ -14,6 +14,7 @@ mod meanwhile;
 mod operation;
 mod people;
 mod proxies;
+mod setup;
 
 use serde_json::{Value, json};
 

@@ -2,32 +2,17 @@
 // as it is.
 
 import type { Right } from "./api/rights";
+import { admin } from "./texts/admin";
 import { many } from "./texts/many";
 import { plural } from "./texts/plural";
-
-const rights: Record<Right, string> = {
-  "config.view_device": "see devices",
-  "config.add_device": "add devices",
-  "config.change_device": "change devices",
-  "config.delete_device": "remove devices",
-  "connection.view_command": "see commands",
-  "connection.add_command": "run commands",
-  "connection.view_deviceconnection": "see connections",
-  "geo.view_location": "see locations",
-  "geo.view_devicelocation": "see where devices are",
-  "openwisp_users.view_organization": "see organizations",
-  staff: "be a member of staff",
-};
-
-/** What is lacking, in words and by the name that an administrator needs. */
-function lacking(right: Right): string {
-  return right === "staff"
-    ? "It takes a user who is a member of staff."
-    : `It takes the right to ${rights[right]} (${right}).`;
-}
+import { lacking, things, verbs } from "./texts/rights";
+import { setup } from "./texts/setup";
 
 export const texts = {
   name: "fleetwire",
+  admin,
+  setup,
+  rights: { verbs, things },
   skip: "Skip to the content",
   loading: "Loading …",
   again: "Try again",
@@ -36,7 +21,7 @@ export const texts = {
   none: "none",
   never: "never",
 
-  navigation: { label: "Pages", map: "Map", devices: "Devices", batches: "Batches" },
+  navigation: { label: "Pages", map: "Map", devices: "Devices", batches: "Batches", admin: "Administration" },
 
   account: {
     menu: (user: string) => `Account of ${user}`,
@@ -165,7 +150,7 @@ export const texts = {
     location: "Location",
     onMap: "Show on the map",
     connections: "Connections",
-    noConnections: "None: no command can be run. An administrator adds one with fleetwire connection add.",
+    noConnections: "None: no command can be run. An administrator adds one.",
     works: "Works",
     fails: "Fails",
     untried: "Not tried yet",

@@ -33,6 +33,11 @@ describe("addresses", () => {
       { page: "run", choice: { ...NO_CHOICE, organization: ID, picked: "kept" } },
       { page: "run", choice: { ...NO_CHOICE, picked: [ID, OTHER] } },
       { page: "run", choice: { ...NO_CHOICE, area: { west: 9, south: -1.5, east: 10, north: 2 } } },
+      { page: "admin", kind: null, item: null, search: "", number: 1 },
+      { page: "admin", kind: "users", item: null, search: "ada", number: 3 },
+      { page: "admin", kind: "devices", item: "new", search: "", number: 1 },
+      { page: "admin", kind: "devices", item: ID, search: "", number: 1 },
+      { page: "setup" },
       { page: "login", next: `/devices/${ID}?command=${ID}` },
     ] as const;
     for (const page of pages) expect(parse(format(page))).toEqual(page);
@@ -46,7 +51,7 @@ describe("addresses", () => {
     const pages = ["/batches?status=never&org=x", "/batches"].map(parse);
     expect(pages[0]).toEqual(pages[1]);
     expect(parse("/run?devices=1,2&area=0,0")).toEqual({ page: "run", choice: NO_CHOICE });
-    const nowhere = ["/nope", "/devices/xyz", `/devices/${ID}/more`, "/map/x", "/run/x", "/batches/1"];
+    const nowhere = ["/nope", "/devices/xyz", `/devices/${ID}/more`, "/map/x", "/run/x", "/batches/1", "/admin/x", "/admin/users/x", `/admin/users/${ID}/x`];
     for (const path of nowhere) {
       expect(parse(path)).toEqual({ page: "nothing" });
     }

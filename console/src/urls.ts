@@ -11,8 +11,24 @@ export type Route =
   | { page: "batches"; organization: string | null; status: BatchStatus | null }
   | { page: "batch"; id: string; search: string; status: ResultStatus | null }
   | { page: "run"; choice: ChoiceView }
+  | { page: "admin"; kind: KindName | null; item: string | null; search: string; number: number }
   | { page: "login"; next: string }
+  | { page: "setup" }
   | { page: "nothing" };
+
+/** What is administered, as it is called in addresses. */
+export const KINDS = [
+  "organizations",
+  "users",
+  "groups",
+  "devices",
+  "credentials",
+  "locations",
+] as const;
+export type KindName = (typeof KINDS)[number];
+
+/** In the place of an id: one that is to be made. */
+export const NEW = "new";
 
 /** What the map shows, as far as it is in its address. */
 export interface MapView {
@@ -70,6 +86,7 @@ export function parse(address: string): Route {
   const url = new URL(address, "http://console");
   const [first = "", second, ...more] = url.pathname.split("/").filter(Boolean);
   const query = url.searchParams;
+  if (first === "admin") return parseAdmin(second, more, query);
   if (more.length > 0) return { page: "nothing" };
   if (second === undefined) return parseFirst(first, query);
   if (!UUID.test(second)) return { page: "nothing" };
@@ -94,9 +111,28 @@ function parseFirst(first: string, query: URLSearchParams): Route {
       return { page: "batches", organization, status: oneOf(BATCH_STATUSES, query.get("status")) };
     case "run":
       return { page: "run", choice: parseChoice(query) };
+    case "setup":
+      return { page: "setup" };
     default:
       return { page: "nothing" };
   }
+}
+
+function parseAdmin(name: string | undefined, more: string[], query: URLSearchParams): Route {
+  const kind = KINDS.find((it) => it === name) ?? null;
+  const [item = null, ...rest] = more;
+  const isItem = item === null || item === NEW || UUID.test(item);
+  if ((name !== undefined && !kind) || !isItem || rest.length > 0) return { page: "nothing" };
+  const number = Math.max(1, Math.trunc(Number(query.get("page"))) || 1);
+  return { page: "admin", kind, item, search: query.get("q") ?? "", number };
+}
+
+function formatAdmin(kind: KindName | null, item: string | null, search: string, number: number): string {
+  const query = new URLSearchParams();
+  if (search) query.set("q", search);
+  if (number > 1) query.set("page", String(number));
+  const path = ["/admin", kind, item].filter((part) => part !== null).join("/");
+  return withQuery(path, query);
 }
 
 /** Writes what {@link parse} reads. */
@@ -122,6 +158,10 @@ export function format(route: Route): string {
       return withQuery(`/batches/${route.id}`, query);
     case "run":
       return formatChoice(route.choice);
+    case "admin":
+      return formatAdmin(route.kind, route.item, route.search, route.number);
+    case "setup":
+      return "/setup";
     case "login":
       if (route.next !== "/") query.set("next", route.next);
       return withQuery("/login", query);
@@ -199,7 +239,7 @@ function oneOf<T extends string>(words: T[], text: string | null): T | null {
 export function safeNext(next: string | null): string {
   if (!next?.startsWith("/")) return "/";
   const url = new URL(next, "http://console");
-  if (url.origin !== "http://console" || url.pathname.startsWith("/login")) return "/";
+  if (url.origin !== "http://console" || /^\/(login|setup)/.test(url.pathname)) return "/";
   return url.pathname + url.search;
 }
 

@@ -18,6 +18,7 @@ export class Server {
   readonly #directory = mkdtempSync(join(tmpdir(), "fleetwire-console-"));
   #process: ChildProcess | null = null;
   #log = "";
+  #printed: () => void = () => undefined;
 
   private constructor(
     readonly port: number,
@@ -42,15 +43,25 @@ export class Server {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#process = child;
+    this.#log = "";
     await new Promise<void>((resolve, reject) => {
       child.stderr.on("data", (chunk: Buffer) => {
         this.#log += chunk.toString();
+        this.#printed();
         if (this.#log.includes("listening on")) resolve();
       });
       child.once("exit", (code) => reject(new Error(`the server ended (${code}): ${this.#log}`)));
     });
     child.removeAllListeners("exit");
-    this.#log = "";
+  }
+
+  /** What its log has had, or gets, that is like this. */
+  async logged(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = pattern.exec(this.#log)?.[1];
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => (this.#printed = resolve));
+    }
   }
 
   /** Ends it at once; its data stays. */

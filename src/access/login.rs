@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::password::{PasswordError, Passwords, is_foreign};
-use super::throttle::{Throttle, Wait};
+use super::throttle::{Attempt, Throttle, Wait};
 use crate::config::LoginConfig;
-use crate::store::{Proved, Store, StoreError};
+use crate::store::{Proved, SetupError, Store, StoreError};
 
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
@@ -72,15 +72,7 @@ impl Logins {
         password: String,
         address: IpAddr,
     ) -> Result<Proved, LoginError> {
-        let attempt = match self.throttle.begin(username, address).await {
-            Ok(attempt) => attempt,
-            Err(Wait { seconds }) => {
-                tracing::debug!(%address, wait_s = seconds, "a log-in was refused: too many have failed");
-                return Err(LoginError::Throttled {
-                    retry_after_s: seconds,
-                });
-            }
-        };
+        let attempt = self.attempt(Some(username), address).await?;
         match self.check(username, password).await {
             Ok(Some(user)) => {
                 attempt.succeeded();
@@ -96,6 +88,43 @@ impl Logins {
                 Err(error)
             }
         }
+    }
+
+    /// Whether `token` makes the first superuser, for a client at `address`: guesses count as log-ins
+    /// that fail do.
+    ///
+    /// # Errors
+    /// When it does not, when too many attempts have failed, or when it cannot be told.
+    pub async fn prove_setup(&self, token: &str, address: IpAddr) -> Result<(), LoginError> {
+        let attempt = self.attempt(None, address).await?;
+        match self.store.prove_setup(token).await {
+            Ok(()) => {
+                attempt.succeeded();
+                Ok(())
+            }
+            Err(SetupError::Over | SetupError::WrongToken) => {
+                tracing::info!(%address, "the first user was not made: wrong token");
+                Err(LoginError::Invalid)
+            }
+            Err(SetupError::Store(error)) => {
+                attempt.forget();
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        username: Option<&str>,
+        address: IpAddr,
+    ) -> Result<Attempt<'_>, LoginError> {
+        let begun = self.throttle.begin(username, address).await;
+        begun.map_err(|Wait { seconds }| {
+            tracing::debug!(%address, wait_s = seconds, "a log-in was refused: too many have failed");
+            LoginError::Throttled {
+                retry_after_s: seconds,
+            }
+        })
     }
 
     /// What is kept of a new password.

@@ -47,7 +47,8 @@ struct Count {
 #[must_use]
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
-    user: Key,
+    /// None where only the address counts.
+    user: Option<Key>,
     address: Key,
     at: Instant,
     has_failed: bool,
@@ -90,9 +91,13 @@ impl Throttle {
     /// through nor many right passwords at once are refused.
     ///
     /// # Errors
-    /// When the user name or the address has used up its attempts. Refused attempts do not count,
-    /// so waiting that long is enough.
-    pub async fn begin(&self, username: &str, address: IpAddr) -> Result<Attempt<'_>, Wait> {
+    /// When the user name (if there is one) or the address has used up its attempts. Refused attempts do
+    /// not count, so waiting that long is enough.
+    pub async fn begin(
+        &self,
+        username: Option<&str>,
+        address: IpAddr,
+    ) -> Result<Attempt<'_>, Wait> {
         loop {
             // Made before looking: an attempt that ends in between wakes it all the same.
             let ended = self.ended.notified();
@@ -106,23 +111,23 @@ impl Throttle {
 
     fn try_begin(
         &self,
-        username: &str,
+        username: Option<&str>,
         address: IpAddr,
         now: Instant,
     ) -> Result<Attempt<'_>, Refusal> {
         // E-mail addresses log in, too, in whatever case: each spelling would be one more attempt.
-        let user = Key::User(self.hasher.hash_one(username.to_lowercase()));
+        let user = username.map(|name| Key::User(self.hasher.hash_one(name.to_lowercase())));
         let address = Key::Address(network(address));
         let mut counts = self.lock();
-        let refusal = [(user, self.per_user), (address, self.per_address)]
-            .into_iter()
+        let refusal = self
+            .limits(user, address)
             .filter_map(|(key, limit)| counts.get_mut(&key)?.refusal(limit, now, self.window))
             .max();
         if let Some(refusal) = refusal {
             return Err(refusal);
         }
         self.make_room(&mut counts, now);
-        for key in [user, address] {
+        for (key, _) in self.limits(user, address) {
             counts.entry(key).or_default().pending += 1;
         }
         Ok(Attempt {
@@ -132,6 +137,12 @@ impl Throttle {
             at: now,
             has_failed: true,
         })
+    }
+
+    /// What counts an attempt, and how many failures each admits.
+    fn limits(&self, user: Option<Key>, address: Key) -> impl Iterator<Item = (Key, usize)> {
+        let user = user.map(|key| (key, self.per_user));
+        user.into_iter().chain([(address, self.per_address)])
     }
 
     /// Keeps the map within its bound before two keys are added.
@@ -203,7 +214,10 @@ impl Attempt<'_> {
     /// The password was right: what failed before under this name is forgotten.
     pub fn succeeded(mut self) {
         self.has_failed = false;
-        if let Some(count) = self.throttle.lock().get_mut(&self.user) {
+        let Some(user) = self.user else {
+            return;
+        };
+        if let Some(count) = self.throttle.lock().get_mut(&user) {
             count.failures.clear();
         }
     }
@@ -218,10 +232,7 @@ impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let throttle = self.throttle;
         let mut counts = throttle.lock();
-        for (key, limit) in [
-            (self.user, throttle.per_user),
-            (self.address, throttle.per_address),
-        ] {
+        for (key, limit) in throttle.limits(self.user, self.address) {
             let Some(count) = counts.get_mut(&key) else {
                 continue;
             };
@@ -260,7 +271,7 @@ mod tests {
     }
 
     fn fail(throttle: &Throttle, user: &str, from: &str, at: Instant) -> Result<(), Wait> {
-        match throttle.try_begin(user, address(from), at) {
+        match throttle.try_begin(Some(user), address(from), at) {
             Ok(attempt) => {
                 drop(attempt);
                 Ok(())
@@ -295,6 +306,22 @@ mod tests {
     }
 
     #[test]
+    fn without_a_user_name_only_the_address_counts() {
+        let throttle = Throttle::new(1, 2, WINDOW);
+        let now = Instant::now();
+        for _ in 0..2 {
+            drop(
+                throttle
+                    .try_begin(None, address("1.1.1.1"), now)
+                    .ok()
+                    .unwrap(),
+            );
+        }
+        assert!(throttle.try_begin(None, address("1.1.1.1"), now).is_err());
+        assert!(throttle.try_begin(None, address("1.1.1.2"), now).is_ok());
+    }
+
+    #[test]
     fn another_spelling_is_no_other_user() {
         let throttle = Throttle::new(1, 50, WINDOW);
         let now = Instant::now();
@@ -321,7 +348,7 @@ mod tests {
         let now = Instant::now();
         fail(&throttle, "ann", "1.1.1.1", now).unwrap();
         throttle
-            .begin("ann", address("1.1.1.1"))
+            .begin(Some("ann"), address("1.1.1.1"))
             .await
             .unwrap()
             .succeeded();
@@ -336,7 +363,7 @@ mod tests {
     #[tokio::test]
     async fn who_might_be_one_too_many_waits_for_those_under_way() {
         let throttle = Throttle::new(2, 50, WINDOW);
-        let ann = || throttle.begin("ann", address("1.1.1.1"));
+        let ann = || throttle.begin(Some("ann"), address("1.1.1.1"));
         let (first, second) = (ann().await.unwrap(), ann().await.unwrap());
         let third = tokio::time::timeout(Duration::ZERO, ann()).await;
         assert!(third.is_err(), "waits while two of two are under way");
@@ -350,8 +377,11 @@ mod tests {
     #[tokio::test]
     async fn waiting_ends_when_an_attempt_ends() {
         let throttle = Throttle::new(1, 50, WINDOW);
-        let first = throttle.begin("ann", address("1.1.1.1")).await.unwrap();
-        let second = throttle.begin("ann", address("1.1.1.1"));
+        let first = throttle
+            .begin(Some("ann"), address("1.1.1.1"))
+            .await
+            .unwrap();
+        let second = throttle.begin(Some("ann"), address("1.1.1.1"));
         let (second, ()) = tokio::join!(second, async { first.succeeded() });
         second.unwrap().forget();
         assert!(throttle.lock().is_empty());

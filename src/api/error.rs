@@ -133,6 +133,13 @@ impl ApiError {
         Self::detail(StatusCode::CONFLICT, "conflict", detail)
     }
 
+    /// 409: there is, or was, a user, who makes the others.
+    pub(crate) fn set_up_already() -> Self {
+        let detail = "This server has been set up: its first user has been made. Log in; where nobody can, \
+                      run `fleetwire user add NAME --superuser --password-stdin` on the server.";
+        Self::detail(StatusCode::CONFLICT, "set_up_already", detail)
+    }
+
     /// 409: what was asked before the body came is not true any more.
     pub(crate) fn rights_changed() -> Self {
         let detail = "Your rights have changed while the request was on its way. Send it again.";

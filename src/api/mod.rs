@@ -33,6 +33,7 @@ mod openapi;
 mod organization;
 mod page;
 mod password;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -80,6 +81,7 @@ fn accounts() -> Vec<Resource> {
         routes!(token::obtain_token),
         routes!(login::log_in),
         routes!(login::log_out),
+        routes!(setup::get_setup, setup::create_first_superuser),
     ]
 }
 

@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::field::{Fields, Mode, id, no_such_pk};
 use crate::access::{PermissionSet, Person, password};
 use crate::event::{GroupId, OrganizationId, Timestamp};
-use crate::store::{AccountChange, Administration, FieldErrors};
+use crate::store::{AccountChange, Administration, FieldErrors, NewAccount};
 
 const PLACES: &str = "organization_users";
 
@@ -136,7 +136,14 @@ impl UserBody {
     /// # Errors
     /// What is wrong with which field.
     pub fn new(object: &Object) -> Result<Self, ApiError> {
-        let mut fields = Fields::new(object, Mode::Whole);
+        Self::read(Fields::new(object, Mode::Whole))
+    }
+
+    /// A user to be made, of a body that others have read from already.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn read(mut fields: Fields) -> Result<Self, ApiError> {
         let email = fields.required_text("email");
         let password = fields.required_password("password");
         let body = Self {
@@ -172,6 +179,21 @@ impl UserBody {
     pub fn take_password(&mut self) -> String {
         // Read as required, so it is there.
         self.password.take().unwrap_or_default()
+    }
+
+    /// The first superuser, who has this password: what else the body says of rights does not matter.
+    pub fn into_superuser(self, password_hash: String) -> NewAccount {
+        NewAccount {
+            // Read as required, so it is there.
+            username: self.username.unwrap_or_default(),
+            email: self.email.unwrap_or_default(),
+            first_name: self.first_name.unwrap_or_default(),
+            last_name: self.last_name.unwrap_or_default(),
+            password_hash: Some(password_hash),
+            is_staff: true,
+            is_superuser: true,
+            ..NewAccount::default()
+        }
     }
 
     fn names(fields: &mut Fields, present: &str) -> Self {

@@ -49,8 +49,12 @@ pub async fn run_until_signalled(
         serve_metrics(Arc::clone(&app.metrics), metrics_address).await?;
     }
     let mut beside = app.start().await?;
+    let setup_token = app.store.open_setup(app.node).await?;
     let listener = Listener::tcp(&address.to_string()).await?;
     listener.announce();
+    if let Some(token) = setup_token {
+        tell_setup_token(&token);
+    }
     let window = Duration::from_secs(app.config.server.drain_s);
     serve_until_signalled(
         |draining| site(&app, draining),
@@ -68,6 +72,14 @@ pub async fn run_until_signalled(
     // A connection that hangs must not keep the process: what was acknowledged is committed.
     timeout(PATIENCE, app.store.close()).await.ok();
     Ok(())
+}
+
+/// Whoever reads the log of a new server is who may make its first user.
+fn tell_setup_token(token: &str) {
+    tracing::warn!(
+        "there is no user yet: open this server in a browser and make the first superuser with the \
+         token {token} (or run `fleetwire user add NAME --superuser --password-stdin`)"
+    );
 }
 
 /// What `app` serves.

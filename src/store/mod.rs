@@ -41,6 +41,7 @@ mod rights;
 mod runnable;
 mod selection;
 mod session;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -80,6 +81,7 @@ pub use queue::{Ending, Piece};
 pub use retention::Keep;
 pub use selection::Selection;
 pub use session::Session;
+pub use setup::SetupError;
 pub use token::Token;
 pub use user::{AccountChange, NewAccount, PasswordRecord, Proved};
 

@@ -52,6 +52,20 @@ export async function getMe(): Promise<Me> {
   return (await ask<Me>("/api/v1/users/me/")).data;
 }
 
+/** Whether the first superuser is still to be made. */
+export async function isSetupOpen(): Promise<boolean> {
+  return (await ask<{ is_open: boolean }>("/api/v1/setup/")).data.is_open;
+}
+
+export async function setUp(first: {
+  token: string;
+  username: string;
+  email: string;
+  password: string;
+}): Promise<void> {
+  await ask("/api/v1/setup/", { method: "POST", body: first });
+}
+
 export async function logIn(username: string, password: string): Promise<void> {
   await ask("/accounts/login/", { method: "POST", body: { username, password } });
 }

@@ -20,18 +20,33 @@ export interface Organization {
   is_manager: boolean;
 }
 
-export type Right =
-  | "config.view_device"
-  | "config.add_device"
-  | "config.change_device"
-  | "config.delete_device"
-  | "connection.view_command"
-  | "connection.add_command"
-  | "connection.view_deviceconnection"
-  | "geo.view_location"
-  | "geo.view_devicelocation"
-  | "openwisp_users.view_organization"
-  | "staff";
+export const ACTIONS = ["view", "add", "change", "delete"] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** What rights are about, in the order in which people look for it. */
+export const MODELS = [
+  "config.device",
+  "connection.command",
+  "connection.deviceconnection",
+  "connection.credentials",
+  "geo.location",
+  "geo.devicelocation",
+  "openwisp_users.organization",
+  "openwisp_users.user",
+  "openwisp_users.organizationuser",
+  "openwisp_users.group",
+] as const;
+export type Model = (typeof MODELS)[number];
+
+type Named<M extends Model> = M extends `${infer App}.${infer Name}` ? `${App}.${Action}_${Name}` : never;
+
+/** The name of a right, such as `geo.view_location`; or the role of a member of staff. */
+export type Right = Named<Model> | "staff";
+
+/** The right to do something to what is of this kind. */
+export function rightTo(action: Action, model: Model): Right {
+  return model.replace(".", `.${action}_`) as Right;
+}
 
 /** Whether somebody holds a right; who may change something may see it. */
 export function may(me: Me, right: Right): boolean {

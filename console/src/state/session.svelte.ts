@@ -1,7 +1,7 @@
 // Who is logged in.
 
 import { onSignedOut, Refusal } from "../api/client";
-import { getMe, logIn, logOut } from "../api/resources";
+import { getMe, isSetupOpen, logIn, logOut } from "../api/resources";
 import type { Me } from "../api/rights";
 import { router } from "./router.svelte";
 
@@ -36,11 +36,19 @@ class Session {
       if (!(error instanceof Refusal)) throw error;
       if (error.isSignedOut) {
         this.#end();
+        await this.#lookForFirstStart();
         return null;
       }
       if (this.#state.is !== "in") this.#state = { is: "unreachable", refusal: error };
       throw error;
     }
+  }
+
+  /** On a server that has no user yet there is nothing to log in as. */
+  async #lookForFirstStart(): Promise<void> {
+    const isOpen = await isSetupOpen().catch(() => false);
+    if (isOpen && this.#state.is === "out") router.replace({ page: "setup" });
+    else if (!isOpen && router.route.page === "setup") router.replace({ page: "login", next: "/" });
   }
 
   /** The session has ended: to the log-in, which leads back to where we are. */
@@ -49,7 +57,7 @@ class Session {
     if (this.#state.is === "out") return;
     this.#state = { is: "out", expired };
     const { route } = router;
-    if (route.page !== "login") router.replace({ page: "login", next: router.here });
+    if (route.page !== "login" && route.page !== "setup") router.replace({ page: "login", next: router.here });
   }
 
   async logIn(username: string, password: string): Promise<void> {

@@ -9,6 +9,7 @@ mod people;
 mod retention;
 mod rights;
 mod rows;
+mod setup;
 mod tail;
 mod turns;
 

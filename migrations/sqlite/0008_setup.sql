@@ -1,0 +1,20 @@
+-- How the first superuser is made over REST: with a token that a server printed in its log. Once a user has
+-- been made, in whatever way, that is over for good.
+CREATE TABLE setup_token (
+    -- Whose log it stands in; a later start of the node prints another one.
+    node_id BLOB PRIMARY KEY,
+    digest BLOB NOT NULL,
+    created BIGINT NOT NULL
+);
+-- One row, when it is over.
+CREATE TABLE setup_end (
+    id INTEGER PRIMARY KEY CHECK (id = 1)
+);
+INSERT INTO setup_end (id) SELECT 1 WHERE EXISTS (SELECT 1 FROM users);
+
+CREATE TRIGGER users_first AFTER INSERT ON users
+WHEN NOT EXISTS (SELECT 1 FROM setup_end)
+BEGIN
+    INSERT INTO setup_end (id) VALUES (1);
+    DELETE FROM setup_token;
+END;
