@@ -22,6 +22,9 @@ export default defineConfig({
         "--use-angle=swiftshader",
         "--enable-unsafe-swiftshader",
         "--ignore-gpu-blocklist",
+        // That is for the map's WebGL; pages and canvases are drawn as on any machine without one.
+        "--disable-accelerated-2d-canvas",
+        "--disable-gpu-rasterization",
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",
