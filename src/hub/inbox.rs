@@ -32,7 +32,7 @@ pub struct Publication {
     /// Whose subscribers get it, each once.
     pub topics: Box<[Topic]>,
     /// What they get.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
 }
 
 /// What a shard is to do.
@@ -287,11 +287,11 @@ mod tests {
     fn publication(topics: &[Topic], subject: SubjectId, version: i64) -> Arc<Publication> {
         Arc::new(Publication {
             topics: topics.into(),
-            snapshot: Snapshot {
+            snapshot: Arc::new(Snapshot {
                 subject,
                 version,
                 frame: Frame::text("12345678"),
-            },
+            }),
         })
     }
 

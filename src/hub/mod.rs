@@ -104,7 +104,7 @@ impl Hub {
     pub fn publish(&self, topics: &[Topic], snapshot: &Snapshot) {
         let publication = Arc::new(Publication {
             topics: topics.into(),
-            snapshot: snapshot.clone(),
+            snapshot: Arc::new(snapshot.clone()),
         });
         for inbox in &self.inboxes {
             inbox.publish(&publication);

@@ -5,6 +5,7 @@
 //! so that the last state always arrives; only when even that does not fit is the socket closed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use super::Snapshot;
 use crate::event::{Frame, SubjectId};
@@ -37,7 +38,8 @@ fn is_below(floors: &Floors, snapshot: &Snapshot) -> bool {
 /// The frames that wait for one socket.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    waiting: VecDeque<Snapshot>,
+    /// Shared with all other outboxes: what waits in many takes little memory in each.
+    waiting: VecDeque<Arc<Snapshot>>,
     /// Of `waiting`.
     sizes: Sizes,
     /// Where the newest waiting snapshot of each subject is; kept only while the bound is reached.
@@ -79,7 +81,7 @@ impl Outbox {
     }
 
     /// Queues a snapshot.
-    pub fn push(&mut self, snapshot: &Snapshot) -> Pushed {
+    pub fn push(&mut self, snapshot: &Arc<Snapshot>) -> Pushed {
         if is_below(&self.floors, snapshot) || is_below(&self.old_floors, snapshot) {
             return Pushed::Ignored;
         }
@@ -111,6 +113,15 @@ impl Outbox {
 
     /// Takes so many frames from the front. What is taken is the writer's: it is never conflated.
     pub fn take(&mut self, count: usize) -> impl Iterator<Item = Frame> {
+        self.drain(count).map(|snapshot| snapshot.frame.clone())
+    }
+
+    /// Forgets so many frames at the front, which are written.
+    pub fn forget(&mut self, count: usize) {
+        self.drain(count).for_each(drop);
+    }
+
+    fn drain(&mut self, count: usize) -> impl Iterator<Item = Arc<Snapshot>> {
         for taken in self.waiting.iter().take(count) {
             self.sizes.remove(taken.frame.size());
         }
@@ -119,7 +130,7 @@ impl Outbox {
         } else if let Some(newest) = &mut self.newest {
             newest.gone += count;
         }
-        self.waiting.drain(..count).map(|snapshot| snapshot.frame)
+        self.waiting.drain(..count)
     }
 
     /// Makes way for snapshots that the caller is about to send itself, ahead of all that waits:
@@ -148,7 +159,7 @@ impl Outbox {
         bytes <= self.limit || bytes.saturating_sub(largest()) <= self.limit
     }
 
-    fn append(&mut self, snapshot: &Snapshot) {
+    fn append(&mut self, snapshot: &Arc<Snapshot>) {
         self.sizes.add(snapshot.frame.size());
         if let Some(newest) = &mut self.newest {
             newest.put(snapshot.subject, self.waiting.len());
@@ -157,12 +168,12 @@ impl Outbox {
                 self.newest = None;
             }
         }
-        self.waiting.push_back(snapshot.clone());
+        self.waiting.push_back(Arc::clone(snapshot));
     }
 
     /// Puts the snapshot where the newest waiting one of its subject is, if the bytes allow it.
     /// The newest one's place, so that no older snapshot of the subject comes after it.
-    fn replace(&mut self, snapshot: &Snapshot) -> bool {
+    fn replace(&mut self, snapshot: &Arc<Snapshot>) -> bool {
         let waiting = &self.waiting;
         let newest = self.newest.get_or_insert_with(|| Newest::of(waiting));
         let Some(place) = newest.place_of(snapshot.subject) else {
@@ -174,7 +185,7 @@ impl Outbox {
         }
         self.sizes.remove(older);
         self.sizes.add(size);
-        self.waiting[place] = snapshot.clone();
+        self.waiting[place] = Arc::clone(snapshot);
         true
     }
 
@@ -228,7 +239,7 @@ impl Sizes {
         }
     }
 
-    fn largest(&mut self, waiting: &VecDeque<Snapshot>) -> usize {
+    fn largest(&mut self, waiting: &VecDeque<Arc<Snapshot>>) -> usize {
         if self.of_largest == 0 {
             let sizes = || waiting.iter().map(|waiting| waiting.frame.size());
             self.largest = sizes().max().unwrap_or(0);
@@ -248,7 +259,7 @@ struct Newest {
 }
 
 impl Newest {
-    fn of(waiting: &VecDeque<Snapshot>) -> Self {
+    fn of(waiting: &VecDeque<Arc<Snapshot>>) -> Self {
         let mut newest = Self::default();
         for (place, snapshot) in waiting.iter().enumerate() {
             newest.put(snapshot.subject, place);
@@ -270,13 +281,13 @@ mod tests {
     use super::*;
     use crate::event::LocationId;
 
-    fn snapshot(subject: SubjectId, version: i64, size: usize) -> Snapshot {
+    fn snapshot(subject: SubjectId, version: i64, size: usize) -> Arc<Snapshot> {
         let text = format!("{version:0width$}", width = size - 2);
-        Snapshot {
+        Arc::new(Snapshot {
             subject,
             version,
             frame: Frame::text(&text),
-        }
+        })
     }
 
     fn subject() -> SubjectId {

@@ -1,10 +1,10 @@
 //! One open socket: what is read from it and written to it, and when it ends.
 //!
-//! Idle, it is these few bytes and nothing else. What waits for it, is half written or is out of the
-//! ordinary lies in a [`Busy`] that it has only for so long.
+//! Idle, it is these few bytes. What waits, is half written or is out of the ordinary lies in a [`Busy`].
 
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
@@ -128,7 +128,7 @@ impl Socket {
     /// outbox to be joined with others.
     pub fn deliver(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         alone: bool,
         kit: &mut Kit,
     ) -> Result<Delivered, Ended> {
@@ -168,7 +168,7 @@ impl Socket {
         })
     }
 
-    fn send_alone(&mut self, snapshot: &Snapshot, kit: &mut Kit) -> Result<Delivered, Ended> {
+    fn send_alone(&mut self, snapshot: &Arc<Snapshot>, kit: &mut Kit) -> Result<Delivered, Ended> {
         let bytes = snapshot.frame.bytes();
         match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
             Ok(written) if written == bytes.len() => {
@@ -284,7 +284,7 @@ impl Socket {
         let length = bytes.len();
         let written = send(&self.stream, bytes, SendFlags::NOSIGNAL)?;
         let frames = if written == length {
-            busy.outbox.take(count).for_each(drop);
+            busy.outbox.forget(count);
             count as u64
         } else {
             busy.writer.push_events(busy.outbox.take(count));
