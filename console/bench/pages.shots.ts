@@ -93,8 +93,39 @@ async function pages(page: Page, demo: Demo, look: string): Promise<void> {
   await page.getByRole("link", { name: "Devices", exact: true }).click();
   await expect(page.getByRole("link", { name: /^Bus 3 / })).toBeVisible();
   await shoot(page, `${look}-devices`);
+  await runOnMany(page, look);
   await page.getByRole("button", { name: /^Account of/ }).click();
   await shoot(page, `${look}-account`);
+}
+
+async function runOnMany(page: Page, look: string): Promise<void> {
+  await page.goto(new URL("/run", page.url()).href);
+  await page.getByRole("checkbox", { name: /^All that fit/ }).check();
+  await page.getByLabel("Command line").fill("ping -c 3 10.0.0.1");
+  await shoot(page, `${look}-run`);
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toBeVisible();
+  await shoot(page, `${look}-check`);
+  await dialog.getByRole("button", { name: /^Run on/ }).click();
+  await expect(page.locator("[data-result]").filter({ hasText: "64 bytes" }).first()).toBeVisible();
+  await shoot(page, `${look}-batch`);
+}
+
+/** What a superuser of a new server looks after. */
+async function administration(page: Page, demo: Demo, look: string): Promise<void> {
+  const user = demo.logins[0];
+  if (!user) throw new Error("the demo has no superuser");
+  await page.goto(demo.url);
+  await logIn(page, user);
+  for (const kind of ["organizations", "users", "groups", "devices", "credentials", "locations"]) {
+    await page.goto(`${demo.url}/admin/${kind}`);
+    await expect(page.getByRole("table").getByRole("link").first()).toBeVisible();
+    await shoot(page, `${look}-admin-${kind}`);
+    await page.getByRole("table").getByRole("link").first().click();
+    await page.waitForTimeout(1000);
+    await shoot(page, `${look}-admin-${kind}-one`);
+  }
 }
 
 async function inEachLook(browser: Browser, demo: Demo): Promise<void> {
@@ -102,6 +133,8 @@ async function inEachLook(browser: Browser, demo: Demo): Promise<void> {
     for (const colorScheme of ["light", "dark"] as const) {
       const context = await browser.newContext({ viewport, colorScheme });
       await pages(await context.newPage(), demo, `${screen}-${colorScheme}`);
+      await context.clearCookies();
+      await administration(await context.newPage(), demo, `${screen}-${colorScheme}`);
       await context.close();
     }
   }
