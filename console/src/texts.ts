@@ -16,6 +16,8 @@ export const texts = {
   skip: "Skip to the content",
   loading: "Loading …",
   again: "Try again",
+  notFetched: "This page could not be fetched. The network may be away, or the server is of a newer version.",
+  reload: "Load anew",
   close: "Close",
   back: "Back",
   none: "none",
