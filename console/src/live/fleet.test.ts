@@ -112,8 +112,8 @@ describe("a fleet", () => {
     list(feature("a", 1));
     const listed = Date.parse("2026-01-01T00:00:00Z");
     expect(fleet.get("a")?.heardAt).toBe(listed);
-    fleet.read(message("a", 1), listed + 9000);
-    list(feature("a", 1));
+    fleet.read(message("a", 2), listed + 9000);
+    list(feature("a", 2));
     expect(fleet.get("a")?.heardAt).toBe(listed + 9000);
   });
 
