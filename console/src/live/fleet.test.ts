@@ -55,6 +55,17 @@ describe("a fleet", () => {
     expect(changes).not.toContain("moved");
   });
 
+  test("what the socket says again of the list is no report of now", () => {
+    const heardAt = () => fleet.get("a")?.heardAt;
+    const modified = Date.parse("2026-01-01T00:00:00Z");
+    list(feature("a", 1));
+    fleet.read(message("a", 1), modified + 5000);
+    expect(heardAt()).toBe(modified);
+    // From there on one that stands and reports is heard.
+    fleet.read(message("a", 1), modified + 9000);
+    expect(heardAt()).toBe(modified + 9000);
+  });
+
   test("a list that was on its way undoes nothing that the socket said meanwhile", () => {
     list(feature("a", 1), feature("b", 1));
     const late = fleet.beginList();
@@ -101,8 +112,8 @@ describe("a fleet", () => {
     list(feature("a", 1));
     const listed = Date.parse("2026-01-01T00:00:00Z");
     expect(fleet.get("a")?.heardAt).toBe(listed);
-    fleet.read(message("a", 1), listed + 9000);
-    list(feature("a", 1));
+    fleet.read(message("a", 2), listed + 9000);
+    list(feature("a", 2));
     expect(fleet.get("a")?.heardAt).toBe(listed + 9000);
   });
 

@@ -45,6 +45,8 @@ export class Fleet {
   readonly #places = new Map<string, Place>();
   /** The number of the last message of each place; numbers are those of messages at all. */
   readonly #told = new Map<string, number>();
+  /** Those of which the newest that is known is the list's. */
+  readonly #asListed = new Set<string>();
   #messages = 0;
 
   /** `tell` hears of each change, at once. */
@@ -97,6 +99,7 @@ export class Fleet {
     }
     if (!isNewer) return;
     if (!is_mobile) return this.#remove(feature.id);
+    this.#asListed.add(feature.id);
     this.#put(feature.id, feature.geometry.coordinates, Date.parse(modified), () => ({
       name,
       address,
@@ -115,7 +118,12 @@ export class Fleet {
       known.name = name;
       known.address = address;
     }
-    this.#put(id, message.geometry.coordinates, now, () => ({ name, address, organization: null }));
+    const [longitude, latitude] = message.geometry.coordinates;
+    const isAgain =
+      this.#asListed.delete(id) && known?.longitude === longitude && known.latitude === latitude;
+    // `?since=` says again what the list said: that is no report of this moment.
+    const heardAt = isAgain ? known.heardAt : now;
+    this.#put(id, [longitude, latitude], heardAt, () => ({ name, address, organization: null }));
   }
 
   #put(
