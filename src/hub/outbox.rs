@@ -296,13 +296,9 @@ mod tests {
 
     /// The versions in the frames, in order.
     fn versions(outbox: &Outbox) -> Vec<i64> {
+        let text = |frame: &Frame| String::from_utf8(frame.bytes()[2..].to_vec()).unwrap();
         let frames = outbox.front(usize::MAX);
-        frames
-            .map(|frame| {
-                let text = std::str::from_utf8(&frame.bytes()[2..]).unwrap();
-                text.parse().unwrap()
-            })
-            .collect()
+        frames.map(|it| text(it).parse().unwrap()).collect()
     }
 
     #[test]
