@@ -68,7 +68,7 @@ test-console: console ## Run only the tests of the web console: its checks, its 
 	npm run --silent --prefix console lint
 	npm run --silent --prefix console test
 	cargo build
-	tests/servers/ssh.sh timeout --foreground 600 npm run --silent --prefix console test:browser
+	tests/servers/ssh.sh timeout --foreground 1200 npm run --silent --prefix console test:browser
 
 screenshots: console ## Take pictures of each page of the web console, light and dark, desktop and phone: target/screenshots
 	cargo build
