@@ -1,7 +1,7 @@
 //! The first superuser of a store in which there has never been a user: made with a token that a server
 //! printed in its log. Of a token only a digest is kept, and whichever node is asked knows the tokens of all.
 
-use std::hint::black_box;
+use subtle::{Choice, ConstantTimeEq as _};
 
 use super::db::on_pool;
 use super::key::hexadecimal;
@@ -124,19 +124,10 @@ fn check(token: &str, digests: &[Vec<u8>]) -> Result<(), SetupError> {
     // All of them, whichever it is.
     let is_one = digests
         .iter()
-        .fold(false, |is_one, it| is_one | is_same(&given, it));
-    if is_one {
+        .fold(Choice::from(0), |is_one, it| is_one | given[..].ct_eq(it));
+    if is_one.into() {
         Ok(())
     } else {
         Err(SetupError::WrongToken)
     }
-}
-
-/// Takes as long wherever the two differ.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let differing = one
-        .iter()
-        .zip(other)
-        .fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
-    one.len() == other.len() && differing == 0
 }
