@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::output::Collected;
 use super::runner::Runner;
 use super::ssh::Stream;
-use crate::event::{CommandId, CommandStatus, CommandUpdated, Event, Timestamp};
+use crate::event::{CommandId, CommandStatus, CommandUpdated, Event};
 use crate::ingest::Origin;
 use crate::store::{Command, Ending, Piece};
 
@@ -117,7 +117,7 @@ impl<'a> Report<'a> {
         if self.runner.ingest.is_watching(self.command.device) {
             self.growth = self.growth.saturating_add(1);
             let grown = CommandUpdated {
-                modified: Timestamp::now(),
+                modified: self.runner.store.instant(),
                 growth: self.growth,
                 ..self.snapshot()
             };

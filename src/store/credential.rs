@@ -284,7 +284,7 @@ impl Write {
             .bind(kind)
             .bind(sealed)
             .bind(new.old_algorithms)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_one(connection)
             .await
         });
@@ -313,7 +313,7 @@ impl Write {
             .bind(change.secret.as_ref().map(LoginSecret::kind))
             .bind(sealed)
             .bind(change.old_algorithms)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_optional(connection)
             .await
         });

@@ -14,6 +14,7 @@ mod audit;
 mod batch;
 mod batch_device;
 mod changes;
+mod clock;
 mod command;
 mod connection;
 mod coordinates;
@@ -92,6 +93,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Notify, mpsc};
 use uuid::Uuid;
 
+use self::clock::Clock;
 use self::coordinates::Waiting;
 use self::db::{Db, on_pool};
 use self::look_up::LookUps;
@@ -133,6 +135,7 @@ struct Inner {
     work: Notify,
     vault: Vault,
     look_ups: LookUps,
+    clock: Clock,
 }
 
 type Sink = dyn Fn(Event) + Send + Sync;
@@ -218,12 +221,16 @@ impl Store {
             work: Notify::new(),
             vault: Vault::new(engine),
             look_ups: LookUps::default(),
+            clock: Clock::of(engine),
         });
         tokio::spawn(coordinates::write_groups(Arc::downgrade(&inner), waiting));
-        Ok(Self {
+        let store = Self {
             inner,
             actor: Actor::Node,
-        })
+        };
+        // Sets the clock.
+        store.position().await?;
+        Ok(store)
     }
 
     /// The same database, in the hands of `actor`.

@@ -13,7 +13,7 @@ use super::db::{self, IdList};
 use super::runnable::{DEACTIVATED, NO_LOGIN};
 use super::transaction::{Write, on_write};
 use super::{Batch, BatchDevice, FieldErrors, Scope, SecretInput, Selection, Store, StoreError};
-use crate::event::{BatchId, CommandId, DeviceId, OrganizationId, Timestamp};
+use crate::event::{BatchId, CommandId, DeviceId, OrganizationId};
 
 const LABEL: usize = 64;
 const NOTES: usize = 10_000;
@@ -128,7 +128,7 @@ impl Store {
         if selected.is_empty() {
             return Err(FieldErrors::one("non_field_errors", "No devices are selected.").into());
         }
-        let now = Timestamp::now();
+        let now = self.instant();
         let mut progress = Progress::default();
         let mut devices = Vec::new();
         for device in selected {

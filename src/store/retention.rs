@@ -47,7 +47,7 @@ impl Store {
         // Nodes read it every few seconds.
         const RIGHTS: &str = "DELETE FROM rights_change WHERE change IN
              (SELECT change FROM rights_change WHERE created < $1 LIMIT $2)";
-        let now = Timestamp::now();
+        let now = self.instant();
         let mut gone = self.clear(SESSIONS, AT_ONCE, now).await?;
         gone += self
             .clear(RIGHTS, AT_ONCE, now.plus_seconds(-DAY_S))

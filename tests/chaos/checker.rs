@@ -35,6 +35,8 @@ pub struct Truth {
 pub struct Ended {
     pub update: Update,
     pub mark: String,
+    /// Asked for since the sockets were opened: they must know of it. Of older ones they may.
+    pub is_new: bool,
 }
 
 /// What the server has said yes to.
@@ -229,7 +231,8 @@ pub fn missing(history: &History, truth: &Truth, acknowledged: &Acknowledged) ->
         }
         Scope::Device(device) => {
             let updates = history.updates();
-            let commands = truth.commands.values().map(|it| &it.update);
+            let commands = truth.commands.values().filter(|it| it.is_new);
+            let commands = commands.map(|it| &it.update);
             for is in commands.filter(|it| it.device == *device) {
                 let seen = updates.get(&is.id);
                 if seen != Some(&is) {
@@ -243,7 +246,7 @@ pub fn missing(history: &History, truth: &Truth, acknowledged: &Acknowledged) ->
 
 /// The devices are the witnesses.
 fn commands_ran_once(evidence: &Evidence, violations: &mut Vec<Violation>) {
-    for Ended { update, mark } in evidence.truth.commands.values() {
+    for Ended { update, mark, .. } in evidence.truth.commands.values() {
         let (id, output) = (update.id, &update.output);
         let lines = evidence.truth.lines.get(mark).copied().unwrap_or(0);
         if lines > 1 {

@@ -107,7 +107,7 @@ impl Cluster {
     /// One node on SQLite, on a small disk; or why there can be no such disk.
     pub async fn of_one() -> Result<Self, String> {
         let mut node = Server::prepare(Engine::Sqlite, &SETTINGS).await;
-        let disk = Disk::mount(node.directory())?;
+        let disk = Disk::mount(node.directory()).map_err(|error| format!("not run: {error}"))?;
         node.run().await;
         Ok(Self {
             entrance: node.address(),
@@ -127,7 +127,7 @@ impl Cluster {
         format!("http://{}", self.entrance)
     }
 
-    /// What is in the database now, and on the devices, of this scenario's commands.
+    /// What is in the database now, and on the devices. New are this scenario's commands.
     pub async fn truth(&self, scenario: &str) -> Truth {
         let mut database = Database::of(&self.nodes[0]).await;
         let queries = Queries::of(&database);
@@ -140,10 +140,7 @@ impl Cluster {
         for row in database.texts(queries.commands).await {
             let row: CommandRow = serde_json::from_str(&row).unwrap();
             let id = row.id;
-            let command = row.ended();
-            if command.mark.starts_with(&format!("{scenario}:")) {
-                truth.commands.insert(id, command);
-            }
+            truth.commands.insert(id, row.ended(scenario));
         }
         for line in self.world.lines() {
             *truth.lines.entry(line).or_default() += 1;
@@ -235,11 +232,13 @@ struct Input {
 
 impl CommandRow {
     /// The mark is the second word of the command line.
-    fn ended(self) -> Ended {
+    fn ended(self, scenario: &str) -> Ended {
         let Input { command } = serde_json::from_str(&self.input).unwrap();
+        let mark = command.split(' ').nth(1).unwrap().to_owned();
         let modified = Timestamp::from_microsecond(self.modified).unwrap();
         Ended {
-            mark: command.split(' ').nth(1).unwrap().to_owned(),
+            is_new: mark.starts_with(&format!("{scenario}:")),
+            mark,
             update: Update {
                 id: self.id,
                 device: self.device,

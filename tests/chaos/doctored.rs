@@ -70,7 +70,11 @@ fn sound() -> Evidence {
     }
     let mark = "mark".to_owned();
     evidence.truth.lines.insert(mark.clone(), 1);
-    let row = Ended { update: end, mark };
+    let row = Ended {
+        update: end,
+        mark,
+        is_new: true,
+    };
     evidence.truth.commands.insert(COMMAND, row);
     evidence.acknowledged.commands.insert(COMMAND);
     evidence

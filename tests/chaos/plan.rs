@@ -1,7 +1,9 @@
 //! Which faults happen, alone and in pairs, and what is said of them in the end.
 
 use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -21,7 +23,6 @@ const PAIRS: usize = 12;
 
 /// What happens without it: a few faults, one after the other.
 const SHORT: [&[Fault]; 2] = [&[Fault::KillNode], &[Fault::StopRedis]];
-const SHORT_SOCKETS: usize = 500;
 
 /// Everything that is to happen, and whether each of it can.
 struct Plan {
@@ -34,36 +35,55 @@ struct Plan {
 async fn nothing_is_lost_and_nobody_gets_in() {
     allow_open_files(20_000);
     let plan = Plan::make();
-    let mut three = None;
-    let mut one = None;
+    let mut places = Places::default();
     let mut wrong = Vec::new();
     println!("seed {}\n{}", plan.seed, Outcome::HEAD);
     for scenario in &plan.scenarios {
-        let cluster = if scenario.faults.contains(&Fault::FillDisk) {
-            match &mut one {
-                Some(cluster) => Ok(cluster),
-                none => Cluster::of_one().await.map(|cluster| none.insert(cluster)),
-            }
-        } else {
-            match &mut three {
-                Some(cluster) => Ok(cluster),
-                none => Ok(none.insert(Cluster::of_three(plan.equipment).await)),
-            }
-        };
-        let outcome = match cluster {
-            Ok(cluster) => {
-                let mut faults = scenario.faults.iter();
-                match faults.find_map(|fault| fault.lacks(cluster)) {
-                    Some(lacking) => Err(lacking.to_owned()),
-                    None => Ok(scenario.run(cluster).await),
-                }
-            }
-            Err(lacking) => Err(lacking),
-        };
+        let outcome = places.run(scenario, plan.equipment).await;
         println!("{}", line(scenario, &outcome));
         wrong.extend(complaints(scenario, &outcome));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What scenarios happen to, begun when it is needed first.
+#[derive(Default)]
+struct Places {
+    one: Option<Cluster>,
+    three: Option<Cluster>,
+}
+
+impl Places {
+    /// What came of a scenario, or why it was not run to its end.
+    async fn run(&mut self, scenario: &Scenario, equipment: Equipment) -> Result<Outcome, String> {
+        let is_of_one = scenario.faults.contains(&Fault::FillDisk);
+        let place = if is_of_one {
+            &mut self.one
+        } else {
+            &mut self.three
+        };
+        let running = async {
+            if place.is_none() {
+                *place = Some(match is_of_one {
+                    true => Cluster::of_one().await?,
+                    false => Cluster::of_three(equipment).await,
+                });
+            }
+            let cluster = place.as_mut().expect("it was begun above");
+            let mut faults = scenario.faults.iter();
+            match faults.find_map(|fault| fault.lacks(cluster)) {
+                Some(lacking) => Err(format!("not run: {lacking}")),
+                None => Ok(scenario.run(cluster).await),
+            }
+        };
+        let ended = AssertUnwindSafe(running).catch_unwind().await;
+        ended.unwrap_or_else(|panic| {
+            // What it left is in no state to go on with.
+            *place = None;
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            Err(format!("ended early: {}", text.unwrap_or("a panic")))
+        })
+    }
 }
 
 impl Plan {
@@ -75,7 +95,7 @@ impl Plan {
             (whole(&mut random), SOCKETS, Equipment::Whole)
         } else {
             let short = SHORT.iter().map(|faults| faults.to_vec()).collect();
-            (short, SHORT_SOCKETS, Equipment::Plain)
+            (short, SOCKETS, Equipment::Plain)
         };
         let wanted = setting(FAULTS).unwrap_or_default();
         let faults = faults.into_iter().enumerate();
@@ -142,7 +162,7 @@ fn line(scenario: &Scenario, outcome: &Result<Outcome, String>) -> String {
     let name = named(scenario);
     let it = match outcome {
         Ok(outcome) => outcome,
-        Err(lacking) => return format!("| {name} | NOT RUN: {lacking} |"),
+        Err(reason) => return format!("| {name} | {} |", reason.to_uppercase()),
     };
     let mut closes = format!("none: {}", it.broken_off);
     for (code, count) in &it.closes {
@@ -171,6 +191,6 @@ fn complaints(scenario: &Scenario, outcome: &Result<Outcome, String>) -> Vec<Str
             let violations = outcome.violations.iter().take(MOST);
             violations.map(|it| format!("{name}: {it}")).collect()
         }
-        Err(lacking) => vec![format!("{name}: NOT RUN: {lacking}")],
+        Err(reason) => vec![format!("{name}: {}", reason.to_uppercase())],
     }
 }

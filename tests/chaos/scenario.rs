@@ -111,6 +111,7 @@ impl Scenario {
         loop {
             let truth = cluster.truth(&self.name).await;
             let mut commands = truth.commands.values();
+            // Those that were asked for without an answer, too.
             let is_over = commands.all(|it| it.update.status != Status::InProgress);
             let knows = |it: &History| missing(it, &truth, &evidence.acknowledged).is_empty();
             if (is_over && crowd.have_all_seen(knows)) || Instant::now() > deadline {
@@ -170,7 +171,7 @@ fn outcome(evidence: &Evidence, began: Instant) -> Outcome {
             }
         }
     }
-    let commands = evidence.truth.commands.values();
+    let commands = evidence.truth.commands.values().filter(|it| it.is_new);
     let succeeded = commands.filter(|it| it.update.status == Status::Success);
     outcome.succeeded = succeeded.count();
     outcome.seconds = began.elapsed().as_secs();

@@ -102,7 +102,7 @@ fn balancer(directory: &Path, address: SocketAddr, servers: &[SocketAddr]) -> Pa
         .iter()
         .map(|server| format!("        server {server} max_fails=1 fail_timeout=2s;\n"));
     let text = format!(
-        "{load}pid {}/nginx.pid;\nevents {{ worker_connections 18000; }}\nstream {{\n    upstream nodes {{\n        \
+        "{load}error_log stderr crit;\npid {}/nginx.pid;\nevents {{ worker_connections 18000; }}\nstream {{\n    upstream nodes {{\n        \
          least_conn;\n{}    }}\n    server {{\n        listen {address} backlog=4096 sndbuf=16k;\n        \
          proxy_pass nodes;\n        proxy_connect_timeout 2s;\n        proxy_timeout 1h;\n    }}\n}}\n",
         directory.display(),
