@@ -9,7 +9,7 @@ use super::db::{self, Db, on_pool};
 use super::queue::OFF;
 use super::transaction::{Write, on_write};
 use super::{Store, StoreError};
-use crate::event::{CommandId, CommandStatus, NodeId, Timestamp};
+use crate::event::{CommandId, CommandStatus, Event, NodeId, Timestamp};
 
 /// Commands ended in one sweep; the next one goes on.
 const SWEEP: i64 = 100;
@@ -104,6 +104,7 @@ impl Store {
             return Ok(false);
         };
         write.note_result(&Outcome::of(&command)).await?;
+        write.tell(Event::CommandUpdated(command.into()));
         write.is_work();
         write.commit().await?;
         Ok(true)
