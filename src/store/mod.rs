@@ -247,6 +247,12 @@ impl Store {
         self.inner.sink.set(Box::new(sink)).ok();
     }
 
+    /// Whether several nodes may work on this database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db(), Db::Postgres { .. })
+    }
+
     /// Whether the database answers: for readiness.
     ///
     /// # Errors
