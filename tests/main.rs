@@ -22,6 +22,7 @@ mod fuzz;
 mod gateway;
 mod guides;
 mod import;
+mod nodes;
 mod packaging;
 mod reference;
 mod rest;

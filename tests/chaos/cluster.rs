@@ -13,8 +13,9 @@ use super::disk::Disk;
 use super::history::{Status, Update, step};
 use super::network::Namespace;
 use super::world::World;
-use crate::support::openwisp::Redis;
-use crate::support::{Database, Engine, Nginx, OwnPostgres, Server, Surroundings, free_address};
+use crate::support::{
+    Database, Engine, Nginx, OwnPostgres, Redis, Server, Surroundings, free_address,
+};
 
 /// The node whose clock can be turned, and the one whose cable can be pulled.
 pub const CLOCK: usize = 1;
@@ -121,6 +122,17 @@ impl Cluster {
             _balancer: None,
             _directory: TempDir::with_prefix("fleetwire-chaos-").expect("a directory"),
         })
+    }
+
+    /// Prints the ends of the nodes' logs.
+    pub fn tell(&self) {
+        const LINES: usize = 40;
+        for node in &self.nodes {
+            let log = node.log();
+            let lines: Vec<_> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(LINES)..];
+            eprintln!("--- {} ---\n{}", node.base(), tail.join("\n"));
+        }
     }
 
     pub fn base(&self) -> String {

@@ -224,7 +224,7 @@ impl Asks {
     async fn ask(&self) {
         let mark = format!("{}:{}", self.scenario, Uuid::new_v4().simple());
         let file = self.router.file.display();
-        let line = format!("echo {mark} >>{file}; echo begun; sleep 0.5; echo done");
+        let line = format!("echo {mark} >>{file}; echo begun; sleep 2; echo done");
         let body = json!({"type": "custom", "input": {"command": line}});
         let path = format!("/api/v1/controller/device/{}/command/", self.router.id);
         let (sender, credential) = (&self.sender, &self.credential);

@@ -78,6 +78,9 @@ impl Places {
         };
         let ended = AssertUnwindSafe(running).catch_unwind().await;
         ended.unwrap_or_else(|panic| {
+            if let Some(cluster) = place {
+                cluster.tell();
+            }
             // What it left is in no state to go on with.
             *place = None;
             let text = panic.downcast_ref::<String>().map(String::as_str);
