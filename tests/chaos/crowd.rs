@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -25,12 +25,6 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 
 /// A connection on which nothing comes for so long, not even one of the pings, is dead.
 pub const SILENCE: Duration = Duration::from_secs(15);
-
-/// A connection that lived so long has brought what was missed before it.
-const CAUGHT_UP: Duration = Duration::from_secs(20);
-
-/// How far behind a client may be with reading.
-const BEHIND: SignedDuration = SignedDuration::from_secs(10);
 
 /// How fast a client reads while the crowd is told to be slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,11 +159,10 @@ impl Member {
                 Ok(stream) => {
                     self.note(Seen::Opened);
                     self.is_open.store(true, Ordering::SeqCst);
-                    let opened = Instant::now();
-                    let mut heard = Timestamp::now();
-                    let end = self.listen(stream, &mut heard, &mut orders).await;
+                    let end = self.listen(stream, &mut orders).await;
                     self.is_open.store(false, Ordering::SeqCst);
-                    since = Some(self.since(since, heard, opened.elapsed()));
+                    // When it last heard all that was sent it cannot know: it asks for everything.
+                    since = Some(self.began);
                     match end {
                         End::Closed(code) => self.note(Seen::Closed(code)),
                         End::Dropped => {
@@ -187,17 +180,6 @@ impl Member {
             // Spread, as clients should be: a little more each, the same in every run.
             let pause = 300 + self.number * 7 % 700;
             sleep(Duration::from_millis(pause as u64)).await;
-        }
-    }
-
-    /// Since when to ask for what was missed. Every other client asks for all since the beginning; the
-    /// others for what came after they last heard anything.
-    fn since(&self, before: Option<Timestamp>, heard: Timestamp, lived: Duration) -> Timestamp {
-        let is_careful = self.number.is_multiple_of(2) || self.pace != Pace::Prompt;
-        if is_careful || lived < CAUGHT_UP {
-            before.unwrap_or(self.began)
-        } else {
-            heard - BEHIND
         }
     }
 
@@ -229,11 +211,10 @@ impl Member {
         }
     }
 
-    /// Listens until the end. `heard` is when anything came last.
+    /// Listens until the end.
     async fn listen(
         &self,
         mut stream: WebSocketStream<TcpStream>,
-        heard: &mut Timestamp,
         orders: &mut watch::Receiver<Orders>,
     ) -> End {
         let dropped = orders.borrow().dropped;
@@ -266,7 +247,6 @@ impl Member {
             let Ok(Some(Ok(message))) = next else {
                 return End::Closed(None);
             };
-            *heard = Timestamp::now();
             match message {
                 Message::Text(text) => self.note(Seen::of(&self.place.scope, &text)),
                 Message::Close(frame) => return End::Closed(frame.map(|frame| frame.code.into())),

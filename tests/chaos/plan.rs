@@ -41,7 +41,10 @@ async fn nothing_is_lost_and_nobody_gets_in() {
     for scenario in &plan.scenarios {
         let outcome = places.run(scenario, plan.equipment).await;
         println!("{}", line(scenario, &outcome));
-        wrong.extend(complaints(scenario, &outcome));
+        for complaint in complaints(scenario, &outcome) {
+            println!("{complaint}");
+            wrong.push(complaint);
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -64,9 +67,10 @@ impl Places {
         };
         let running = async {
             if place.is_none() {
-                *place = Some(match is_of_one {
-                    true => Cluster::of_one().await?,
-                    false => Cluster::of_three(equipment).await,
+                *place = Some(if is_of_one {
+                    Cluster::of_one().await?
+                } else {
+                    Cluster::of_three(equipment).await
                 });
             }
             let cluster = place.as_mut().expect("it was begun above");
