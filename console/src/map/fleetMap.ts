@@ -1,23 +1,18 @@
 // The map with the fleet on it: MapLibre below, the vehicles above, and what a hand does to both.
 
-import "maplibre-gl/dist/maplibre-gl.css";
-
-import { AttributionControl, LngLatBounds, Map as BaseMap, ScaleControl, setWorkerUrl } from "maplibre-gl";
-// A file of our own origin: the policy takes no other worker.
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { LngLatBounds, ScaleControl, type Map as BaseMap } from "maplibre-gl";
 
 import { serverNow } from "../api/client";
 import { texts } from "../texts";
 import type { MapView } from "../urls";
 import { areaOf, type Area } from "./area";
 import { configuredTiles, styleOf } from "./basemap";
+import { flatMap } from "./flat";
 import { latitudeOf, longitudeOf, xOf, yOf } from "./mercator";
 import { Overlay, type Camera, type Hit, type Vehicle } from "./overlay";
 import { DARK, LIGHT, type Palette } from "./palette";
 import type { Rectangle } from "./rectangle";
 import { STALE_MS } from "./stale";
-
-setWorkerUrl(workerUrl);
 
 /** From that width on there is room beside the list. */
 const WIDE_PX = 720;
@@ -65,22 +60,8 @@ export class FleetMap {
     private readonly hands: Hands,
   ) {
     this.#palette = isDark ? DARK : LIGHT;
-    this.#map = new BaseMap({
-      container: box,
-      style: { version: 8, sources: {}, layers: [] },
-      ...(at ? { center: [at.longitude, at.latitude], zoom: at.zoom } : WORLD),
-      minZoom: 0.5,
-      maxZoom: 20,
-      maxPitch: 0,
-      dragRotate: false,
-      pitchWithRotate: false,
-      touchPitch: false,
-      attributionControl: false,
-      locale: { "Map.Title": texts.map.label },
-    });
-    this.#map.touchZoomRotate.disableRotation();
-    this.#map.keyboard.disableRotation();
-    this.#map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    const start = at ? { center: [at.longitude, at.latitude] as [number, number], zoom: at.zoom } : WORLD;
+    this.#map = flatMap(box, texts.map.label, start);
     this.#map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
     this.#canvas = document.createElement("canvas");
     this.#canvas.className = "fleet";
