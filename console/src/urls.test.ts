@@ -57,8 +57,12 @@ describe("addresses", () => {
     }
   });
 
+  test("that are none break nothing", () => {
+    for (const address of ["//", "/\\", "//host", "/.//"]) expect(parse(address)).toEqual({ page: "nothing" });
+  });
+
   test("a log-in leads back into the console and nowhere else", () => {
-    const outside = ["//evil.test", "https://evil.test", "/\\evil.test", "javascript:1", null, ""];
+    const outside = ["//evil.test", "/\\", "/.//", "//", "/x/..//", "https://evil.test", "/\\evil.test", "javascript:1", null, ""];
     for (const next of outside) expect(safeNext(next)).toBe("/");
     expect(safeNext("/login?next=/login")).toBe("/");
     expect(safeNext("/devices?q=a")).toBe("/devices?q=a");

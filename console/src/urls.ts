@@ -83,7 +83,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Reads a path with its query. */
 export function parse(address: string): Route {
-  const url = new URL(address, "http://console");
+  const url = urlOf(address);
+  if (!url) return { page: "nothing" };
   const [first = "", second, ...more] = url.pathname.split("/").filter(Boolean);
   const query = url.searchParams;
   if (first === "admin") return parseAdmin(second, more, query);
@@ -96,6 +97,14 @@ export function parse(address: string): Route {
   const status = oneOf(RESULT_STATUSES, query.get("status"));
   return { page: "batch", id, search: query.get("q") ?? "", status };
 }
+
+/** A path of this console, or null: two slashes, or what a browser takes for one, begin another host. */
+function urlOf(address: string): URL | null {
+  const url = URL.canParse(address, CONSOLE) ? new URL(address, CONSOLE) : null;
+  return url?.origin === CONSOLE && !url.pathname.startsWith("//") ? url : null;
+}
+
+const CONSOLE = "http://console";
 
 function parseFirst(first: string, query: URLSearchParams): Route {
   const organization = idOf(query.get("org"));
@@ -238,8 +247,8 @@ function oneOf<T extends string>(words: T[], text: string | null): T | null {
 /** Only a path of this very console: a log-in must not send anybody elsewhere. */
 export function safeNext(next: string | null): string {
   if (!next?.startsWith("/")) return "/";
-  const url = new URL(next, "http://console");
-  if (url.origin !== "http://console" || /^\/(login|setup)/.test(url.pathname)) return "/";
+  const url = urlOf(next);
+  if (!url || /^\/(login|setup)/.test(url.pathname)) return "/";
   return url.pathname + url.search;
 }
 

@@ -1,7 +1,6 @@
 // Batches, a function an operation of the REST API: one command on many devices.
 
 import { ask, type Answer, type Page } from "./client";
-import { pages, type Device } from "./resources";
 
 const BATCHES = "/api/v1/controller/batch-command/";
 /** What a page of results holds; it is also the most that the server gives. */
@@ -93,15 +92,4 @@ export async function createBatch(batch: NewBatch): Promise<Batch> {
 export async function cancelBatch(id: string): Promise<Batch> {
   const question = { method: "POST", right: "connection.add_command" } as const;
   return (await ask<Batch>(`${BATCHES}${id}/cancel/`, question)).data;
-}
-
-/** All devices at a location. */
-export async function allDevicesAt(location: string, signal: AbortSignal): Promise<string[]> {
-  const path = `/api/v1/controller/location/${location}/device/?page_size=100`;
-  const found: string[] = [];
-  const question = { signal, right: "config.view_device" } as const;
-  for await (const { data } of pages<Page<Pick<Device, "id">>>(path, question)) {
-    found.push(...data.results.map((it) => it.id));
-  }
-  return found;
 }

@@ -20,5 +20,18 @@ test("what is run is the newest, and there once", () => {
   expect(history.previous("")).toBe("a");
   expect(history.previous("a")).toBe("b");
   history.learn(["a", "c"]);
-  expect(history.previous("")).toBe("a");
+  expect(history.next()).toBe("c");
+  expect(history.next()).toBe("a");
+  expect(history.next()).toBe("");
+});
+
+test("what others run meanwhile is newer than what was known, and takes nobody from their place", () => {
+  const history = new History();
+  history.learn(["b", "a"]);
+  expect(history.previous("dra")).toBe("b");
+  expect(history.previous("b")).toBe("a");
+  history.learn(["c", "b", "a"]);
+  expect(history.next()).toBe("b");
+  expect(history.next()).toBe("c");
+  expect(history.next()).toBe("dra");
 });

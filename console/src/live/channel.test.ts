@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { Channel, Refused, SILENCE_MS, type ChannelState, type Feed, type Verdict } from "./channel";
+import { Channel, HANDSHAKE_MS, Refused, SILENCE_MS, type ChannelState, type Feed, type Verdict } from "./channel";
 import { FakeWorld, settled, type FakeSocket } from "./fakeWorld";
 
 describe("a channel", () => {
@@ -38,6 +38,14 @@ describe("a channel", () => {
     return world.last;
   }
 
+  /** Passes the time until the next attempt. */
+  async function untilTried(): Promise<void> {
+    await settled();
+    const { state } = channel;
+    if (state.is !== "waiting") throw new Error(`it does not wait: ${state.is}`);
+    await world.pass(state.until - world.time);
+  }
+
   test("asks for the list, then for what changed since", async () => {
     const socket = await goLive();
     expect(socket.path).toBe("/ws/x?since=2026-01-01T00%3A00%3A01.000Z");
@@ -70,8 +78,23 @@ describe("a channel", () => {
     const before = channel.state;
     old.onmessage?.({ data: '"late"' });
     handlers.message?.({ data: '"of a handler that was taken before"' });
-    expect(messages.filter((it) => it === "late")).toEqual([]);
+    handlers.close?.({ code: 1006 });
+    expect(messages).toEqual([]);
     expect(channel.state).toBe(before);
+  });
+
+  test("a handshake that is never answered ends, and is tried again", async () => {
+    channel.start();
+    await settled();
+    const silent = world.last;
+    await world.pass(HANDSHAKE_MS);
+    expect(silent.isClosed).toBe(true);
+    expect(channel.state).toMatchObject({ is: "waiting", why: "failed" });
+    await untilTried();
+    world.last.onopen?.();
+    // What comes of the first one is of no interest any more.
+    await world.pass(HANDSHAKE_MS - 1);
+    expect(channel.state).toEqual({ is: "live" });
   });
 
   test("says why it waits", async () => {
@@ -79,7 +102,7 @@ describe("a channel", () => {
       const socket = channel.state.is === "stopped" ? await goLive() : world.last;
       socket.onclose?.({ code });
       expect(channel.state).toMatchObject({ is: "waiting", why });
-      await world.pass(60_000);
+      await untilTried();
       world.last.onopen?.();
     }
   });
@@ -88,7 +111,7 @@ describe("a channel", () => {
     await goLive();
     for (let time = 0; time < 4; time += 1) {
       world.last.onclose?.({ code: 1006 });
-      await world.pass(30_000);
+      await untilTried();
       world.last.onopen?.();
     }
     world.last.onclose?.({ code: 1006 });

@@ -72,6 +72,8 @@ const TRY_LATER = 1013;
 /** The server pings each 20 s; who hears nothing for as long asks whether it is there. */
 export const SILENCE_MS = 20_000;
 const PROBE_MS = 10_000;
+/** A handshake that takes longer does not come to an end any more: a network can die without a word. */
+export const HANDSHAKE_MS = 20_000;
 
 export class Channel {
   #state: ChannelState = { is: "stopped" };
@@ -150,10 +152,12 @@ export class Channel {
     const socket = this.world.open(`${this.feed.path}?since=${encodeURIComponent(since)}`);
     let openedAt: number | null = null;
     this.#socket = socket;
+    const opens = this.#after(HANDSHAKE_MS, signal, () => this.#wait("failed"));
     // What comes of a socket that was left is of no interest.
     const isLeft = () => this.#socket !== socket;
     socket.onopen = () => {
       if (isLeft()) return;
+      opens();
       openedAt = this.#heardAt = this.world.now();
       this.#set({ is: "live" });
       this.#watch(signal);
@@ -165,6 +169,7 @@ export class Channel {
     };
     socket.onclose = ({ code }) => {
       if (isLeft()) return;
+      opens();
       this.#socket = null;
       if (openedAt !== null) this.#backoff.lasted(this.world.now() - openedAt);
       // A refused handshake looks like a broken network.
@@ -198,18 +203,30 @@ export class Channel {
     this.#set({ is: "waiting", until: this.world.now() + pause, why });
     const attempt = new AbortController();
     this.#attempt = attempt;
-    const cancel = this.world.after(pause, () => void this.#connect());
-    attempt.signal.addEventListener("abort", cancel);
+    this.#after(pause, attempt.signal, () => void this.#connect());
+  }
+
+  /** Calls back after that time, unless the attempt ends or what this answers with is called before. */
+  #after(ms: number, signal: AbortSignal, call: () => void): () => void {
+    const stop = () => {
+      cancel();
+      signal.removeEventListener("abort", stop);
+    };
+    const cancel = this.world.after(ms, () => {
+      signal.removeEventListener("abort", stop);
+      call();
+    });
+    signal.addEventListener("abort", stop);
+    return stop;
   }
 
   /** Looks, as long as the attempt lasts, whether silence is only that nothing moves. */
   #watch(signal: AbortSignal): void {
-    const cancel = this.world.after(SILENCE_MS, () => {
+    this.#after(SILENCE_MS, signal, () => {
       void this.#probe(signal).then(() => {
         if (!signal.aborted) this.#watch(signal);
       });
     });
-    signal.addEventListener("abort", cancel);
   }
 
   async #probe(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { Commands, type Command, type CommandMessage } from "./commands";
+import { Commands, MOST_COMMANDS, type Command, type CommandMessage } from "./commands";
 
 function command(id: string, more: Partial<Command> = {}): Command {
   return {
@@ -69,4 +69,30 @@ test("an end that the socket told says what is still to be asked for, once", () 
   commands.beginList()([command("1", { status: "success", exit_code: 0 })]);
   expect(commands.read(message("1", { status: "success" }))).toBe(null);
   expect(commands.get("1")?.exit_code).toBe(0);
+});
+
+test("an answer that is older than what the socket said takes nothing back", () => {
+  const commands = fresh();
+  commands.read(message("1", { output: "line 1\n", modified: "2026-01-01T00:00:05.000002Z" }));
+  // To what was done, such as running it: the answer has been on its way for longer.
+  commands.take(command("1", { modified: "2026-01-01T00:00:05.000001Z", created_by: "ada" }));
+  expect(commands.get("1")).toMatchObject({ output: "line 1\n", created_by: "ada" });
+  // Looks that overlap: the later answer is the older one.
+  commands.beginList()([command("1", { output: "all", status: "success", exit_code: 0 })]);
+  commands.beginList()([command("1", { output: "a" })]);
+  expect(commands.get("1")).toMatchObject({ output: "all", status: "success", exit_code: 0 });
+});
+
+test("what runs is known, and of the rest only the newest stay", () => {
+  const commands = fresh();
+  const at = (number: number) => `2026-01-01T00:${String(Math.floor(number / 60)).padStart(2, "0")}:${String(number % 60).padStart(2, "0")}.000000Z`;
+  commands.keep("1");
+  commands.read(message("0", { created: at(0) }));
+  for (let number = 1; number <= MOST_COMMANDS + 10; number += 1) {
+    commands.read(message(String(number), { created: at(number), status: "success" }));
+  }
+  expect(commands.running()).toEqual(["0"]);
+  // The newest, what still runs, and the one that somebody looks at.
+  expect(commands.all().length).toBe(MOST_COMMANDS + 2);
+  expect(commands.get("2")).toBe(undefined);
 });

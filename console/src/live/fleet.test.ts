@@ -40,6 +40,13 @@ describe("a fleet", () => {
     list.finish();
   }
 
+  /** The list of a connect, whose socket tells again what was modified since then. */
+  function listSince(toldAgainFrom: number, ...features: LocationFeature[]): void {
+    const list = fleet.beginList();
+    for (const it of features) list.add(it, toldAgainFrom);
+    list.finish();
+  }
+
   test("is what the list says, and moves as the socket says", () => {
     list(feature("a", 1), feature("b", 2));
     fleet.read(message("a", 3), 1000);
@@ -58,12 +65,37 @@ describe("a fleet", () => {
   test("what the socket says again of the list is no report of now", () => {
     const heardAt = () => fleet.get("a")?.heardAt;
     const modified = Date.parse("2026-01-01T00:00:00Z");
-    list(feature("a", 1));
+    listSince(modified - 2000, feature("a", 1));
     fleet.read(message("a", 1), modified + 5000);
     expect(heardAt()).toBe(modified);
     // From there on one that stands and reports is heard.
     fleet.read(message("a", 1), modified + 9000);
     expect(heardAt()).toBe(modified + 9000);
+  });
+
+  test("a report of one that stands counts, when no socket tells it again", () => {
+    const modified = Date.parse("2026-01-01T00:00:00Z");
+    // The list of a connect does not tell again what has been silent for longer.
+    listSince(modified + 60_000, feature("a", 1));
+    fleet.read(message("a", 1), modified + 90_000);
+    expect(fleet.get("a")?.heardAt).toBe(modified + 90_000);
+    // No other list does at all.
+    list(feature("a", 1));
+    fleet.read(message("a", 1), modified + 230_000);
+    expect(fleet.get("a")?.heardAt).toBe(modified + 230_000);
+  });
+
+  test("a new name, address or organization is another object, and a move is not", () => {
+    fleet.read(message("a", 1), 0);
+    const told = fleet.get("a");
+    fleet.read(message("a", 2), 0);
+    expect(fleet.get("a")).toBe(told);
+    fleet.read(message("a", 2, { address: "Via Roma 1" }), 0);
+    const moved = fleet.get("a");
+    expect(moved).not.toBe(told);
+    fleet.belongs("a", ORGANIZATION);
+    expect(fleet.get("a")).not.toBe(moved);
+    expect(fleet.get("a")).toMatchObject({ address: "Via Roma 1", organization: ORGANIZATION });
   });
 
   test("a list that was on its way undoes nothing that the socket said meanwhile", () => {
@@ -103,9 +135,11 @@ describe("a fleet", () => {
 
   test("whose a new one is, the socket does not say", () => {
     fleet.read(message("a", 1), 0);
-    expect(fleet.unknown()).toEqual(["a"]);
-    list(feature("a", 1));
-    expect(fleet.unknown()).toEqual([]);
+    expect(fleet.get("a")?.organization).toBe(null);
+    const late = fleet.beginList();
+    fleet.read(message("a", 2), 0);
+    late.add(feature("a", 1));
+    expect(fleet.get("a")).toMatchObject({ organization: ORGANIZATION, longitude: 2 });
   });
 
   test("the last report is the latest that is known of", () => {

@@ -1,6 +1,6 @@
 // A batch as its page shows it: what came of it on each device, as it comes.
 
-import { Refusal } from "../api/client";
+import { ANSWER_MS, Refusal } from "../api/client";
 import { cancelBatch, getBatch, listResults, type Batch } from "../api/batches";
 import { lacksForCommands, type Me } from "../api/rights";
 import { Refused, type ChannelState, type Verdict } from "../live/channel";
@@ -16,8 +16,6 @@ import { RowSockets } from "./rowSockets";
 
 /** The table is put in order at most that often: hundreds of rows may change within a second. */
 const SHOW_MS = 200;
-/** An answer that takes longer than that does not come any more. */
-const ANSWER_MS = 20_000;
 
 export class BatchState {
   #batch = $state.raw<Batch>();
@@ -32,6 +30,7 @@ export class BatchState {
   readonly #follower: Follower;
   readonly #poller: Poller;
   readonly #sockets: RowSockets | null;
+  readonly #ends = new AbortController();
   #inView: string[] = [];
   #showing: ReturnType<typeof setTimeout> | undefined;
   #detach: () => void = () => undefined;
@@ -96,6 +95,7 @@ export class BatchState {
   }
 
   stop(): void {
+    this.#ends.abort();
     this.#poller.stop();
     this.#sockets?.stop();
     clearTimeout(this.#showing);
@@ -125,21 +125,23 @@ export class BatchState {
     this.#poller.retry();
   }
 
-  /** All rows with everything that can be known of them now, for a file. */
-  async settled(): Promise<Row[]> {
+  /** All rows with everything that can be known of them now, for a file; and the batch as it is now. */
+  async settled(): Promise<{ batch: Batch | undefined; rows: Row[] }> {
+    const signal = AbortSignal.any([this.#ends.signal, AbortSignal.timeout(ANSWER_MS)]);
     try {
-      await this.#follower.settle(AbortSignal.timeout(ANSWER_MS));
+      await this.#follower.settle(signal);
+      this.#batch = await getBatch(this.id, signal);
     } catch (error) {
       // Without a network there is a file all the same, of what is shown.
       if (!(error instanceof Refusal || error instanceof Refused || error instanceof DOMException)) throw error;
     }
-    this.#show();
-    return this.#rows;
+    if (!this.#ends.signal.aborted) this.#show();
+    return { batch: this.#batch, rows: this.#rows };
   }
 
   async #look(signal: AbortSignal): Promise<Pace> {
     // Its counts are those of the rows; only what does not change is taken from it.
-    this.#batch ??= await refusedWhereFinal(() => getBatch(this.id, limited(signal)));
+    this.#batch ??= await refusedWhereFinal(() => getBatch(this.id, signal));
     const turn = await this.#follower.turn(signal);
     if (this.#isWhole !== this.#follower.isWhole) this.#show();
     if (turn === "over") return "rarely";
@@ -150,7 +152,7 @@ export class BatchState {
     const read = (page: Parameters<typeof listResults>[1], signal: AbortSignal) =>
       refusedWhereFinal(async (): Promise<ResultsPage> => {
         try {
-          return (await listResults(this.id, page, limited(signal))).data;
+          return (await listResults(this.id, page, signal)).data;
         } catch (error) {
           // The list has become shorter meanwhile: the batch is there all the same.
           const isBeyond = error instanceof Refusal && error.status === 404 && page.page > 1;
@@ -197,9 +199,4 @@ export class BatchState {
     });
     this.#sockets.want(open);
   }
-}
-
-/** A network can die without a word. */
-function limited(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
 }

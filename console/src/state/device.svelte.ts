@@ -14,15 +14,13 @@ import {
   type DeviceLocation,
 } from "../api/resources";
 import { lacksForCommands, may, type Me, type Right } from "../api/rights";
-import { Channel } from "../live/channel";
-import { Commands, type Command } from "../live/commands";
+import { Channel, type ChannelState } from "../live/channel";
+import { Commands, hasEnded, type Command } from "../live/commands";
+import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { reasonOf } from "../reason";
-import { commandsFeed } from "./feeds";
+import { commandsFeed, refusedWhereFinal } from "./feeds";
 import { live } from "./live.svelte";
-
-/** For who may see commands and not listen. */
-const POLL_MS = 3000;
 
 export class DeviceState {
   #device = $state.raw<Device>();
@@ -33,7 +31,7 @@ export class DeviceState {
   #isLoaded = $state(false);
   #wrong = $state("");
   #store = new Commands(() => this.#show());
-  #channel: Channel | null = null;
+  #source: Channel | Poller | null = null;
   #ends = new AbortController();
 
   constructor(
@@ -73,8 +71,15 @@ export class DeviceState {
   }
 
   start(): void {
+    this.askFacts();
+    if (may(this.me, "connection.view_command")) this.#watch();
+  }
+
+  /** All but the commands: at the start, and when the server is there again. */
+  askFacts(): void {
     const { me, id } = this;
     const { signal } = this.#ends;
+    this.#wrong = "";
     const get = <T>(right: Right, ask: () => Promise<T>, take: (answer: T) => void) => {
       if (may(me, right)) void this.#get(ask, take);
     };
@@ -84,7 +89,6 @@ export class DeviceState {
     });
     this.#askConnections();
     get("connection.add_command", () => commandTypes(id, signal), (it) => (this.#types = it));
-    if (may(me, "connection.view_command")) this.#watch();
   }
 
   #askConnections(): void {
@@ -114,34 +118,38 @@ export class DeviceState {
     const { signal } = this.#ends;
     if (lacksForCommands(this.me) === null) {
       const feed = commandsFeed(this.id, this.#store);
-      const channel: Channel = new Channel(browserWorld("/healthz"), feed, (state) => {
-        live.tell(channel, state);
-        if (state.is === "live") this.#isLoaded = true;
-      });
-      this.#channel = channel;
-      signal.addEventListener("abort", live.attach(channel));
-      channel.start();
-      return;
+      const channel: Channel = new Channel(browserWorld("/healthz"), feed, (state) => this.#tell(channel, state));
+      this.#source = channel;
+    } else {
+      // For who may see commands and not listen.
+      const look = (signal: AbortSignal) => refusedWhereFinal(() => this.#look(signal));
+      const poller: Poller = new Poller(browserWorld("/healthz"), look, (state) => this.#tell(poller, state));
+      this.#source = poller;
+      live.poll(true);
+      signal.addEventListener("abort", () => live.poll(false));
     }
-    live.poll(true);
-    const timer = setInterval(() => void this.#poll(), POLL_MS);
-    signal.addEventListener("abort", () => {
-      clearInterval(timer);
-      live.poll(false);
-    });
-    void this.#poll();
+    signal.addEventListener("abort", live.attach(this.#source));
+    this.#source.start();
   }
 
-  async #poll(): Promise<void> {
+  #tell(source: Channel | Poller, state: ChannelState): void {
+    live.tell(source, state);
+    if (state.is !== "live") return;
+    this.#isLoaded = true;
+    // What could not be read without a network is read now.
+    if (this.#wrong) this.askFacts();
+  }
+
+  async #look(signal: AbortSignal): Promise<Pace> {
     const take = this.#store.beginList();
-    await this.#get(() => lastCommands(this.id, this.#ends.signal), ({ data }) => {
-      take(data.results);
-      this.#isLoaded = true;
-    });
+    const before = JSON.stringify(this.#commands);
+    take((await lastCommands(this.id, signal)).data.results);
+    return JSON.stringify(this.#commands) === before ? "later" : "soon";
   }
 
   /** Looks up one that is older than those that are listed: a link may lead to it. */
   async want(id: string): Promise<void> {
+    this.#store.keep(id);
     if (this.#store.get(id)) return;
     const take = this.#store.beginList();
     try {
@@ -154,15 +162,11 @@ export class DeviceState {
 
   /** Takes over what REST answered to something that was done. */
   take(command: Command): void {
-    this.#store.beginList()([command]);
+    this.#store.take(command);
   }
 
   stop(): void {
-    this.#channel?.stop();
+    this.#source?.stop();
     this.#ends.abort();
   }
-}
-
-function hasEnded({ status }: Command): boolean {
-  return status !== "in-progress";
 }

@@ -1,46 +1,44 @@
 // The feeds of the console: which list and which socket they are, and who may listen.
 
 import { Refusal, serverNow } from "../api/client";
-import { command, lastCommands, mobileLocations } from "../api/resources";
+import { command, lastCommands, readMobileLocations } from "../api/resources";
 import { lacksForCommands, lacksForFleet, type Me } from "../api/rights";
 import { Refused, type Feed, type Verdict } from "../live/channel";
 import type { CommandMessage, Commands } from "../live/commands";
 import type { Fleet, LocationMessage } from "../live/fleet";
 import { session } from "./session.svelte";
 
-/** A list of many pages is read again if it changed meanwhile; not for ever. */
-const MOST_READINGS = 3;
+/** So much before `since` the server tells again, too, in milliseconds. */
+const MARGIN_MS = 10_000;
 
 /** All locations that are mobile, and their moves. */
 export function fleetFeed(fleet: Fleet): Feed {
   return {
     path: "/ws/loci/location/",
-    list: (signal) => refusedWhereFinal(() => listFleet(fleet, signal)),
+    list: (signal) => refusedWhereFinal(() => listFleet(fleet, signal, true)),
     read: (message) => fleet.read(message as LocationMessage, serverNow()),
     verdict: () => verdict((me) => lacksForFleet(me) === null),
   };
 }
 
-/** Takes over the whole list; answers with the moment of its first page. */
-export async function listFleet(fleet: Fleet, signal: AbortSignal): Promise<string> {
+/**
+ * Takes over the whole list; answers with the moment of its first page. `isToldAgain`: a socket is opened
+ * from that moment on.
+ */
+export async function listFleet(fleet: Fleet, signal: AbortSignal, isToldAgain: boolean): Promise<string> {
+  // The oldest reading's: what changed since the first of them is asked of the socket.
   let since = "";
-  for (let reading = 1; reading <= MOST_READINGS; reading += 1) {
-    const list = fleet.beginList();
-    let count = 0;
-    let first = "";
-    for await (const { data, date } of mobileLocations(signal)) {
-      first ||= date;
-      count = data.count;
-      for (const feature of data.features) list.add(feature);
-    }
-    // The oldest reading: what changed since the first of them is asked of the socket.
-    since ||= first;
-    // One that was removed while pages were turned moves others to a page that was read before.
-    if (list.count() === count || reading === MOST_READINGS) {
-      if (list.count() === count) list.finish();
-      break;
-    }
-  }
+  let list = fleet.beginList();
+  const isWhole = await readMobileLocations(signal, () => {
+    list = fleet.beginList();
+    return ({ data, date }) => {
+      since ||= date;
+      const toldAgainFrom = isToldAgain ? Date.parse(since) - MARGIN_MS : Infinity;
+      for (const feature of data.features) list.add(feature, toldAgainFrom);
+      return list.count();
+    };
+  });
+  if (isWhole) list.finish();
   return since;
 }
 
@@ -53,6 +51,11 @@ export function commandsFeed(device: string, commands: Commands): Feed {
         const take = commands.beginList();
         const { data, date } = await lastCommands(device, signal);
         take(data.results);
+        // What ran when the network went may have ended, and be older than what is listed.
+        const listed = new Set(data.results.map((it) => it.id));
+        for (const id of commands.running()) {
+          if (!listed.has(id)) void complete(device, id, commands);
+        }
         return date;
       }),
     read: (message) => {

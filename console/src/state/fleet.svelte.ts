@@ -1,29 +1,35 @@
 // The fleet as the map's page shows it: what the feed brings, and what search and filter leave.
 
-import { ask, Refusal } from "../api/client";
+import { ask } from "../api/client";
 import { lacksForFleet, may, type Me } from "../api/rights";
-import { Channel } from "../live/channel";
+import { Channel, type ChannelState, type Verdict } from "../live/channel";
 import { Fleet, type Change, type Place } from "../live/fleet";
+import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { Motion } from "../map/motion";
+import { compareNames } from "../many/order";
 import type { Vehicle } from "../map/overlay";
-import { fleetFeed, listFleet } from "./feeds";
+import { fleetFeed, listFleet, refusedWhereFinal } from "./feeds";
 import { live } from "./live.svelte";
 
 /** The list beside the map is put in order at most that often. */
 const ORDER_MS = 400;
 /** New names, removals and organizations are not pushed: they are looked up. */
 const LOOK_MS = 120_000;
-/** For who may see the list and not listen. */
-const POLL_MS = 10_000;
+
+/** A vehicle as it is drawn, and what is known of it. */
+interface FleetVehicle extends Vehicle {
+  place: Place;
+}
 
 export class FleetState {
-  readonly vehicles = new Map<string, Vehicle>();
+  readonly vehicles = new Map<string, FleetVehicle>();
   #fleet = new Fleet((change) => this.#take(change));
-  #channel: Channel | null = null;
+  #source: Channel | Poller | null = null;
   #listed = $state.raw<Place[]>([]);
   #all = $state(0);
   #isLoaded = $state(false);
+  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
   #search = "";
   #organization: string | null = null;
   #ordering: ReturnType<typeof setTimeout> | undefined;
@@ -50,6 +56,11 @@ export class FleetState {
     return this.#isLoaded;
   }
 
+  /** Why it may not be watched any more, if so. */
+  get refused(): Exclude<Verdict, "yes"> | null {
+    return this.#refused;
+  }
+
   get(id: string): Place | undefined {
     return this.#fleet.get(id);
   }
@@ -57,31 +68,43 @@ export class FleetState {
   start(me: Me): void {
     const { signal } = this.#ends;
     if (lacksForFleet(me) === null) {
-      const channel: Channel = new Channel(browserWorld("/healthz"), fleetFeed(this.#fleet), (state) => {
-        live.tell(channel, state);
+      const feed = fleetFeed(this.#fleet);
+      const channel: Channel = new Channel(browserWorld("/healthz"), feed, (state) => {
+        this.#tell(channel, state);
         if (state.is === "live") this.#loaded();
       });
-      this.#channel = channel;
-      const detach = live.attach(channel);
-      signal.addEventListener("abort", detach);
+      this.#source = channel;
+      signal.addEventListener("abort", live.attach(channel));
       channel.start();
-      this.#every(LOOK_MS, () => channel.state.is === "live");
+      this.#lookFromTimeToTime(channel);
     } else if (may(me, "geo.view_location")) {
+      // For who may see the list and not listen.
+      const look = (signal: AbortSignal) => refusedWhereFinal(() => this.#look(signal));
+      const poller: Poller = new Poller(browserWorld("/healthz"), look, (state) => this.#tell(poller, state));
+      this.#source = poller;
       live.poll(true);
       signal.addEventListener("abort", () => live.poll(false));
-      void this.#look();
-      this.#every(POLL_MS, () => true);
+      signal.addEventListener("abort", live.attach(poller));
+      poller.start();
     }
   }
 
+  #tell(source: Channel | Poller, state: ChannelState): void {
+    live.tell(source, state);
+    if (state.is === "refused") this.#refused = state.verdict;
+  }
+
   stop(): void {
-    this.#channel?.stop();
+    this.#source?.stop();
     clearTimeout(this.#ordering);
     this.#ends.abort();
   }
 
   filter(search: string, organization: string | null): void {
-    this.#search = search.trim().toLocaleLowerCase();
+    const wanted = search.trim().toLocaleLowerCase();
+    // The view changes also with each move of the map.
+    if (wanted === this.#search && organization === this.#organization) return;
+    this.#search = wanted;
     this.#organization = organization;
     for (const place of this.#fleet.all()) {
       const vehicle = this.vehicles.get(place.id);
@@ -91,21 +114,20 @@ export class FleetState {
     this.drawn();
   }
 
-  #every(ms: number, isWanted: () => boolean): void {
+  #lookFromTimeToTime(channel: Channel): void {
+    const { signal } = this.#ends;
     const timer = setInterval(() => {
-      if (isWanted() && !document.hidden) void this.#look();
-    }, ms);
-    this.#ends.signal.addEventListener("abort", () => clearInterval(timer));
+      if (channel.state.is !== "live" || document.hidden) return;
+      // The next look may succeed; a lost session or right is told by the socket.
+      void this.#look(signal).catch(() => undefined);
+    }, LOOK_MS);
+    signal.addEventListener("abort", () => clearInterval(timer));
   }
 
-  async #look(): Promise<void> {
-    try {
-      await listFleet(this.#fleet, this.#ends.signal);
-      this.#loaded();
-    } catch (error) {
-      // The next look may succeed; a lost session or right is told by others.
-      if (!(error instanceof Refusal) && !this.#ends.signal.aborted) throw error;
-    }
+  async #look(signal: AbortSignal): Promise<Pace> {
+    await listFleet(this.#fleet, signal, false);
+    this.#loaded();
+    return "later";
   }
 
   #loaded(): void {
@@ -125,8 +147,12 @@ export class FleetState {
       const { place } = change;
       const known = this.vehicles.get(place.id);
       if (known) {
-        if (known.name !== place.name) this.#orderSoon();
-        known.name = place.name;
+        if (known.place !== place) {
+          known.place = place;
+          known.name = place.name;
+          known.isShown = this.#fits(place);
+          this.#orderSoon();
+        }
         known.heardAt = place.heardAt;
         known.motion.report(place.longitude, place.latitude, performance.now(), this.isSmooth());
         this.drawn();
@@ -134,7 +160,7 @@ export class FleetState {
       }
       const motion = new Motion(place.longitude, place.latitude);
       const { id, name, heardAt } = place;
-      this.vehicles.set(id, { id, name, motion, heardAt, isShown: this.#fits(place) });
+      this.vehicles.set(id, { id, name, place, motion, heardAt, isShown: this.#fits(place) });
       if (place.organization === null) void this.#introduce(id);
     }
     this.drawn();
@@ -148,13 +174,7 @@ export class FleetState {
     try {
       const path = `/api/v1/controller/location/${id}/`;
       const { data } = await ask<{ organization: string }>(path, { signal: this.#ends.signal });
-      const place = this.#fleet.get(id);
-      const vehicle = this.vehicles.get(id);
-      if (!place || !vehicle) return;
-      place.organization ??= data.organization;
-      vehicle.isShown = this.#fits(place);
-      this.drawn();
-      this.#orderSoon();
+      this.#fleet.belongs(id, data.organization);
     } catch {
       // The next list says it.
     } finally {
@@ -170,9 +190,8 @@ export class FleetState {
   #order(): void {
     clearTimeout(this.#ordering);
     this.#ordering = undefined;
-    const collator = new Intl.Collator("en", { numeric: true });
     const fitting = [...this.#fleet.all()].filter((place) => this.#fits(place));
-    this.#listed = fitting.sort((a, b) => collator.compare(a.name, b.name));
+    this.#listed = fitting.sort((a, b) => compareNames(a.name, b.name));
     this.#all = this.#fleet.size;
   }
 }

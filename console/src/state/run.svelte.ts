@@ -1,17 +1,16 @@
 // What is needed to choose devices and a command for them.
 
-import { allDevicesAt, getBatch, listResults, type Batch } from "../api/batches";
+import { getBatch, listResults, type Batch } from "../api/batches";
 import { Refusal } from "../api/client";
-import { commandTypes, devices, mobileLocations, type CommandType, type Device } from "../api/resources";
+import { commandTypes, devices, devicesAt, readMobileLocations, type CommandType, type Device } from "../api/resources";
 import { isIn, type Area } from "../map/area";
+import { byName, isToShow } from "../many/order";
 import { reasonOf } from "../reason";
 
 /** So many locations are asked at once for their devices: as many as a browser lets through anyway. */
 const AT_ONCE = 6;
 /** Whoever may use which types is asked for so many organizations. */
 const MOST_ORGANIZATIONS = 25;
-/** The list is put in order for each of the first pages, and then from time to time. */
-const PAGES_A_SHOW = 10;
 
 export class RunState {
   #devices = $state.raw<Device[]>([]);
@@ -24,7 +23,10 @@ export class RunState {
   #asked = $state(0);
   #again = $state.raw<Batch>();
   #failed = $state.raw<ReadonlySet<string>>(new Set());
-  readonly #typesOf = new Map<string, CommandType[]>();
+  /** By the organization; undefined while it is being asked. */
+  readonly #typesOf = new Map<string, CommandType[] | undefined>();
+  /** The organizations whose types are wanted now. */
+  #wanted: string[] = [];
   readonly #ends = new AbortController();
   #locates: AbortController | null = null;
 
@@ -77,6 +79,7 @@ export class RunState {
   }
 
   start(again: string | null): void {
+    this.#wrong = "";
     void this.#guard(() => this.#loadDevices());
     if (again) void this.#guard(() => this.#loadAgain(again));
   }
@@ -105,22 +108,27 @@ export class RunState {
       if (!samples.has(device.organization)) samples.set(device.organization, device);
       if (samples.size === MOST_ORGANIZATIONS) break;
     }
-    this.#joinTypes([...samples.keys()]);
+    this.#wanted = [...samples.keys()];
+    this.#joinTypes();
     for (const [organization, device] of samples) {
       if (this.#typesOf.has(organization)) continue;
-      this.#typesOf.set(organization, []);
+      this.#typesOf.set(organization, undefined);
       this.#asked += 1;
       void this.#guard(async () => {
         this.#typesOf.set(organization, await commandTypes(device.id, this.#ends.signal));
-        this.#joinTypes([...samples.keys()]);
-      }).finally(() => (this.#asked -= 1));
+        this.#joinTypes();
+      }).finally(() => {
+        this.#asked -= 1;
+        // One that failed is asked again with the next choice.
+        if (!this.#typesOf.get(organization)) this.#typesOf.delete(organization);
+      });
     }
   }
 
   /** What one of them may use is offered: on the devices of others it is left out, and said so. */
-  #joinTypes(organizations: string[]): void {
+  #joinTypes(): void {
     const joined = new Map<string, CommandType>();
-    for (const organization of organizations) {
+    for (const organization of this.#wanted) {
       for (const type of this.#typesOf.get(organization) ?? []) joined.set(type.name, type);
     }
     const isSame = this.#types.length === joined.size && this.#types.every((it) => joined.has(it.name));
@@ -137,20 +145,12 @@ export class RunState {
   }
 
   async #loadDevices(): Promise<void> {
-    const found = new Map<string, Device>();
-    let pages = 0;
-    for await (const { data } of devices(null, this.#ends.signal)) {
-      for (const device of data.results) found.set(device.id, device);
-      this.#total = data.count;
-      pages += 1;
-      if (pages === 1 || pages % PAGES_A_SHOW === 0) this.#show(found);
-    }
-    this.#show(found);
+    const all = await devices(this.#ends.signal, (found, count) => {
+      this.#total = count;
+      if (isToShow(found.length)) this.#devices = byName(found);
+    });
+    this.#devices = byName(all);
     this.#isLoaded = true;
-  }
-
-  #show(found: Map<string, Device>): void {
-    this.#devices = [...found.values()].sort((a, b) => COLLATOR.compare(a.name, b.name));
   }
 
   async #loadAgain(id: string): Promise<void> {
@@ -166,22 +166,27 @@ export class RunState {
   }
 
   async #locate(area: Area, signal: AbortSignal): Promise<void> {
-    const places: string[] = [];
+    const places = new Set<string>();
     this.#locating = { done: 0, all: 0 };
-    for await (const { data } of mobileLocations(signal)) {
-      for (const { id, geometry } of data.features) {
-        if (isIn(area, ...geometry.coordinates)) places.push(id);
-      }
-    }
-    this.#locating = { done: 0, all: places.length };
+    await readMobileLocations(signal, () => {
+      const seen = new Set<string>();
+      return ({ data }) => {
+        for (const { id, geometry } of data.features) {
+          seen.add(id);
+          if (isIn(area, ...geometry.coordinates)) places.add(id);
+        }
+        return seen.size;
+      };
+    });
+    this.#locating = { done: 0, all: places.size };
     const found = new Set<string>();
     let done = 0;
     const waiting = places.values();
     const ask = async () => {
       for (const place of waiting) {
-        for (const device of await allDevicesAt(place, signal)) found.add(device);
+        for (const { id } of await devicesAt(place, signal)) found.add(id);
         done += 1;
-        if (done % 20 === 0) this.#locating = { done, all: places.length };
+        if (done % 20 === 0) this.#locating = { done, all: places.size };
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, ask));
@@ -189,5 +194,3 @@ export class RunState {
     this.#locating = null;
   }
 }
-
-const COLLATOR = new Intl.Collator("en", { numeric: true });

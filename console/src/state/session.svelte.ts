@@ -1,6 +1,6 @@
 // Who is logged in.
 
-import { onSignedOut, Refusal } from "../api/client";
+import { onForbidden, onSignedOut, Refusal } from "../api/client";
 import { getMe, isSetupOpen, logIn, logOut } from "../api/resources";
 import type { Me } from "../api/rights";
 import { router } from "./router.svelte";
@@ -16,6 +16,7 @@ class Session {
 
   constructor() {
     onSignedOut(() => this.#end());
+    onForbidden(() => void this.refresh().catch(() => undefined));
   }
 
   get state(): State {
@@ -30,7 +31,8 @@ class Session {
   async refresh(): Promise<Me | null> {
     try {
       const me = await getMe();
-      this.#state = { is: "in", me };
+      // The same one stays the same object: pages look again when it is another.
+      if (JSON.stringify(me) !== JSON.stringify(this.me)) this.#state = { is: "in", me };
       return me;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

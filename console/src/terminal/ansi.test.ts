@@ -59,6 +59,7 @@ describe("escape sequences", () => {
     const title = "\u001b]0;evil\u0007";
     const link = "\u001b]8;;javascript:alert(1)\u001b\\click\u001b]8;;\u001b\\";
     const report = "\u001b[6n\u001b[c\u001bP+q\u001b\\";
+    expect(shown("rm -rf /\u001b[?C; \u001b[1:1Charmless\u001b[>4;1m!")).toEqual(shown("rm -rf /;  harmless!"));
     expect(shown(`${title}${link}${report}\u001b[2J\u001b[?25l\u001b(B\u001b7end`).text).toBe(
       "clickend",
     );

@@ -124,7 +124,9 @@ export class Screen {
   }
 
   #csi(parameters: string, final: string): void {
-    const numbers = parameters.split(";").map((part) => (part === "" ? null : Number(part)));
+    // Private ones (a question to the terminal, a mode of its keyboard) mean something else.
+    if (/[^0-9;:]/u.test(parameters)) return;
+    const numbers = parameters.split(";").map((part) => (/^[0-9]+$/u.test(part) ? Number(part) : null));
     const count = Math.max(numbers[0] ?? 1, 1);
     if (final === "m") this.#style = styled(this.#style, numbers);
     else if (final === "K") this.#erase(numbers[0] ?? 0);
