@@ -21,7 +21,6 @@ export const texts = {
   close: "Close",
   back: "Back",
   none: "none",
-  never: "never",
 
   navigation: { label: "Pages", map: "Map", devices: "Devices", batches: "Batches", admin: "Administration" },
 
@@ -104,7 +103,6 @@ export const texts = {
     nothingFound: "No vehicle is called that.",
     follow: "Follow",
     unfollow: "Stop following",
-    following: (name: string) => `Following ${name}`,
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",
     fit: "Show all",
@@ -120,7 +118,6 @@ export const texts = {
     noGraphics:
       "This browser cannot draw the map (it has no WebGL). The list beside it works all the same.",
     attribution: "Made with Natural Earth. Cities: GeoNames (CC BY 4.0).",
-    cluster: (count: number) => plural(count, "vehicle", "vehicles"),
   },
 
   devices: {
@@ -179,11 +176,8 @@ export const texts = {
     secret: "Its input holds a secret, which is not kept: enter it again.",
     status: { "in-progress": "Running", success: "Succeeded", failed: "Failed" },
     exit: (code: number) => `exit ${code}`,
-    duration: "Duration",
-    started: "Asked for",
     by: "by",
     you: "you",
-    byCommandLine: "command line",
     confirm: (label: string) => `Really run "${label}" on this device?`,
     typeGone: (type: string) => `“${type}” may not be used here any more.`,
     nothingAllowed: "The device's organization may use no type of command.",

@@ -59,6 +59,8 @@ export interface ChoiceView {
   search: string;
   /** Those that are in this rectangle of the map. */
   area: Area | null;
+  /** Of the vehicles there only those whose name has this in it. */
+  vehicles: string;
   /** All that fit, these, or those that this browser keeps: too many for an address. */
   picked: "all" | "kept" | readonly string[];
   /** The batch that is run again, on the devices on which it failed. */
@@ -69,6 +71,7 @@ export const NO_CHOICE: ChoiceView = {
   organization: null,
   search: "",
   area: null,
+  vehicles: "",
   picked: [],
   again: null,
 };
@@ -179,12 +182,13 @@ export function format(route: Route): string {
   }
 }
 
-function formatChoice({ organization, search, area, picked, again }: ChoiceView): string {
+function formatChoice({ organization, search, area, vehicles, picked, again }: ChoiceView): string {
   const query = new URLSearchParams();
   if (again) query.set("again", again);
   if (organization) query.set("org", organization);
   if (search) query.set("q", search);
   if (area) query.set("area", writeArea(area));
+  if (area && vehicles) query.set("vehicles", vehicles);
   if (typeof picked === "string") query.set("devices", picked);
   else if (picked.length > 0) query.set("devices", picked.join(","));
   return withQuery("/run", query);
@@ -197,6 +201,7 @@ function parseChoice(query: URLSearchParams): ChoiceView {
     organization: idOf(query.get("org")),
     search: query.get("q") ?? "",
     area: readArea(query.get("area")),
+    vehicles: query.get("vehicles") ?? "",
     picked: devices === "all" || devices === "kept" ? devices : ids.filter((id) => id !== null),
     again: idOf(query.get("again")),
   };

@@ -75,7 +75,7 @@ test("one command runs on many, and lines appear", async ({ page, server, fleet,
   for (const name of fleet.keys()) await expect(row(page, name)).toContainText("first");
   await expect(row(page, "bare")).toContainText("Left out");
   // As people count.
-  await expect(rows(page).locator(".name")).toHaveText(["bare", "bus-1", "bus-2", "bus-10"]);
+  await expect(rows(page).locator(".list-name")).toHaveText(["bare", "bus-1", "bus-2", "bus-10"]);
   await expect(page.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "1");
   await expectAccessible(page);
   // A page that is loaded in the middle goes on.
@@ -130,8 +130,9 @@ test("the results are saved, and none of them becomes a formula", async ({ page,
   expect(csv).toContain("\ufeffdevice,organization,status,exit_code,last_line,reason,device_id,command_id\r\n");
   expect(csv).toContain(`"'=cmd|""x"",1",Alpha,success,0,"'-1+1, ""so""",,${fleet.get("bus-2") ?? ""},`);
   expect(csv).toContain(`bare,Alpha,skipped,,,Device has no credentials assigned.,${bare},`);
-  const json = JSON.parse(await saved("Download JSON")) as { total: number; results: { device: string; last_line: string }[] };
+  const json = JSON.parse(await saved("Download JSON")) as { total: number; status: string; results: { device: string; last_line: string }[] };
   expect(json.total).toBe(4);
+  expect(json.status).toBe("success");
   expect(json.results.find((it) => it.device === fleet.get("bus-1"))?.last_line).toBe('-1+1, "so"');
 });
 
@@ -142,7 +143,7 @@ test("hostile output and names stay text", async ({ page, server, fleet, complai
   await start(page, server, `printf '\\033[31m%s\\033[0m\\033]0;title\\007\\n' '${markup}'`);
   await expect(page.getByText("3 of 3 devices finished")).toBeVisible();
   await expect(rows(page).locator(".line").first()).toHaveText(markup);
-  await expect(rows(page).locator(".name").filter({ hasText: markup })).toHaveCount(1);
+  await expect(rows(page).locator(".list-name").filter({ hasText: markup })).toHaveCount(1);
   await expect(page.locator("img, b")).toHaveCount(0);
   expect(complaints).toEqual([]);
 });

@@ -89,8 +89,8 @@ export class RunState {
     this.#locates?.abort();
   }
 
-  /** Looks up who is in the rectangle now. */
-  locate(area: Area | null): void {
+  /** Looks up who is in the rectangle now, of the vehicles whose name has `vehicles` in it. */
+  locate(area: Area | null, vehicles: string): void {
     this.#locates?.abort();
     this.#locates = null;
     this.#among = area && new Set();
@@ -98,7 +98,7 @@ export class RunState {
     if (!area) return;
     const locates = new AbortController();
     this.#locates = locates;
-    void this.#guard(() => this.#locate(area, locates.signal), locates.signal);
+    void this.#guard(() => this.#locate(area, vehicles.trim().toLocaleLowerCase(), locates.signal), locates.signal);
   }
 
   /** Asks what may be run on these, an organization once. */
@@ -165,15 +165,16 @@ export class RunState {
     this.#failed = failed;
   }
 
-  async #locate(area: Area, signal: AbortSignal): Promise<void> {
+  async #locate(area: Area, wanted: string, signal: AbortSignal): Promise<void> {
     const places = new Set<string>();
     this.#locating = { done: 0, all: 0 };
     await readMobileLocations(signal, () => {
       const seen = new Set<string>();
       return ({ data }) => {
-        for (const { id, geometry } of data.features) {
+        for (const { id, geometry, properties } of data.features) {
           seen.add(id);
-          if (isIn(area, ...geometry.coordinates)) places.add(id);
+          const isNamed = !wanted || properties.name.toLocaleLowerCase().includes(wanted);
+          if (isNamed && isIn(area, ...geometry.coordinates)) places.add(id);
         }
         return seen.size;
       };
