@@ -19,7 +19,7 @@ function copySelection(text: string): boolean {
   const before = document.activeElement;
   document.body.append(field);
   field.select();
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- there is no other way on plain HTTP
+  // There is no other way on plain HTTP.
   const isCopied = document.execCommand("copy");
   field.remove();
   if (before instanceof HTMLElement) before.focus();
