@@ -83,7 +83,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Reads a path with its query. */
 export function parse(address: string): Route {
-  const url = new URL(address, "http://console");
+  const url = here(address);
   const [first = "", second, ...more] = url.pathname.split("/").filter(Boolean);
   const query = url.searchParams;
   if (first === "admin") return parseAdmin(second, more, query);
@@ -238,9 +238,15 @@ function oneOf<T extends string>(words: T[], text: string | null): T | null {
 /** Only a path of this very console: a log-in must not send anybody elsewhere. */
 export function safeNext(next: string | null): string {
   if (!next?.startsWith("/")) return "/";
-  const url = new URL(next, "http://console");
-  if (url.origin !== "http://console" || /^\/(login|setup)/.test(url.pathname)) return "/";
+  const url = here(next);
+  // What begins with two of them is a host, as a browser reads it.
+  if (/^\/(\/|login|setup)/.test(url.pathname)) return "/";
   return url.pathname + url.search;
+}
+
+/** A path of this console, whatever stands in it: none of it becomes a host, and none is refused. */
+function here(path: string): URL {
+  return new URL(`http://console${path}`);
 }
 
 function withQuery(path: string, query: URLSearchParams): string {
