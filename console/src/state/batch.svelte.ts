@@ -16,8 +16,8 @@ import { RowSockets } from "./rowSockets";
 
 /** The table is put in order at most that often: hundreds of rows may change within a second. */
 const SHOW_MS = 200;
-/** An answer that takes longer than that does not come any more. */
-const ANSWER_MS = 20_000;
+/** Whoever wants a file does not wait longer for what is missing in it. */
+const SETTLE_MS = 20_000;
 
 export class BatchState {
   #batch = $state.raw<Batch>();
@@ -34,6 +34,7 @@ export class BatchState {
   readonly #sockets: RowSockets | null;
   #inView: string[] = [];
   #showing: ReturnType<typeof setTimeout> | undefined;
+  #heard: () => void = () => undefined;
   #detach: () => void = () => undefined;
 
   constructor(
@@ -44,7 +45,10 @@ export class BatchState {
     const isLive = lacksForCommands(me) === null;
     this.#poller = new Poller(
       browserWorld("/healthz"),
-      (signal) => this.#look(signal),
+      (signal, heard) => {
+        this.#heard = heard;
+        return this.#look(signal);
+      },
       (state) => this.#tell(state, isLive),
     );
     this.#sockets = isLive
@@ -128,7 +132,7 @@ export class BatchState {
   /** All rows with everything that can be known of them now, for a file. */
   async settled(): Promise<Row[]> {
     try {
-      await this.#follower.settle(AbortSignal.timeout(ANSWER_MS));
+      await this.#follower.settle(AbortSignal.timeout(SETTLE_MS));
     } catch (error) {
       // Without a network there is a file all the same, of what is shown.
       if (!(error instanceof Refusal || error instanceof Refused || error instanceof DOMException)) throw error;
@@ -139,7 +143,7 @@ export class BatchState {
 
   async #look(signal: AbortSignal): Promise<Pace> {
     // Its counts are those of the rows; only what does not change is taken from it.
-    this.#batch ??= await refusedWhereFinal(() => getBatch(this.id, limited(signal)));
+    this.#batch ??= await refusedWhereFinal(() => getBatch(this.id, signal));
     const turn = await this.#follower.turn(signal);
     if (this.#isWhole !== this.#follower.isWhole) this.#show();
     if (turn === "over") return "rarely";
@@ -150,7 +154,9 @@ export class BatchState {
     const read = (page: Parameters<typeof listResults>[1], signal: AbortSignal) =>
       refusedWhereFinal(async (): Promise<ResultsPage> => {
         try {
-          return (await listResults(this.id, page, limited(signal))).data;
+          const { data } = await listResults(this.id, page, signal);
+          this.#heard();
+          return data;
         } catch (error) {
           // The list has become shorter meanwhile: the batch is there all the same.
           const isBeyond = error instanceof Refusal && error.status === 404 && page.page > 1;
@@ -197,9 +203,4 @@ export class BatchState {
     });
     this.#sockets.want(open);
   }
-}
-
-/** A network can die without a word. */
-function limited(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
 }
