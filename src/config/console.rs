@@ -45,7 +45,9 @@ impl ConsoleConfig {
 /// A URL's beginning with its host, and the path with what follows it.
 fn split(url: &str) -> (&str, &str) {
     let host = url.find("://").map_or(0, |at| at + 3);
-    let path = url[host..].find(['/', '?']).map_or(url.len(), |at| host + at);
+    let path = url[host..]
+        .find(['/', '?'])
+        .map_or(url.len(), |at| host + at);
     url.split_at(path)
 }
 

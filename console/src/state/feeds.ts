@@ -1,47 +1,23 @@
 // The feeds of the console: which list and which socket they are, and who may listen.
 
 import { Refusal, serverNow } from "../api/client";
-import { command, lastCommands, mobileLocations } from "../api/resources";
+import { command, lastCommands } from "../api/resources";
 import { lacksForCommands, lacksForFleet, type Me } from "../api/rights";
 import { Refused, type Feed, type Verdict } from "../live/channel";
 import type { CommandMessage, Commands } from "../live/commands";
 import type { Fleet, LocationMessage } from "../live/fleet";
+import { listFleet } from "./fleetList";
 import { session } from "./session.svelte";
-
-/** A list of many pages is read again if it changed meanwhile; not for ever. */
-const MOST_READINGS = 3;
 
 /** All locations that are mobile, and their moves. */
 export function fleetFeed(fleet: Fleet): Feed {
   return {
     path: "/ws/loci/location/",
-    list: (signal) => refusedWhereFinal(() => listFleet(fleet, signal)),
+    list: (signal, heard) =>
+      refusedWhereFinal(() => listFleet(fleet, signal, { heard, isConnect: true })),
     read: (message) => fleet.read(message as LocationMessage, serverNow()),
     verdict: () => verdict((me) => lacksForFleet(me) === null),
   };
-}
-
-/** Takes over the whole list; answers with the moment of its first page. */
-export async function listFleet(fleet: Fleet, signal: AbortSignal): Promise<string> {
-  let since = "";
-  for (let reading = 1; reading <= MOST_READINGS; reading += 1) {
-    const list = fleet.beginList();
-    let count = 0;
-    let first = "";
-    for await (const { data, date } of mobileLocations(signal)) {
-      first ||= date;
-      count = data.count;
-      for (const feature of data.features) list.add(feature);
-    }
-    // The oldest reading: what changed since the first of them is asked of the socket.
-    since ||= first;
-    // One that was removed while pages were turned moves others to a page that was read before.
-    if (list.count() === count || reading === MOST_READINGS) {
-      if (list.count() === count) list.finish();
-      break;
-    }
-  }
-  return since;
 }
 
 /** The commands of a device, and what becomes of them. */

@@ -1,8 +1,8 @@
 // What is needed to choose devices and a command for them.
 
-import { allDevicesAt, getBatch, listResults, type Batch } from "../api/batches";
+import { failedDevices, getBatch, type Batch } from "../api/batches";
 import { Refusal } from "../api/client";
-import { commandTypes, devices, mobileLocations, type CommandType, type Device } from "../api/resources";
+import { commandTypes, devicesAt, readDevices, readMobileLocations, type CommandType, type Device } from "../api/resources";
 import { isIn, type Area } from "../map/area";
 import { reasonOf } from "../reason";
 
@@ -137,51 +137,51 @@ export class RunState {
   }
 
   async #loadDevices(): Promise<void> {
-    const found = new Map<string, Device>();
-    let pages = 0;
-    for await (const { data } of devices(null, this.#ends.signal)) {
-      for (const device of data.results) found.set(device.id, device);
-      this.#total = data.count;
-      pages += 1;
-      if (pages === 1 || pages % PAGES_A_SHOW === 0) this.#show(found);
-    }
-    this.#show(found);
+    const rows = await readDevices(this.#ends.signal, (found) => {
+      const { rows, count, pages } = found();
+      this.#total = count;
+      if (pages === 1 || pages % PAGES_A_SHOW === 0) this.#show(rows);
+    });
+    this.#show(rows);
+    this.#total = rows.length;
     this.#isLoaded = true;
   }
 
-  #show(found: Map<string, Device>): void {
-    this.#devices = [...found.values()].sort((a, b) => COLLATOR.compare(a.name, b.name));
+  #show(rows: Device[]): void {
+    this.#devices = rows.sort((a, b) => COLLATOR.compare(a.name, b.name));
   }
 
   async #loadAgain(id: string): Promise<void> {
     const { signal } = this.#ends;
     this.#again = await getBatch(id, signal);
-    const failed = new Set<string>();
-    for (let page = 1; ; page += 1) {
-      const { data } = await listResults(id, { page, status: "failed" }, signal);
-      for (const { device } of data.results) failed.add(device);
-      if (data.next === null) break;
-    }
-    this.#failed = failed;
+    this.#failed = new Set(await failedDevices(id, signal));
   }
 
   async #locate(area: Area, signal: AbortSignal): Promise<void> {
-    const places: string[] = [];
+    // Of all readings: rather one too many to ask for than one that is left out silently.
+    const places = new Set<string>();
     this.#locating = { done: 0, all: 0 };
-    for await (const { data } of mobileLocations(signal)) {
-      for (const { id, geometry } of data.features) {
-        if (isIn(area, ...geometry.coordinates)) places.push(id);
-      }
-    }
-    this.#locating = { done: 0, all: places.length };
+    await readMobileLocations(signal, () => {
+      const read = new Set<string>();
+      return {
+        take: ({ data }) => {
+          for (const { id, geometry } of data.features) {
+            read.add(id);
+            if (isIn(area, ...geometry.coordinates)) places.add(id);
+          }
+        },
+        size: () => read.size,
+      };
+    });
+    this.#locating = { done: 0, all: places.size };
     const found = new Set<string>();
     let done = 0;
     const waiting = places.values();
     const ask = async () => {
       for (const place of waiting) {
-        for (const device of await allDevicesAt(place, signal)) found.add(device);
+        for (const { id } of await devicesAt(place, signal)) found.add(id);
         done += 1;
-        if (done % 20 === 0) this.#locating = { done, all: places.length };
+        if (done % 20 === 0) this.#locating = { done, all: places.size };
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, ask));
