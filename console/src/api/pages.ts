@@ -56,7 +56,7 @@ async function readOnce<P extends Counted>(
     }
     reader.take(answer);
     // One that went behind a page that was read, and hid another: as many came as there are then.
-    const isSame = next === path || answer.data.count === count;
+    const isSame: boolean = next === path || answer.data.count === count;
     count = isSame ? answer.data.count : null;
     if (answer.data.next === null) return count;
     next = pathOf(answer.data.next);

@@ -139,9 +139,10 @@ export function lastCommands(device: string, signal: AbortSignal): Promise<Answe
   return ask(path, { signal, right: "connection.view_command" });
 }
 
-export async function command(device: string, id: string): Promise<Command> {
+export async function command(device: string, id: string, signal?: AbortSignal): Promise<Command> {
   const path = `${commandsPath(device)}${id}/`;
-  return (await ask<Command>(path, { right: "connection.view_command" })).data;
+  const question = { right: "connection.view_command", ...(signal ? { signal } : {}) } as const;
+  return (await ask<Command>(path, question)).data;
 }
 
 export async function runCommand(

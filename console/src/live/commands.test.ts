@@ -109,3 +109,13 @@ test("what is old and over is forgotten, what runs or is looked at is not", () =
   expect(kept.slice(-2)).toEqual(["looked at", "runs"]);
   expect(commands.open()).toEqual(["runs"]);
 });
+
+test("after a list, what is known to run and what is looked at is asked for if it is not in it", () => {
+  const commands = fresh();
+  commands.beginList()([command("1"), command("2", { status: "success" }), command("3")]);
+  commands.want("4");
+  expect(commands.beyond([command("3"), command("5")])).toEqual(["1", "4"]);
+  commands.remove("1");
+  commands.beginList()([command("4", { status: "failed" })]);
+  expect(commands.beyond([command("3")])).toEqual([]);
+});

@@ -54,6 +54,16 @@ export class Commands {
     return [...this.#commands.values()].filter(isOpen).map((it) => it.id);
   }
 
+  /**
+   * What is to be asked for one by one after a list of the newest: what ended while nobody listened may be
+   * in no list and no `?since=`, and what is looked at may be older.
+   */
+  beyond(listed: readonly Pick<Command, "id">[]): string[] {
+    const wanted = this.#wanted !== null && !this.#commands.has(this.#wanted) ? [this.#wanted] : [];
+    const among = new Set(listed.map((it) => it.id));
+    return [...this.open(), ...wanted].filter((id) => !among.has(id));
+  }
+
   /** It is not there any more. */
   remove(id: string): void {
     this.#told.delete(id);

@@ -24,13 +24,8 @@ export function fleetFeed(fleet: Fleet): Feed {
 export function commandsFeed(device: string, commands: Commands): Feed {
   return {
     path: `/ws/controller/device/${device}/command`,
-    list: (signal) =>
-      refusedWhereFinal(async () => {
-        const take = commands.beginList();
-        const { data, date } = await lastCommands(device, signal);
-        take(data.results);
-        return date;
-      }),
+    list: (signal, heard) =>
+      refusedWhereFinal(() => listCommands(device, commands, signal, heard)),
     read: (message) => {
       const ended = commands.read(message as CommandMessage);
       if (ended) void complete(device, ended.id, commands);
@@ -39,11 +34,47 @@ export function commandsFeed(device: string, commands: Commands): Feed {
   };
 }
 
-/** Fetches what only REST says: the exit code, and who asked for it. */
-async function complete(device: string, id: string, commands: Commands): Promise<void> {
+/**
+ * Takes over the newest commands of a device, and what became of those that are known and not among them;
+ * answers with the moment of the list.
+ */
+export async function listCommands(
+  device: string,
+  commands: Commands,
+  signal: AbortSignal,
+  heard: () => void,
+): Promise<string> {
+  const take = commands.beginList();
+  const { data, date } = await lastCommands(device, signal);
+  heard();
+  take(data.results);
+  for (const id of commands.beyond(data.results)) {
+    await askFor(device, id, commands, signal);
+    heard();
+  }
+  return date;
+}
+
+/** Takes over one command; one that is not there any more goes. */
+export async function askFor(
+  device: string,
+  id: string,
+  commands: Commands,
+  signal?: AbortSignal,
+): Promise<void> {
   const take = commands.beginList();
   try {
-    take([await command(device, id)]);
+    take([await command(device, id, signal)]);
+  } catch (error) {
+    if (!(error instanceof Refusal && error.status === 404)) throw error;
+    commands.remove(id);
+  }
+}
+
+/** Fetches what only REST says: the exit code, and who asked for it. */
+async function complete(device: string, id: string, commands: Commands): Promise<void> {
+  try {
+    await askFor(device, id, commands);
   } catch (error) {
     // It is seen without an exit code.
     if (!(error instanceof Refusal)) throw error;
