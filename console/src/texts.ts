@@ -179,7 +179,6 @@ export const texts = {
     by: "by",
     you: "you",
     confirm: (label: string) => `Really run "${label}" on this device?`,
-    typeGone: (type: string) => `“${type}” may not be used here any more.`,
     nothingAllowed: "The device's organization may use no type of command.",
   },
 

@@ -59,8 +59,6 @@ export interface ChoiceView {
   search: string;
   /** Those that are in this rectangle of the map. */
   area: Area | null;
-  /** Of the vehicles there only those whose name has this in it. */
-  vehicles: string;
   /** All that fit, these, or those that this browser keeps: too many for an address. */
   picked: "all" | "kept" | readonly string[];
   /** The batch that is run again, on the devices on which it failed. */
@@ -71,7 +69,6 @@ export const NO_CHOICE: ChoiceView = {
   organization: null,
   search: "",
   area: null,
-  vehicles: "",
   picked: [],
   again: null,
 };
@@ -86,8 +83,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Reads a path with its query. */
 export function parse(address: string): Route {
-  const url = urlOf(address);
-  if (!url) return { page: "nothing" };
+  const url = here(address);
   const [first = "", second, ...more] = url.pathname.split("/").filter(Boolean);
   const query = url.searchParams;
   if (first === "admin") return parseAdmin(second, more, query);
@@ -100,14 +96,6 @@ export function parse(address: string): Route {
   const status = oneOf(RESULT_STATUSES, query.get("status"));
   return { page: "batch", id, search: query.get("q") ?? "", status };
 }
-
-/** A path of this console, or null: two slashes, or what a browser takes for one, begin another host. */
-function urlOf(address: string): URL | null {
-  const url = URL.canParse(address, CONSOLE) ? new URL(address, CONSOLE) : null;
-  return url?.origin === CONSOLE && !url.pathname.startsWith("//") ? url : null;
-}
-
-const CONSOLE = "http://console";
 
 function parseFirst(first: string, query: URLSearchParams): Route {
   const organization = idOf(query.get("org"));
@@ -182,13 +170,12 @@ export function format(route: Route): string {
   }
 }
 
-function formatChoice({ organization, search, area, vehicles, picked, again }: ChoiceView): string {
+function formatChoice({ organization, search, area, picked, again }: ChoiceView): string {
   const query = new URLSearchParams();
   if (again) query.set("again", again);
   if (organization) query.set("org", organization);
   if (search) query.set("q", search);
   if (area) query.set("area", writeArea(area));
-  if (area && vehicles) query.set("vehicles", vehicles);
   if (typeof picked === "string") query.set("devices", picked);
   else if (picked.length > 0) query.set("devices", picked.join(","));
   return withQuery("/run", query);
@@ -201,7 +188,6 @@ function parseChoice(query: URLSearchParams): ChoiceView {
     organization: idOf(query.get("org")),
     search: query.get("q") ?? "",
     area: readArea(query.get("area")),
-    vehicles: query.get("vehicles") ?? "",
     picked: devices === "all" || devices === "kept" ? devices : ids.filter((id) => id !== null),
     again: idOf(query.get("again")),
   };
@@ -252,9 +238,15 @@ function oneOf<T extends string>(words: T[], text: string | null): T | null {
 /** Only a path of this very console: a log-in must not send anybody elsewhere. */
 export function safeNext(next: string | null): string {
   if (!next?.startsWith("/")) return "/";
-  const url = urlOf(next);
-  if (!url || /^\/(login|setup)/.test(url.pathname)) return "/";
+  const url = here(next);
+  // What begins with two of them is a host, as a browser reads it.
+  if (/^\/(\/|login|setup)/.test(url.pathname)) return "/";
   return url.pathname + url.search;
+}
+
+/** A path of this console, whatever stands in it: none of it becomes a host, and none is refused. */
+function here(path: string): URL {
+  return new URL(`http://console${path}`);
 }
 
 function withQuery(path: string, query: URLSearchParams): string {

@@ -20,16 +20,15 @@ impl ConsoleConfig {
         if self.tiles.is_empty() {
             return;
         }
-        let plain = self.tiles.replace(['{', '}'], "");
+        // What is filled in stands in the path: of a host with a hole the policy could name no origin.
+        let (host, path) = split(&self.tiles);
+        let plain = host.to_owned() + &path.replace(['{', '}'], "");
         let uri: Option<Uri> = plain.parse().ok();
         let scheme = uri.as_ref().and_then(Uri::scheme_str);
         let is_whole = ["{z}", "{x}", "{y}"]
             .iter()
             .all(|it| self.tiles.contains(it));
-        // A host of many names (`{s}`) is nothing that a map or the console's policy knows.
-        let host = self.tiles.split("://").nth(1).and_then(|rest| rest.split('/').next());
-        let is_one_host = host.is_some_and(|host| !host.contains(['{', '}']));
-        if !is_whole || !is_one_host || !matches!(scheme, Some("http" | "https")) {
+        if !is_whole || !matches!(scheme, Some("http" | "https")) {
             problems.add(
                 "console",
                 "tiles",
@@ -43,24 +42,39 @@ impl ConsoleConfig {
     }
 }
 
+/// A URL's beginning with its host, and the path with what follows it.
+fn split(url: &str) -> (&str, &str) {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let path = url[host..]
+        .find(['/', '?'])
+        .map_or(url.len(), |at| host + at);
+    url.split_at(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn tiles_are_those_of_one_host() {
-        for (tiles, is_good) in [
+    fn only_what_a_browser_may_load_from_is_a_url_of_tiles() {
+        for (tiles, is_right) in [
+            ("", true),
             ("https://tiles.example.org/{z}/{x}/{y}.png", true),
             ("http://10.0.0.1:8080/{z}/{x}/{y}@2x.png?key=1", true),
-            ("https://{s}.tiles.example.org/{z}/{x}/{y}.png", false),
             ("https://tiles.example.org/{z}/{x}.png", false),
             ("ftp://tiles.example.org/{z}/{x}/{y}.png", false),
-            ("/tiles/{z}/{x}/{y}.png", false),
+            ("/{z}/{x}/{y}.png", false),
+            // Usual elsewhere; MapLibre knows no such thing.
+            ("https://{s}.tiles.example.org/{z}/{x}/{y}.png", false),
+            ("https://tiles.example.org?tile={z}/{x}/{y}", true),
         ] {
+            let config = ConsoleConfig {
+                tiles: tiles.into(),
+                ..ConsoleConfig::default()
+            };
             let mut problems = Problems::default();
-            let tiles_attribution = String::new();
-            ConsoleConfig { tiles: tiles.into(), tiles_attribution }.check(&mut problems);
-            assert_eq!(problems.0.is_empty(), is_good, "{tiles}");
+            config.check(&mut problems);
+            assert_eq!(problems.0.is_empty(), is_right, "{tiles}");
         }
     }
 }

@@ -351,6 +351,7 @@ async fn geojson_is_a_feature_collection_of_what_has_a_geometry() {
         "is_mobile",
         "address",
         "organization",
+        "moved",
     ];
     assert_eq!(keys(properties), order);
     assert_eq!(

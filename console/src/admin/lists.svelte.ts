@@ -1,12 +1,13 @@
 // Whole lists of what is administered: for the page of one, and for what the forms of others refer to.
 
 import { Refusal } from "../api/client";
-import { readRows } from "../api/resources";
+import { readRows } from "../api/pages";
 import { rightTo, type Me } from "../api/rights";
-import { compareNames, isToShow } from "../many/order";
 import type { KindName } from "../urls";
-import { mayDo, type Row } from "./kind";
+import { mayDo, type Kind, type Row } from "./kind";
 import { kinds } from "./kinds";
+
+const collator = new Intl.Collator("en", { numeric: true });
 
 export class Lists {
   #rows = $state.raw<Partial<Record<KindName, Row[] | undefined>>>({});
@@ -33,9 +34,8 @@ export class Lists {
     const kind = kinds[name];
     const isFirst = this.#rows[name] === undefined;
     const path = `${kind.path}?page_size=100`;
-    const question = { signal, right: rightTo("view", kind.model) };
-    const rows = await readRows<Row>(path, question, (found) => {
-      if (isFirst && isToShow(found.length)) this.#set(name, found);
+    const rows = await readRows(path, this.#question(kind, signal), ({ id }: Row) => id, (found) => {
+      if (isFirst) this.#set(name, found().rows);
     });
     this.#set(name, rows);
   }
@@ -61,9 +61,13 @@ export class Lists {
     this.#rows = { ...this.#rows, [name]: undefined };
   }
 
+  #question(kind: Kind, signal: AbortSignal) {
+    return { signal, right: rightTo("view", kind.model) };
+  }
+
   #set(name: KindName, rows: Row[]): void {
     const { titleOf } = kinds[name];
-    const sorted = rows.toSorted((a, b) => compareNames(titleOf(a), titleOf(b)));
+    const sorted = rows.toSorted((a, b) => collator.compare(titleOf(a), titleOf(b)));
     this.#rows = { ...this.#rows, [name]: sorted };
   }
 }

@@ -1,6 +1,7 @@
 // Batches, a function an operation of the REST API: one command on many devices.
 
 import { ask, type Answer, type Page } from "./client";
+import { readRows } from "./pages";
 
 const BATCHES = "/api/v1/controller/batch-command/";
 /** What a page of results holds; it is also the most that the server gives. */
@@ -92,4 +93,12 @@ export async function createBatch(batch: NewBatch): Promise<Batch> {
 export async function cancelBatch(id: string): Promise<Batch> {
   const question = { method: "POST", right: "connection.add_command" } as const;
   return (await ask<Batch>(`${BATCHES}${id}/cancel/`, question)).data;
+}
+
+/** All devices on which a batch failed. */
+export async function failedDevices(id: string, signal: AbortSignal): Promise<string[]> {
+  const path = `${BATCHES}${id}/device/?page_size=${RESULTS_A_PAGE}&status=failed`;
+  const question = { signal, right: "connection.view_command" } as const;
+  const failed = await readRows(path, question, ({ device }: Result) => device);
+  return failed.map((it) => it.device);
 }

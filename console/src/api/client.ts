@@ -46,18 +46,16 @@ export interface Page<T> {
   results: T[];
 }
 
-/** A network can die without a word: an answer that takes longer does not come any more. */
-export const ANSWER_MS = 30_000;
-
 let signedOut: () => void = () => undefined;
-let forbidden: () => void = () => undefined;
 
 /** Who is told that the session has ended. */
 export function onSignedOut(call: () => void): void {
   signedOut = call;
 }
 
-/** Who is told that a right was lacking: what is known of one's rights may be old. */
+let forbidden: () => void = () => undefined;
+
+/** Who is told that a right was lacking: what was known of them may be old. */
 export function onForbidden(call: () => void): void {
   forbidden = call;
 }
@@ -74,18 +72,15 @@ export async function ask<T>(path: string, question: Question = {}): Promise<Ans
   const { method = "GET", body, signal, right = null } = question;
   const headers: Record<string, string> = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const limit = AbortSignal.timeout(ANSWER_MS);
   let response: Response;
-  let data: unknown = null;
   try {
     response = await fetch(path, {
       method,
       headers,
       cache: "no-store",
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      ...(signal ? { signal } : {}),
     });
-    if (response.ok && response.status !== 204) data = await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Refusal(0, "");
@@ -96,6 +91,7 @@ export async function ask<T>(path: string, question: Question = {}): Promise<Ans
   const ahead = date + 500 - Date.now();
   skew = Math.abs(ahead) < 1500 ? 0 : ahead;
   if (!response.ok) throw await refusal(response, right);
+  const data = response.status === 204 ? null : await response.json();
   return { data: data as T, date: new Date(date).toISOString() };
 }
 

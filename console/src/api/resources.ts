@@ -1,6 +1,7 @@
 // The resources that the console asks for, a function an operation of the REST API.
 
-import { ask, pathOf, Refusal, type Answer, type Page } from "./client";
+import { ask, type Answer, type Page } from "./client";
+import { readPages, readRows, type Found, type Reader } from "./pages";
 import type { Me } from "./rights";
 import type { Command } from "../live/commands";
 import type { LocationFeature } from "../live/fleet";
@@ -74,96 +75,38 @@ export async function logOut(): Promise<void> {
   await ask("/accounts/logout/", { method: "POST" });
 }
 
-type Question = Parameters<typeof ask>[1];
-
-/** A list of many pages is read again if it changed meanwhile; not for ever. */
-const MOST_READINGS = 3;
-
-/**
- * Reads a list to its end. For each reading `begin` answers with what takes a page, and says how many
- * different things have come so far: where one was added or removed meanwhile others are on a page that
- * was read before, and the whole is read again. Answers whether it is whole at last.
- */
-export async function readList<T extends { count: number; next: string | null }>(
-  path: string,
-  question: Question,
-  begin: () => (answer: Answer<T>) => number,
-): Promise<boolean> {
-  for (let reading = 1; reading <= MOST_READINGS; reading += 1) {
-    if (await readOnce(path, question, begin())) return true;
-  }
-  return false;
-}
-
-async function readOnce<T extends { count: number; next: string | null }>(
-  path: string,
-  question: Question,
-  take: (answer: Answer<T>) => number,
-): Promise<boolean> {
-  let next: string | null = path;
-  let isWhole = true;
-  while (next) {
-    let answer: Answer<T>;
-    try {
-      answer = await ask<T>(next, question);
-    } catch (error) {
-      // The list has become shorter: its last page is not there any more.
-      if (next !== path && error instanceof Refusal && error.status === 404) return false;
-      throw error;
-    }
-    isWhole = take(answer) === answer.data.count;
-    next = answer.data.next && pathOf(answer.data.next);
-  }
-  return isWhole;
-}
-
-/** All rows of a list, each once; `show` has those that have come so far, and how many there are. */
-export async function readRows<T extends { id: string }>(
-  path: string,
-  question: Question,
-  show: (rows: T[], count: number) => void = () => undefined,
-): Promise<T[]> {
-  let rows = new Map<string, T>();
-  await readList<Page<T>>(path, question, () => {
-    const found = new Map<string, T>();
-    return ({ data }) => {
-      for (const row of data.results) found.set(row.id, row);
-      // A second reading takes nothing away before it has as much.
-      if (found.size >= rows.size) rows = found;
-      show([...rows.values()], data.count);
-      return found.size;
-    };
-  });
-  return [...rows.values()];
-}
-
 interface Features {
   count: number;
   next: string | null;
   features: LocationFeature[];
 }
 
-/** Reads all locations that are mobile, as {@link readList} does. */
+/** Reads all locations that are mobile; answers whether the list came to rest. */
 export function readMobileLocations(
   signal: AbortSignal,
-  begin: () => (answer: Answer<Features>) => number,
+  begin: () => Reader<Features>,
 ): Promise<boolean> {
   const path = `${CONTROLLER}/location/geojson/?is_mobile=true`;
-  return readList(path, { signal, right: "geo.view_location" }, begin);
+  return readPages(path, { signal, right: "geo.view_location" }, begin);
 }
 
-export function devices(
+/** All devices; `hear` is told of each page. */
+export function readDevices(
   signal: AbortSignal,
-  show: (devices: Device[], count: number) => void,
+  hear: (found: () => Found<Device>) => void,
 ): Promise<Device[]> {
   const path = `${CONTROLLER}/device/?page_size=100`;
-  return readRows(path, { signal, right: "config.view_device" }, show);
+  return readRows(path, { signal, right: "config.view_device" }, ({ id }: Device) => id, hear);
 }
 
 /** All devices at a location. */
-export function devicesAt(location: string, signal: AbortSignal): Promise<Device[]> {
+export function devicesAt(
+  location: string,
+  signal: AbortSignal,
+): Promise<Pick<Device, "id" | "name">[]> {
   const path = `${CONTROLLER}/location/${location}/device/?page_size=100`;
-  return readRows(path, { signal, right: "config.view_device" });
+  const question = { signal, right: "config.view_device" } as const;
+  return readRows(path, question, ({ id }: Pick<Device, "id" | "name">) => id);
 }
 
 export async function device(id: string, signal: AbortSignal): Promise<Device> {
@@ -196,9 +139,10 @@ export function lastCommands(device: string, signal: AbortSignal): Promise<Answe
   return ask(path, { signal, right: "connection.view_command" });
 }
 
-export async function command(device: string, id: string): Promise<Command> {
+export async function command(device: string, id: string, signal?: AbortSignal): Promise<Command> {
   const path = `${commandsPath(device)}${id}/`;
-  return (await ask<Command>(path, { right: "connection.view_command" })).data;
+  const question = { right: "connection.view_command", ...(signal ? { signal } : {}) } as const;
+  return (await ask<Command>(path, question)).data;
 }
 
 export async function runCommand(

@@ -22,16 +22,16 @@ test("what is run is the newest, and there once", () => {
   history.learn(["a", "c"]);
   expect(history.next()).toBe("c");
   expect(history.next()).toBe("a");
-  expect(history.next()).toBe("");
 });
 
-test("what others run meanwhile is newer than what was known, and takes nobody from their place", () => {
+test("what somebody else runs is newer than what was known, and takes nobody away from where they are", () => {
   const history = new History();
   history.learn(["b", "a"]);
-  expect(history.previous("dra")).toBe("b");
-  expect(history.previous("b")).toBe("a");
+  expect(history.previous("draft")).toBe("b");
   history.learn(["c", "b", "a"]);
+  expect(history.previous("b")).toBe("a");
   expect(history.next()).toBe("b");
   expect(history.next()).toBe("c");
-  expect(history.next()).toBe("dra");
+  expect(history.next()).toBe("draft");
+  expect(history.previous("draft")).toBe("c");
 });

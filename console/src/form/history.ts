@@ -2,43 +2,44 @@
 
 export class History {
   #lines: string[] = [];
-  /** How far back one is; none is what is being entered. */
-  #back = 0;
+  /** Where one is; beyond the end is what is being entered. */
+  #at = 0;
   #draft = "";
 
-  /** Takes over what was run, newest first; a line that comes again is there once. */
+  /** Takes over what was run before, newest first; a line that comes again is there once. */
   learn(newestFirst: string[]): void {
     const known = new Set<string>();
+    // What is not among them any more is older than all of them.
     const lines = [...newestFirst, ...this.#lines.toReversed()].filter((line) => {
       if (line.trim() === "" || known.has(line)) return false;
       known.add(line);
       return true;
     });
-    // Who goes through it at the moment stays at the same line.
-    const here = this.#back > 0 ? this.#lines.at(-this.#back) : undefined;
+    // Who goes through it at the moment stays where they are.
+    const present = this.#lines[this.#at];
     this.#lines = lines.reverse();
-    if (here !== undefined) this.#back = this.#lines.length - this.#lines.lastIndexOf(here);
+    this.#at = present === undefined ? this.#lines.length : this.#lines.indexOf(present);
   }
 
   /** Something was run: it is the newest. */
   add(line: string): void {
     this.#lines = [...this.#lines.filter((it) => it !== line), line];
-    this.#back = 0;
+    this.#at = this.#lines.length;
     this.#draft = "";
   }
 
   /** The one before; `entered` comes back when one returns. */
   previous(entered: string): string | null {
-    if (this.#back === this.#lines.length) return null;
-    if (this.#back === 0) this.#draft = entered;
-    this.#back += 1;
-    return this.#lines.at(-this.#back) ?? null;
+    if (this.#at === 0) return null;
+    if (this.#at === this.#lines.length) this.#draft = entered;
+    this.#at -= 1;
+    return this.#lines[this.#at] ?? null;
   }
 
   /** The one after. */
   next(): string | null {
-    if (this.#back === 0) return null;
-    this.#back -= 1;
-    return this.#back === 0 ? this.#draft : (this.#lines.at(-this.#back) ?? null);
+    if (this.#at >= this.#lines.length) return null;
+    this.#at += 1;
+    return this.#at === this.#lines.length ? this.#draft : (this.#lines[this.#at] ?? null);
   }
 }

@@ -71,28 +71,51 @@ test("an end that the socket told says what is still to be asked for, once", () 
   expect(commands.get("1")?.exit_code).toBe(0);
 });
 
-test("an answer that is older than what the socket said takes nothing back", () => {
+test("the answer to what was done takes nothing back of what a message said before it", () => {
   const commands = fresh();
-  commands.read(message("1", { output: "line 1\n", modified: "2026-01-01T00:00:05.000002Z" }));
-  // To what was done, such as running it: the answer has been on its way for longer.
-  commands.take(command("1", { modified: "2026-01-01T00:00:05.000001Z", created_by: "ada" }));
-  expect(commands.get("1")).toMatchObject({ output: "line 1\n", created_by: "ada" });
-  // Looks that overlap: the later answer is the older one.
-  commands.beginList()([command("1", { output: "all", status: "success", exit_code: 0 })]);
-  commands.beginList()([command("1", { output: "a" })]);
+  const take = commands.beginList();
+  commands.read(message("1", { output: "a\n", modified: "2026-01-01T00:00:02.000000Z" }));
+  take([command("1", { modified: "2026-01-01T00:00:01.000000Z" })]);
+  expect(commands.get("1")).toMatchObject({ output: "a\n", created_by: "ada" });
+  // Nor does one of which it was not known when it was asked for.
+  commands.beginList()([command("1", { modified: "2026-01-01T00:00:01.000000Z" })]);
+  expect(commands.get("1")?.output).toBe("a\n");
+});
+
+test("of two answers the newer one counts, whichever comes first", () => {
+  const commands = fresh();
+  const early = commands.beginList();
+  const late = commands.beginList();
+  late([command("1", { output: "ab", modified: "2026-01-01T00:00:02.000000Z" })]);
+  early([command("1", { output: "a", modified: "2026-01-01T00:00:01.000000Z" })]);
+  expect(commands.get("1")?.output).toBe("ab");
+  late([command("1", { output: "all", status: "success", exit_code: 0 })]);
+  early([command("1", { output: "a", modified: "2026-01-01T00:00:03.000000Z" })]);
   expect(commands.get("1")).toMatchObject({ output: "all", status: "success", exit_code: 0 });
 });
 
-test("what runs is known, and of the rest only the newest stay", () => {
+test("what is old and over is forgotten, what runs or is looked at is not", () => {
   const commands = fresh();
-  const at = (number: number) => `2026-01-01T00:${String(Math.floor(number / 60)).padStart(2, "0")}:${String(number % 60).padStart(2, "0")}.000000Z`;
-  commands.keep("1");
-  commands.read(message("0", { created: at(0) }));
-  for (let number = 1; number <= MOST_COMMANDS + 10; number += 1) {
-    commands.read(message(String(number), { created: at(number), status: "success" }));
+  const created = (at: number) => ({ created: `2026-01-01T00:${String(at).padStart(4, "0")}` });
+  commands.want("looked at");
+  commands.read(message("runs", created(0)));
+  commands.read(message("looked at", { ...created(1), status: "success" }));
+  for (let at = 2; at < 1000; at += 1) {
+    commands.read(message(`c${at}`, { ...created(at), status: "success" }));
   }
-  expect(commands.running()).toEqual(["0"]);
-  // The newest, what still runs, and the one that somebody looks at.
-  expect(commands.all().length).toBe(MOST_COMMANDS + 2);
-  expect(commands.get("2")).toBe(undefined);
+  const kept = commands.all().map((it) => it.id);
+  expect(kept).toHaveLength(MOST_COMMANDS);
+  expect(kept.slice(0, 2)).toEqual(["c999", "c998"]);
+  expect(kept.slice(-2)).toEqual(["looked at", "runs"]);
+  expect(commands.open()).toEqual(["runs"]);
+});
+
+test("after a list, what is known to run and what is looked at is asked for if it is not in it", () => {
+  const commands = fresh();
+  commands.beginList()([command("1"), command("2", { status: "success" }), command("3")]);
+  commands.want("4");
+  expect(commands.beyond([command("3"), command("5")])).toEqual(["1", "4"]);
+  commands.remove("1");
+  commands.beginList()([command("4", { status: "failed" })]);
+  expect(commands.beyond([command("3")])).toEqual([]);
 });

@@ -16,20 +16,21 @@ export interface Command {
   batch: string | null;
 }
 
-/** So many are kept, the newest: each may have a mebibyte of output. */
-export const MOST_COMMANDS = 100;
-
 /** What the socket says of one. */
 export interface CommandMessage {
   model: "Command";
   data: Omit<Command, "exit_code" | "created_by" | "batch">;
 }
 
+/** So many are kept: each may have a mebibyte of output, and a page may be open for days. */
+export const MOST_COMMANDS = 100;
+
 export class Commands {
   readonly #commands = new Map<string, Command>();
   readonly #told = new Map<string, number>();
   #messages = 0;
-  #kept: string | null = null;
+  /** The one that somebody looks at: it is kept however old it is. */
+  #wanted: string | null = null;
 
   /** `tell` hears of each change. */
   constructor(private readonly tell: () => void) {}
@@ -43,21 +44,30 @@ export class Commands {
     return this.#commands.get(id);
   }
 
+  /** Keeps this one, and no other for being looked at. */
+  want(id: string): void {
+    this.#wanted = id;
+  }
+
   /** Those that have not ended, as far as is known. */
-  running(): string[] {
-    return [...this.#commands.values()].filter((it) => !hasEnded(it)).map((it) => it.id);
+  open(): string[] {
+    return [...this.#commands.values()].filter(isOpen).map((it) => it.id);
   }
 
-  /** This one stays, however old it becomes. */
-  keep(id: string): void {
-    this.#kept = id;
+  /**
+   * What is to be asked for one by one after a list of the newest: what ended while nobody listened may be
+   * in no list and no `?since=`, and what is looked at may be older.
+   */
+  beyond(listed: readonly Pick<Command, "id">[]): string[] {
+    const wanted = this.#wanted !== null && !this.#commands.has(this.#wanted) ? [this.#wanted] : [];
+    const among = new Set(listed.map((it) => it.id));
+    return [...this.open(), ...wanted].filter((id) => !among.has(id));
   }
 
-  /** Takes what REST answered to something that was done: what the socket has told of it is newer. */
-  take(command: Command): void {
-    this.#list(command, -1);
-    this.#leaveOut();
-    this.tell();
+  /** It is not there any more. */
+  remove(id: string): void {
+    this.#told.delete(id);
+    if (this.#commands.delete(id)) this.tell();
   }
 
   /** Before REST is asked: answers with what takes over its answer. */
@@ -65,21 +75,30 @@ export class Commands {
     const begun = this.#messages;
     return (commands) => {
       for (const command of commands) this.#list(command, begun);
-      this.#leaveOut();
       this.tell();
     };
   }
 
   #list(command: Command, begun: number): void {
     const known = this.#commands.get(command.id);
-    const isToldSince = (this.#told.get(command.id) ?? 0) > begun;
-    if (known && isNewer(known, command, isToldSince)) {
-      const { created_by, batch } = command;
-      const exit_code = known.exit_code ?? command.exit_code;
-      this.#commands.set(command.id, { ...known, exit_code, created_by, batch });
+    if (known && isOpen(command) && this.#isOlder(command, known, begun)) {
+      const { exit_code, created_by, batch } = command;
+      this.#commands.set(command.id, {
+        ...known,
+        exit_code: known.exit_code ?? exit_code,
+        created_by: known.created_by ?? created_by,
+        batch: known.batch ?? batch,
+      });
     } else {
-      this.#commands.set(command.id, command);
+      // What has ended does not change any more, however late its answer comes.
+      this.#put(command);
     }
+  }
+
+  /** Whether an answer was overtaken: by a message, by another answer, or by the end. */
+  #isOlder(command: Command, known: Command, begun: number): boolean {
+    if (!isOpen(known) || (this.#told.get(command.id) ?? 0) > begun) return true;
+    return compare(command.modified, known.modified) < 0;
   }
 
   /** Takes a message of the socket; answers with the command if it has ended by it. */
@@ -88,38 +107,34 @@ export class Commands {
     this.#told.set(data.id, this.#messages);
     const known = this.#commands.get(data.id);
     // It was shown as ended, by REST: a snapshot that was on its way then is older.
-    if (known && hasEnded(known) && !hasEnded(data)) return null;
+    if (known && !isOpen(known) && isOpen(data)) return null;
     const { exit_code = null, created_by = null, batch = null } = known ?? {};
     const command = { ...data, exit_code, created_by, batch };
-    this.#commands.set(data.id, command);
-    this.#leaveOut();
+    this.#put(command);
     this.tell();
-    return !hasEnded(data) || known?.exit_code != null ? null : command;
+    return isOpen(data) || known?.exit_code != null ? null : command;
   }
 
-  /** A page that is open for days would fill with outputs that nobody looks at. */
-  #leaveOut(): void {
-    if (this.#commands.size <= MOST_COMMANDS) return;
-    for (const command of this.all().slice(MOST_COMMANDS)) {
-      if (!hasEnded(command) || command.id === this.#kept) continue;
-      this.#commands.delete(command.id);
-      this.#told.delete(command.id);
-    }
+  #put(command: Command): void {
+    const isNew = !this.#commands.has(command.id);
+    this.#commands.set(command.id, command);
+    if (isNew && this.#commands.size > MOST_COMMANDS) this.#forgetTheOldest();
+  }
+
+  /** What runs is not forgotten: its end is still to come. */
+  #forgetTheOldest(): void {
+    const oldest = this.all().findLast((it) => !isOpen(it) && it.id !== this.#wanted);
+    if (!oldest) return;
+    this.#commands.delete(oldest.id);
+    this.#told.delete(oldest.id);
   }
 }
 
-export function hasEnded({ status }: Pick<Command, "status">): boolean {
-  return status !== "in-progress";
+function isOpen({ status }: Pick<Command, "status">): boolean {
+  return status === "in-progress";
 }
 
-/** Whether what is known is newer than what REST answered; both are whole snapshots. */
-function isNewer(known: Command, answer: Command, isToldSince: boolean): boolean {
-  // What has ended does not change any more, however late its answer comes.
-  if (hasEnded(known) !== hasEnded(answer)) return hasEnded(known);
-  if (known.modified !== answer.modified) return known.modified > answer.modified;
-  return isToldSince && !hasEnded(answer);
-}
-
+/** Moments as the server writes them, all of the same length. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -40,12 +40,6 @@ interface Drawn {
 
 let drawn: Promise<Drawn> | undefined;
 
-/** One that failed is tried again with the next map. */
-function forget(error: unknown): never {
-  drawn = undefined;
-  throw error;
-}
-
 async function load(): Promise<Drawn> {
   const [world, cities] = await Promise.all([
     get<World>(worldUrl),
@@ -113,7 +107,7 @@ function middle(ring: Position[]): { at: Position; area: number } {
 /** What MapLibre draws; the glyphs of names are drawn by the browser, for there is no `glyphs`. */
 export async function styleOf(palette: Palette, tiles: Tiles | null): Promise<StyleSpecification> {
   if (tiles) return tileStyle(palette, tiles);
-  const { land, coasts, borders, countries, cities } = await (drawn ??= load().catch(forget));
+  const { land, coasts, borders, countries, cities } = await (drawn ??= load());
   return {
     version: 8,
     sources: {

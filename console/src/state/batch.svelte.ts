@@ -1,6 +1,6 @@
 // A batch as its page shows it: what came of it on each device, as it comes.
 
-import { ANSWER_MS, Refusal } from "../api/client";
+import { Refusal } from "../api/client";
 import { cancelBatch, getBatch, listResults, type Batch } from "../api/batches";
 import { lacksForCommands, type Me } from "../api/rights";
 import { Refused, type ChannelState, type Verdict } from "../live/channel";
@@ -16,6 +16,8 @@ import { RowSockets } from "./rowSockets";
 
 /** The table is put in order at most that often: hundreds of rows may change within a second. */
 const SHOW_MS = 200;
+/** Whoever wants a file does not wait longer for what is missing in it. */
+const SETTLE_MS = 20_000;
 
 export class BatchState {
   #batch = $state.raw<Batch>();
@@ -30,9 +32,9 @@ export class BatchState {
   readonly #follower: Follower;
   readonly #poller: Poller;
   readonly #sockets: RowSockets | null;
-  readonly #ends = new AbortController();
   #inView: string[] = [];
   #showing: ReturnType<typeof setTimeout> | undefined;
+  #heard: () => void = () => undefined;
   #detach: () => void = () => undefined;
 
   constructor(
@@ -43,7 +45,10 @@ export class BatchState {
     const isLive = lacksForCommands(me) === null;
     this.#poller = new Poller(
       browserWorld("/healthz"),
-      (signal) => this.#look(signal),
+      (signal, heard) => {
+        this.#heard = heard;
+        return this.#look(signal);
+      },
       (state) => this.#tell(state, isLive),
     );
     this.#sockets = isLive
@@ -95,7 +100,6 @@ export class BatchState {
   }
 
   stop(): void {
-    this.#ends.abort();
     this.#poller.stop();
     this.#sockets?.stop();
     clearTimeout(this.#showing);
@@ -125,18 +129,16 @@ export class BatchState {
     this.#poller.retry();
   }
 
-  /** All rows with everything that can be known of them now, for a file; and the batch as it is now. */
-  async settled(): Promise<{ batch: Batch | undefined; rows: Row[] }> {
-    const signal = AbortSignal.any([this.#ends.signal, AbortSignal.timeout(ANSWER_MS)]);
+  /** All rows with everything that can be known of them now, for a file. */
+  async settled(): Promise<Row[]> {
     try {
-      await this.#follower.settle(signal);
-      this.#batch = await getBatch(this.id, signal);
+      await this.#follower.settle(AbortSignal.timeout(SETTLE_MS));
     } catch (error) {
       // Without a network there is a file all the same, of what is shown.
       if (!(error instanceof Refusal || error instanceof Refused || error instanceof DOMException)) throw error;
     }
-    if (!this.#ends.signal.aborted) this.#show();
-    return { batch: this.#batch, rows: this.#rows };
+    this.#show();
+    return this.#rows;
   }
 
   async #look(signal: AbortSignal): Promise<Pace> {
@@ -152,7 +154,9 @@ export class BatchState {
     const read = (page: Parameters<typeof listResults>[1], signal: AbortSignal) =>
       refusedWhereFinal(async (): Promise<ResultsPage> => {
         try {
-          return (await listResults(this.id, page, signal)).data;
+          const { data } = await listResults(this.id, page, signal);
+          this.#heard();
+          return data;
         } catch (error) {
           // The list has become shorter meanwhile: the batch is there all the same.
           const isBeyond = error instanceof Refusal && error.status === 404 && page.page > 1;

@@ -7,25 +7,22 @@ import { Fleet, type Change, type Place } from "../live/fleet";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { Motion } from "../map/motion";
-import { compareNames } from "../many/order";
 import type { Vehicle } from "../map/overlay";
-import { fleetFeed, listFleet, refusedWhereFinal } from "./feeds";
+import { fleetFeed, refusedWhereFinal } from "./feeds";
+import { listFleet } from "./fleetList";
 import { live } from "./live.svelte";
+import { session } from "./session.svelte";
 
 /** The list beside the map is put in order at most that often. */
 const ORDER_MS = 400;
 /** New names, removals and organizations are not pushed: they are looked up. */
 const LOOK_MS = 120_000;
-
-/** A vehicle as it is drawn, and what is known of it. */
-interface FleetVehicle extends Vehicle {
-  place: Place;
-}
+/** Where nothing is pushed, everything is. */
+const POLL_MS = 10_000;
 
 export class FleetState {
-  readonly vehicles = new Map<string, FleetVehicle>();
+  readonly vehicles = new Map<string, Vehicle>();
   #fleet = new Fleet((change) => this.#take(change));
-  #source: Channel | Poller | null = null;
   #listed = $state.raw<Place[]>([]);
   #all = $state(0);
   #isLoaded = $state(false);
@@ -56,55 +53,93 @@ export class FleetState {
     return this.#isLoaded;
   }
 
-  /** Why it may not be watched any more, if so. */
-  get refused(): Exclude<Verdict, "yes"> | null {
-    return this.#refused;
-  }
-
   get(id: string): Place | undefined {
     return this.#fleet.get(id);
   }
 
-  start(me: Me): void {
-    const { signal } = this.#ends;
-    if (lacksForFleet(me) === null) {
-      const feed = fleetFeed(this.#fleet);
-      const channel: Channel = new Channel(browserWorld("/healthz"), feed, (state) => {
-        this.#tell(channel, state);
-        if (state.is === "live") this.#loaded();
-      });
-      this.#source = channel;
-      signal.addEventListener("abort", live.attach(channel));
-      channel.start();
-      this.#lookFromTimeToTime(channel);
-    } else if (may(me, "geo.view_location")) {
-      // For who may see the list and not listen.
-      const look = (signal: AbortSignal) => refusedWhereFinal(() => this.#look(signal));
-      const poller: Poller = new Poller(browserWorld("/healthz"), look, (state) => this.#tell(poller, state));
-      this.#source = poller;
-      live.poll(true);
-      signal.addEventListener("abort", () => live.poll(false));
-      signal.addEventListener("abort", live.attach(poller));
-      poller.start();
-    }
+  /** Why it may not be seen, if so. */
+  get refused(): Exclude<Verdict, "yes"> | null {
+    return this.#refused;
   }
 
-  #tell(source: Channel | Poller, state: ChannelState): void {
-    live.tell(source, state);
-    if (state.is === "refused") this.#refused = state.verdict;
+  start(me: Me): void {
+    if (lacksForFleet(me) === null) this.#watch();
+    else if (may(me, "geo.view_location")) this.#poll();
+  }
+
+  #watch(): void {
+    const { signal } = this.#ends;
+    const world = browserWorld("/healthz");
+    const channel: Channel = new Channel(world, fleetFeed(this.#fleet), (state) => {
+      live.tell(channel, state);
+      this.#tell(state);
+    });
+    let isDue = false;
+    const look = async (signal: AbortSignal, heard: () => void): Promise<Pace> => {
+      isDue = channel.state.is !== "live" || document.hidden;
+      // An organization may be gone of which nothing else tells.
+      if (!isDue) await Promise.all([session.refresh(), this.#list(signal, heard)]);
+      return "soon";
+    };
+    // What it is refused is told by the channel.
+    const looks = new Poller(world, look, () => undefined, LOOK_MS);
+    const forget = world.onChange(() => {
+      if (isDue && !document.hidden) looks.retry();
+    });
+    const detach = live.attach(channel);
+    signal.addEventListener("abort", () => {
+      forget();
+      looks.stop();
+      channel.stop();
+      detach();
+    });
+    channel.start();
+    looks.start();
+  }
+
+  /** For who may see the list and not listen. */
+  #poll(): void {
+    const look = async (signal: AbortSignal, heard: () => void): Promise<Pace> => {
+      if (this.#isLoaded && document.hidden) return "soon";
+      await this.#list(signal, heard);
+      return "soon";
+    };
+    const poller: Poller = new Poller(
+      browserWorld("/healthz"),
+      look,
+      (state) => {
+        live.tell(poller, state);
+        live.poll(state.is === "live");
+        this.#tell(state);
+      },
+      POLL_MS,
+    );
+    const detach = live.attach(poller);
+    this.#ends.signal.addEventListener("abort", () => {
+      poller.stop();
+      detach();
+      live.poll(false);
+    });
+    poller.start();
+  }
+
+  #tell(state: ChannelState): void {
+    this.#refused = state.is === "refused" ? state.verdict : null;
+    if (state.is === "live") this.#loaded();
+  }
+
+  async #list(signal: AbortSignal, heard: () => void): Promise<void> {
+    await refusedWhereFinal(() => listFleet(this.#fleet, signal, { heard, isConnect: false }));
+    this.#loaded();
   }
 
   stop(): void {
-    this.#source?.stop();
-    clearTimeout(this.#ordering);
     this.#ends.abort();
+    clearTimeout(this.#ordering);
   }
 
   filter(search: string, organization: string | null): void {
-    const wanted = search.trim().toLocaleLowerCase();
-    // The view changes also with each move of the map.
-    if (wanted === this.#search && organization === this.#organization) return;
-    this.#search = wanted;
+    this.#search = search.trim().toLocaleLowerCase();
     this.#organization = organization;
     for (const place of this.#fleet.all()) {
       const vehicle = this.vehicles.get(place.id);
@@ -112,22 +147,6 @@ export class FleetState {
     }
     this.#order();
     this.drawn();
-  }
-
-  #lookFromTimeToTime(channel: Channel): void {
-    const { signal } = this.#ends;
-    const timer = setInterval(() => {
-      if (channel.state.is !== "live" || document.hidden) return;
-      // The next look may succeed; a lost session or right is told by the socket.
-      void this.#look(signal).catch(() => undefined);
-    }, LOOK_MS);
-    signal.addEventListener("abort", () => clearInterval(timer));
-  }
-
-  async #look(signal: AbortSignal): Promise<Pace> {
-    await listFleet(this.#fleet, signal, false);
-    this.#loaded();
-    return "later";
   }
 
   #loaded(): void {
@@ -144,11 +163,10 @@ export class FleetState {
     if (change.is === "gone") {
       this.vehicles.delete(change.id);
     } else {
-      const { place } = change;
+      const { place, isOther } = change;
       const known = this.vehicles.get(place.id);
       if (known) {
-        if (known.place !== place) {
-          known.place = place;
+        if (isOther) {
           known.name = place.name;
           known.isShown = this.#fits(place);
           this.#orderSoon();
@@ -160,7 +178,7 @@ export class FleetState {
       }
       const motion = new Motion(place.longitude, place.latitude);
       const { id, name, heardAt } = place;
-      this.vehicles.set(id, { id, name, place, motion, heardAt, isShown: this.#fits(place) });
+      this.vehicles.set(id, { id, name, motion, heardAt, isShown: this.#fits(place) });
       if (place.organization === null) void this.#introduce(id);
     }
     this.drawn();
@@ -174,7 +192,7 @@ export class FleetState {
     try {
       const path = `/api/v1/controller/location/${id}/`;
       const { data } = await ask<{ organization: string }>(path, { signal: this.#ends.signal });
-      this.#fleet.belongs(id, data.organization);
+      this.#fleet.introduce(id, data.organization);
     } catch {
       // The next list says it.
     } finally {
@@ -190,8 +208,9 @@ export class FleetState {
   #order(): void {
     clearTimeout(this.#ordering);
     this.#ordering = undefined;
+    const collator = new Intl.Collator("en", { numeric: true });
     const fitting = [...this.#fleet.all()].filter((place) => this.#fits(place));
-    this.#listed = fitting.sort((a, b) => compareNames(a.name, b.name));
+    this.#listed = fitting.sort((a, b) => collator.compare(a.name, b.name));
     this.#all = this.#fleet.size;
   }
 }

@@ -1,7 +1,7 @@
 // The names of organizations.
 
 import { Refusal } from "../api/client";
-import { readRows } from "../api/resources";
+import { readRows } from "../api/pages";
 import { may, type Me, type Organization } from "../api/rights";
 
 class Organizations {
@@ -23,8 +23,8 @@ class Organizations {
     this.#set(own);
     if (!me.is_superuser || !may(me, "openwisp_users.view_organization")) return;
     try {
-      const right = "openwisp_users.view_organization";
-      this.#set(await readRows<Organization>("/api/v1/users/organization/?page_size=100", { right }));
+      const path = "/api/v1/users/organization/?page_size=100";
+      this.#set(await readRows(path, {}, ({ id }: Organization) => id));
     } catch (error) {
       // Without names their things are there all the same.
       if (!(error instanceof Refusal)) throw error;

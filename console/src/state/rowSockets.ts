@@ -22,8 +22,6 @@ export class RowSockets {
   #wanted: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #waitsSince: number | null = null;
-  /** Whoever still wants something then comes too late. */
-  #isStopped = false;
 
   constructor(
     /** The moment (ISO 8601) since which nothing is to be missed. */
@@ -33,7 +31,6 @@ export class RowSockets {
 
   /** The devices to listen to, those at the top first. */
   want(devices: string[]): void {
-    if (this.#isStopped) return;
     this.#wanted = devices.slice(0, MOST_SOCKETS);
     const now = performance.now();
     this.#waitsSince ??= now;
@@ -43,7 +40,6 @@ export class RowSockets {
   }
 
   stop(): void {
-    this.#isStopped = true;
     clearTimeout(this.#timer);
     for (const channel of this.#open.values()) channel.stop();
     this.#open.clear();

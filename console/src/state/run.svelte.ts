@@ -1,16 +1,17 @@
 // What is needed to choose devices and a command for them.
 
-import { getBatch, listResults, type Batch } from "../api/batches";
+import { failedDevices, getBatch, type Batch } from "../api/batches";
 import { Refusal } from "../api/client";
-import { commandTypes, devices, devicesAt, readMobileLocations, type CommandType, type Device } from "../api/resources";
+import { commandTypes, devicesAt, readDevices, readMobileLocations, type CommandType, type Device } from "../api/resources";
 import { isIn, type Area } from "../map/area";
-import { byName, isToShow } from "../many/order";
 import { reasonOf } from "../reason";
 
 /** So many locations are asked at once for their devices: as many as a browser lets through anyway. */
 const AT_ONCE = 6;
 /** Whoever may use which types is asked for so many organizations. */
 const MOST_ORGANIZATIONS = 25;
+/** The list is put in order for each of the first pages, and then from time to time. */
+const PAGES_A_SHOW = 10;
 
 export class RunState {
   #devices = $state.raw<Device[]>([]);
@@ -23,10 +24,7 @@ export class RunState {
   #asked = $state(0);
   #again = $state.raw<Batch>();
   #failed = $state.raw<ReadonlySet<string>>(new Set());
-  /** By the organization; undefined while it is being asked. */
-  readonly #typesOf = new Map<string, CommandType[] | undefined>();
-  /** The organizations whose types are wanted now. */
-  #wanted: string[] = [];
+  readonly #typesOf = new Map<string, CommandType[]>();
   readonly #ends = new AbortController();
   #locates: AbortController | null = null;
 
@@ -79,7 +77,6 @@ export class RunState {
   }
 
   start(again: string | null): void {
-    this.#wrong = "";
     void this.#guard(() => this.#loadDevices());
     if (again) void this.#guard(() => this.#loadAgain(again));
   }
@@ -89,8 +86,8 @@ export class RunState {
     this.#locates?.abort();
   }
 
-  /** Looks up who is in the rectangle now, of the vehicles whose name has `vehicles` in it. */
-  locate(area: Area | null, vehicles: string): void {
+  /** Looks up who is in the rectangle now. */
+  locate(area: Area | null): void {
     this.#locates?.abort();
     this.#locates = null;
     this.#among = area && new Set();
@@ -98,7 +95,7 @@ export class RunState {
     if (!area) return;
     const locates = new AbortController();
     this.#locates = locates;
-    void this.#guard(() => this.#locate(area, vehicles.trim().toLocaleLowerCase(), locates.signal), locates.signal);
+    void this.#guard(() => this.#locate(area, locates.signal), locates.signal);
   }
 
   /** Asks what may be run on these, an organization once. */
@@ -108,27 +105,22 @@ export class RunState {
       if (!samples.has(device.organization)) samples.set(device.organization, device);
       if (samples.size === MOST_ORGANIZATIONS) break;
     }
-    this.#wanted = [...samples.keys()];
-    this.#joinTypes();
+    this.#joinTypes([...samples.keys()]);
     for (const [organization, device] of samples) {
       if (this.#typesOf.has(organization)) continue;
-      this.#typesOf.set(organization, undefined);
+      this.#typesOf.set(organization, []);
       this.#asked += 1;
       void this.#guard(async () => {
         this.#typesOf.set(organization, await commandTypes(device.id, this.#ends.signal));
-        this.#joinTypes();
-      }).finally(() => {
-        this.#asked -= 1;
-        // One that failed is asked again with the next choice.
-        if (!this.#typesOf.get(organization)) this.#typesOf.delete(organization);
-      });
+        this.#joinTypes([...samples.keys()]);
+      }).finally(() => (this.#asked -= 1));
     }
   }
 
   /** What one of them may use is offered: on the devices of others it is left out, and said so. */
-  #joinTypes(): void {
+  #joinTypes(organizations: string[]): void {
     const joined = new Map<string, CommandType>();
-    for (const organization of this.#wanted) {
+    for (const organization of organizations) {
       for (const type of this.#typesOf.get(organization) ?? []) joined.set(type.name, type);
     }
     const isSame = this.#types.length === joined.size && this.#types.every((it) => joined.has(it.name));
@@ -145,38 +137,40 @@ export class RunState {
   }
 
   async #loadDevices(): Promise<void> {
-    const all = await devices(this.#ends.signal, (found, count) => {
+    const rows = await readDevices(this.#ends.signal, (found) => {
+      const { rows, count, pages } = found();
       this.#total = count;
-      if (isToShow(found.length)) this.#devices = byName(found);
+      if (pages === 1 || pages % PAGES_A_SHOW === 0) this.#show(rows);
     });
-    this.#devices = byName(all);
+    this.#show(rows);
+    this.#total = rows.length;
     this.#isLoaded = true;
+  }
+
+  #show(rows: Device[]): void {
+    this.#devices = rows.sort((a, b) => COLLATOR.compare(a.name, b.name));
   }
 
   async #loadAgain(id: string): Promise<void> {
     const { signal } = this.#ends;
     this.#again = await getBatch(id, signal);
-    const failed = new Set<string>();
-    for (let page = 1; ; page += 1) {
-      const { data } = await listResults(id, { page, status: "failed" }, signal);
-      for (const { device } of data.results) failed.add(device);
-      if (data.next === null) break;
-    }
-    this.#failed = failed;
+    this.#failed = new Set(await failedDevices(id, signal));
   }
 
-  async #locate(area: Area, wanted: string, signal: AbortSignal): Promise<void> {
+  async #locate(area: Area, signal: AbortSignal): Promise<void> {
+    // Of all readings: rather one too many to ask for than one that is left out silently.
     const places = new Set<string>();
     this.#locating = { done: 0, all: 0 };
     await readMobileLocations(signal, () => {
-      const seen = new Set<string>();
-      return ({ data }) => {
-        for (const { id, geometry, properties } of data.features) {
-          seen.add(id);
-          const isNamed = !wanted || properties.name.toLocaleLowerCase().includes(wanted);
-          if (isNamed && isIn(area, ...geometry.coordinates)) places.add(id);
-        }
-        return seen.size;
+      const read = new Set<string>();
+      return {
+        take: ({ data }) => {
+          for (const { id, geometry } of data.features) {
+            read.add(id);
+            if (isIn(area, ...geometry.coordinates)) places.add(id);
+          }
+        },
+        size: () => read.size,
       };
     });
     this.#locating = { done: 0, all: places.size };
@@ -195,3 +189,5 @@ export class RunState {
     this.#locating = null;
   }
 }
+
+const COLLATOR = new Intl.Collator("en", { numeric: true });

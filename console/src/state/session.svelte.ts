@@ -14,9 +14,16 @@ type State =
 class Session {
   #state = $state.raw<State>({ is: "asking" });
 
+  #asking: Promise<Me | null> | null = null;
+
   constructor() {
     onSignedOut(() => this.#end());
-    onForbidden(() => void this.refresh().catch(() => undefined));
+    // What is lacking now was held when it was asked last. One question is enough for several refusals.
+    onForbidden(() => {
+      this.#asking ??= this.refresh()
+        .catch(() => null)
+        .finally(() => (this.#asking = null));
+    });
   }
 
   get state(): State {
@@ -31,7 +38,7 @@ class Session {
   async refresh(): Promise<Me | null> {
     try {
       const me = await getMe();
-      // The same one stays the same object: pages look again when it is another.
+      // Pages look at what has changed.
       if (JSON.stringify(me) !== JSON.stringify(this.me)) this.#state = { is: "in", me };
       return me;
     } catch (error) {

@@ -21,7 +21,7 @@ export const many = {
     devices: "1. Devices",
     search: "Search by name, address or MAC address",
     onMap: "Choose on the map",
-    inArea: (vehicles: string) => (vehicles ? `“${vehicles}” in the map's rectangle` : "In the map's rectangle"),
+    inArea: "In the map's rectangle",
     noArea: "Leave the rectangle",
     readingArea: (done: number, all: number) => `Looking up who is there: ${done} of ${all} …`,
     allThatFit: (count: number) =>
