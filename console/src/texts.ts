@@ -179,6 +179,7 @@ export const texts = {
     by: "by",
     you: "you",
     confirm: (label: string) => `Really run "${label}" on this device?`,
+    notAllowed: (type: string) => `The device's organization may not use "${type}" any more.`,
     nothingAllowed: "The device's organization may use no type of command.",
   },
 

@@ -33,6 +33,7 @@ describe("addresses", () => {
       { page: "run", choice: { ...NO_CHOICE, organization: ID, picked: "kept" } },
       { page: "run", choice: { ...NO_CHOICE, picked: [ID, OTHER] } },
       { page: "run", choice: { ...NO_CHOICE, area: { west: 9, south: -1.5, east: 10, north: 2 } } },
+      { page: "run", choice: { ...NO_CHOICE, area: { west: 9, south: 0, east: 10, north: 2 }, named: "bus" } },
       { page: "admin", kind: null, item: null, search: "", number: 1 },
       { page: "admin", kind: "users", item: null, search: "ada", number: 3 },
       { page: "admin", kind: "devices", item: "new", search: "", number: 1 },

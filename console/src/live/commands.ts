@@ -66,6 +66,7 @@ export class Commands {
 
   /** It is not there any more. */
   remove(id: string): void {
+    if (this.#wanted === id) this.#wanted = null;
     this.#told.delete(id);
     if (this.#commands.delete(id)) this.tell();
   }

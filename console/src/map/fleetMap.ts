@@ -24,6 +24,9 @@ const FIT_ZOOM = 15;
 /** One vehicle is looked at from at least as near as that. */
 const NEAR_ZOOM = 14;
 
+/** The land is fetched again after that, where it could not be fetched. */
+const LAND_AGAIN_MS = 15_000;
+
 /** Where nothing is known of any vehicle. */
 const WORLD = { center: [10, 30] as [number, number], zoom: 1.6 };
 
@@ -51,9 +54,11 @@ export class FleetMap {
   /** Where the middle was last put, as it was wanted and as it became. */
   #held = { x: 0, y: 0, longitude: 0, latitude: 0 };
   #isOurs = false;
+  #isOver = false;
   #frame = 0;
   #look: ReturnType<typeof setInterval>;
   #watcher: ResizeObserver;
+  #landAgain: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly box: HTMLElement,
@@ -84,6 +89,8 @@ export class FleetMap {
   remove(): void {
     cancelAnimationFrame(this.#frame);
     clearInterval(this.#look);
+    clearTimeout(this.#landAgain);
+    this.#isOver = true;
     this.#watcher.disconnect();
     this.#sharpness.remove();
     this.#map.remove();
@@ -213,12 +220,17 @@ export class FleetMap {
 
   async #dress(): Promise<void> {
     const palette = this.#palette;
+    clearTimeout(this.#landAgain);
     const style = await styleOf(palette, this.#tiles).catch((error: unknown) => {
       // Vehicles are seen without land, too.
       console.warn(error);
       return null;
     });
-    if (!style || palette !== this.#palette) return;
+    if (this.#isOver || palette !== this.#palette) return;
+    if (!style) {
+      this.#landAgain = setTimeout(() => void this.#dress(), LAND_AGAIN_MS);
+      return;
+    }
     this.#map.setStyle(style, { diff: true });
     // Where there is little room its text would lie on the map: it is behind its button.
     if (this.box.clientWidth < WIDE_PX) void this.#map.once("idle", () => this.#foldAttribution());

@@ -3,14 +3,15 @@
 import { Refusal } from "../api/client";
 import { cancelBatch, getBatch, listResults, type Batch } from "../api/batches";
 import { lacksForCommands, type Me } from "../api/rights";
-import { Refused, type ChannelState, type Verdict } from "../live/channel";
+import { Channel, Refused, type ChannelState, type Feed, type Verdict } from "../live/channel";
+import type { CommandMessage } from "../live/commands";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { Follower, type Lookup, type ResultsPage } from "../many/follow";
 import { isOpen, Results, type Row } from "../many/results";
 import { reasonOf } from "../reason";
 import { texts } from "../texts";
-import { refusedWhereFinal } from "./feeds";
+import { refusedWhereFinal, verdict } from "./feeds";
 import { live } from "./live.svelte";
 import { RowSockets } from "./rowSockets";
 
@@ -52,13 +53,12 @@ export class BatchState {
       (state) => this.#tell(state, isLive),
     );
     this.#sockets = isLive
-      ? new RowSockets(
-          // Whatever came of it changed after that, so a socket begins with how things stand.
-          () => this.#batch?.created ?? new Date().toISOString(),
-          (message) => {
-            if (this.#results.read(message)) this.#showSoon();
-          },
-        )
+      ? new RowSockets((device) => {
+          // Whether it is connected is of no interest here: what it does not bring is looked up.
+          const channel = new Channel(browserWorld("/healthz"), this.#feedOf(device), () => undefined);
+          channel.start();
+          return channel;
+        })
       : null;
   }
 
@@ -129,16 +129,31 @@ export class BatchState {
     this.#poller.retry();
   }
 
-  /** All rows with everything that can be known of them now, for a file. */
+  /** All rows with everything that can be known of them now, and the batch as it is now: for a file. */
   async settled(): Promise<Row[]> {
+    const signal = AbortSignal.timeout(SETTLE_MS);
     try {
-      await this.#follower.settle(AbortSignal.timeout(SETTLE_MS));
+      await this.#follower.settle(signal);
+      this.#batch = await refusedWhereFinal(() => getBatch(this.id, signal));
     } catch (error) {
       // Without a network there is a file all the same, of what is shown.
       if (!(error instanceof Refusal || error instanceof Refused || error instanceof DOMException)) throw error;
     }
     this.#show();
     return this.#rows;
+  }
+
+  #feedOf(device: string): Feed {
+    return {
+      path: `/ws/controller/device/${device}/command`,
+      // There is nothing to ask for: the list is the batch's. Whatever came of it changed after it was
+      // made, so a socket begins with how things stand.
+      list: () => Promise.resolve(this.#batch?.created ?? new Date().toISOString()),
+      read: (message) => {
+        if (this.#results.read(message as CommandMessage)) this.#showSoon();
+      },
+      verdict: () => verdict((me) => lacksForCommands(me) === null),
+    };
   }
 
   async #look(signal: AbortSignal): Promise<Pace> {

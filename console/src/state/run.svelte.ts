@@ -24,6 +24,8 @@ export class RunState {
   #asked = $state(0);
   #again = $state.raw<Batch>();
   #failed = $state.raw<ReadonlySet<string>>(new Set());
+  /** Of the devices that are chosen at the moment. */
+  #organizations: string[] = [];
   readonly #typesOf = new Map<string, CommandType[]>();
   readonly #ends = new AbortController();
   #locates: AbortController | null = null;
@@ -77,6 +79,7 @@ export class RunState {
   }
 
   start(again: string | null): void {
+    this.#wrong = "";
     void this.#guard(() => this.#loadDevices());
     if (again) void this.#guard(() => this.#loadAgain(again));
   }
@@ -86,8 +89,8 @@ export class RunState {
     this.#locates?.abort();
   }
 
-  /** Looks up who is in the rectangle now. */
-  locate(area: Area | null): void {
+  /** Looks up who is in the rectangle now, at locations whose names have `named` in them. */
+  locate(area: Area | null, named: string): void {
     this.#locates?.abort();
     this.#locates = null;
     this.#among = area && new Set();
@@ -95,32 +98,42 @@ export class RunState {
     if (!area) return;
     const locates = new AbortController();
     this.#locates = locates;
-    void this.#guard(() => this.#locate(area, locates.signal), locates.signal);
+    void this.#guard(() => this.#locate(area, named, locates.signal), locates.signal);
   }
 
-  /** Asks what may be run on these, an organization once. */
+  /** Asks what may be run on these, an organization once; one that gave no answer again. */
   wantTypes(devices: Device[]): void {
     const samples = new Map<string, Device>();
     for (const device of devices) {
       if (!samples.has(device.organization)) samples.set(device.organization, device);
       if (samples.size === MOST_ORGANIZATIONS) break;
     }
-    this.#joinTypes([...samples.keys()]);
+    this.#organizations = [...samples.keys()];
+    this.#joinTypes();
     for (const [organization, device] of samples) {
       if (this.#typesOf.has(organization)) continue;
       this.#typesOf.set(organization, []);
       this.#asked += 1;
       void this.#guard(async () => {
-        this.#typesOf.set(organization, await commandTypes(device.id, this.#ends.signal));
-        this.#joinTypes([...samples.keys()]);
+        this.#typesOf.set(organization, await this.#typesOn(device.id, organization));
+        this.#joinTypes();
       }).finally(() => (this.#asked -= 1));
     }
   }
 
+  async #typesOn(device: string, organization: string): Promise<CommandType[]> {
+    try {
+      return await commandTypes(device, this.#ends.signal);
+    } catch (error) {
+      this.#typesOf.delete(organization);
+      throw error;
+    }
+  }
+
   /** What one of them may use is offered: on the devices of others it is left out, and said so. */
-  #joinTypes(organizations: string[]): void {
+  #joinTypes(): void {
     const joined = new Map<string, CommandType>();
-    for (const organization of organizations) {
+    for (const organization of this.#organizations) {
       for (const type of this.#typesOf.get(organization) ?? []) joined.set(type.name, type);
     }
     const isSame = this.#types.length === joined.size && this.#types.every((it) => joined.has(it.name));
@@ -157,17 +170,19 @@ export class RunState {
     this.#failed = new Set(await failedDevices(id, signal));
   }
 
-  async #locate(area: Area, signal: AbortSignal): Promise<void> {
+  async #locate(area: Area, named: string, signal: AbortSignal): Promise<void> {
     // Of all readings: rather one too many to ask for than one that is left out silently.
     const places = new Set<string>();
+    const wanted = named.trim().toLocaleLowerCase();
     this.#locating = { done: 0, all: 0 };
     await readMobileLocations(signal, () => {
       const read = new Set<string>();
       return {
         take: ({ data }) => {
-          for (const { id, geometry } of data.features) {
+          for (const { id, geometry, properties } of data.features) {
             read.add(id);
-            if (isIn(area, ...geometry.coordinates)) places.add(id);
+            const isNamed = properties.name.toLocaleLowerCase().includes(wanted);
+            if (isNamed && isIn(area, ...geometry.coordinates)) places.add(id);
           }
         },
         size: () => read.size,
