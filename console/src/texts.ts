@@ -76,6 +76,7 @@ export const texts = {
     offlineHint: "This device has no network. It goes on by itself when there is one.",
     refused: "Not permitted",
     polling: "Every few seconds",
+    seconds: (seconds: number) => `${seconds} s`,
     stopped: "Not connected",
     retry: "Now",
     why: {

@@ -39,16 +39,6 @@ test("vehicles move as they report", async ({ page, server, organization, compla
   expect(complaints).toEqual([]);
 });
 
-test("the map is there after a page of what is gone", async ({ page, server, organization }) => {
-  await server.report(server.device("bus-1", organization), ROME);
-  await page.goto(`${server.url}/devices/00000000-0000-4000-8000-000000000000`);
-  await logIn(page);
-  await expect(page.getByRole("alert").first()).toBeVisible();
-  await page.getByRole("link", { name: "Map", exact: true }).click();
-  await expect(page.locator("main")).toBeFocused();
-  await expect.poll(() => painted(page)).toBeGreaterThan(20);
-});
-
 test("nothing is missing after the network was away", async ({ page, server, organization }) => {
   const bus = server.device("bus-1", organization);
   await server.report(bus, ROME);
