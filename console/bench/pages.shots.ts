@@ -124,7 +124,8 @@ async function administration(page: Page, demo: Demo, look: string): Promise<voi
     await expect(page.getByRole("table").getByRole("link").first()).toBeVisible();
     await shoot(page, `${look}-admin-${kind}`);
     await page.getByRole("table").getByRole("link").first().click();
-    await page.waitForTimeout(1000);
+    // Until a map has its land.
+    await page.waitForTimeout(kind === "locations" ? 4000 : 1000);
     await shoot(page, `${look}-admin-${kind}-one`);
   }
 }
