@@ -75,7 +75,7 @@ test("one command runs on many, and lines appear", async ({ page, server, fleet,
   for (const name of fleet.keys()) await expect(row(page, name)).toContainText("first");
   await expect(row(page, "bare")).toContainText("Left out");
   // As people count.
-  await expect(rows(page).locator(".name")).toHaveText(["bare", "bus-1", "bus-2", "bus-10"]);
+  await expect(rows(page).locator(".list-name")).toHaveText(["bare", "bus-1", "bus-2", "bus-10"]);
   await expect(page.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "1");
   await expectAccessible(page);
   // A page that is loaded in the middle goes on.
@@ -142,7 +142,7 @@ test("hostile output and names stay text", async ({ page, server, fleet, complai
   await start(page, server, `printf '\\033[31m%s\\033[0m\\033]0;title\\007\\n' '${markup}'`);
   await expect(page.getByText("3 of 3 devices finished")).toBeVisible();
   await expect(rows(page).locator(".line").first()).toHaveText(markup);
-  await expect(rows(page).locator(".name").filter({ hasText: markup })).toHaveCount(1);
+  await expect(rows(page).locator(".list-name").filter({ hasText: markup })).toHaveCount(1);
   await expect(page.locator("img, b")).toHaveCount(0);
   expect(complaints).toEqual([]);
 });

@@ -3,11 +3,10 @@
 import { Refusal } from "../api/client";
 import { readRows } from "../api/pages";
 import { rightTo, type Me } from "../api/rights";
+import { compareNames } from "../many/order";
 import type { KindName } from "../urls";
 import { mayDo, type Kind, type Row } from "./kind";
 import { kinds } from "./kinds";
-
-const collator = new Intl.Collator("en", { numeric: true });
 
 export class Lists {
   #rows = $state.raw<Partial<Record<KindName, Row[] | undefined>>>({});
@@ -67,7 +66,7 @@ export class Lists {
 
   #set(name: KindName, rows: Row[]): void {
     const { titleOf } = kinds[name];
-    const sorted = rows.toSorted((a, b) => collator.compare(titleOf(a), titleOf(b)));
+    const sorted = rows.toSorted((a, b) => compareNames(titleOf(a), titleOf(b)));
     this.#rows = { ...this.#rows, [name]: sorted };
   }
 }

@@ -12,6 +12,7 @@ import { latitudeOf, longitudeOf, xOf, yOf } from "./mercator";
 import { Overlay, type Camera, type Hit, type Vehicle } from "./overlay";
 import { DARK, LIGHT, type Palette } from "./palette";
 import type { Rectangle } from "./rectangle";
+import { Sharpness } from "./sharpness";
 import { STALE_MS } from "./stale";
 
 /** From that width on there is room beside the list. */
@@ -43,6 +44,7 @@ export class FleetMap {
   readonly #map: BaseMap;
   readonly #overlay: Overlay;
   readonly #canvas: HTMLCanvasElement;
+  readonly #sharpness: Sharpness;
   readonly #tiles = configuredTiles();
   #vehicles: ReadonlyMap<string, Vehicle> = new Map();
   #palette: Palette;
@@ -73,6 +75,7 @@ export class FleetMap {
     this.#canvas.setAttribute("aria-hidden", "true");
     this.#map.getCanvasContainer().append(this.#canvas);
     this.#overlay = new Overlay(this.#canvas, this.#palette);
+    this.#sharpness = new Sharpness(this.#map, (work) => this.#quietly(work));
     this.#listen();
     this.#watcher = new ResizeObserver(() => this.#resize());
     this.#watcher.observe(box);
@@ -89,6 +92,7 @@ export class FleetMap {
     clearTimeout(this.#landAgain);
     this.#isOver = true;
     this.#watcher.disconnect();
+    this.#sharpness.remove();
     this.#map.remove();
   }
 
@@ -181,12 +185,16 @@ export class FleetMap {
     const before = this.#map.getCenter();
     const isThere = before.lng === held.longitude && before.lat === held.latitude;
     if (isThere && x === held.x && y === held.y) return;
-    // Its events come before it returns.
-    this.#isOurs = true;
-    this.#map.jumpTo({ center: [longitudeOf(x), latitudeOf(y)] });
-    this.#isOurs = false;
+    this.#quietly(() => this.#map.jumpTo({ center: [longitudeOf(x), latitudeOf(y)] }));
     const { lng, lat } = this.#map.getCenter();
     this.#held = { x, y, longitude: lng, latitude: lat };
+  }
+
+  /** Does something to the map that is no movement of a hand's: its events come before it returns. */
+  #quietly(work: () => void): void {
+    this.#isOurs = true;
+    work();
+    this.#isOurs = false;
   }
 
   #camera(): Camera {
@@ -237,8 +245,12 @@ export class FleetMap {
   #listen(): void {
     const map = this.#map;
     map.on("move", () => this.redraw());
+    map.on("movestart", () => {
+      if (!this.#isOurs) this.#sharpness.begin();
+    });
     map.on("moveend", () => {
       if (this.#isOurs) return;
+      this.#sharpness.end();
       const { lng, lat } = map.getCenter();
       const longitude = ((((lng + 180) % 360) + 360) % 360) - 180;
       this.hands.moved({ longitude, latitude: lat, zoom: map.getZoom() });
