@@ -274,3 +274,13 @@ test("a password is set by who may, and names stay text", async ({ page, server,
   await form.getByRole("button", { name: "Set the password" }).click();
   await expect(form).toContainText("The password is set.");
 });
+
+test("a right that is lost over a form is named", async ({ page, server, organization }) => {
+  const { id } = server.device("bus-1", organization);
+  await page.goto(`${server.url}/admin/devices/${id}`);
+  await logIn(page);
+  await page.getByLabel("Name").fill("bus-2");
+  server.cli(["user", "set", "ada", "--remove-group", "Operator", "--permission", "config.delete_device", "--permission", "config.view_device"]);
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("alert")).toContainText("config.change_device");
+});

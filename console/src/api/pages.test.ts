@@ -4,6 +4,7 @@ import { Fleet, type LocationFeature } from "../live/fleet";
 import { listFleet } from "../state/fleetList";
 import { Refusal } from "./client";
 import { readRows } from "./pages";
+import { devicesAt } from "./resources";
 
 /** What a list of two a page holds at each question, the newest first, paged as the server does it. */
 let lists: string[][];
@@ -52,6 +53,12 @@ test("one that comes while pages are turned is there, and none is there twice", 
 test("a list that shrinks to before the page that is asked for is read again: it is not gone", async () => {
   lists = [[..."abc"], [..."ab"], [..."ab"]];
   expect(await read()).toBe("ab");
+});
+
+test("all devices at a location, and not only those of its first page", async () => {
+  lists = [[..."abcde"]];
+  const devices = await devicesAt("l", new AbortController().signal);
+  expect(devices.map((it) => it.id)).toEqual([..."abcde"]);
 });
 
 test("what is not there at all is told", async () => {
