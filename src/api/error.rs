@@ -218,7 +218,8 @@ impl From<&StoreError> for ApiError {
             StoreError::Lookup(_)
             | StoreError::Directory { .. }
             | StoreError::Database(_)
-            | StoreError::Migrate(_) => Self::internal(error),
+            | StoreError::Migrate(_)
+            | StoreError::Outdated { .. } => Self::internal(error),
         }
     }
 }

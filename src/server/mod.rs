@@ -2,6 +2,7 @@
 
 mod listener;
 pub mod standalone;
+pub mod supervisor;
 
 use std::io;
 use std::net::SocketAddr;
@@ -138,13 +139,19 @@ pub async fn serve_until_signalled(
 ) -> Result<(), ServeError> {
     let (begin_drain, draining) = watch::channel(false);
     let site = site(draining.clone());
+    let (place, window) = (listener.place(), site.drain_window);
     let mut server = tokio::spawn(run(site, listener, draining));
+    if let Some(every) = supervisor::heartbeat() {
+        beside.spawn(supervisor::tell_alive(every));
+    }
+    supervisor::tell_ready(&place);
     tokio::select! {
         () = signals.received() => {}
         _ = &mut server => return Err(ServeError::Broken),
         _ = beside.join_next() => return Err(ServeError::Broken),
     }
     tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
+    supervisor::tell_stopping(window);
     begin_drain.send_replace(true);
     let drained = async { tokio::join!(server, also) };
     tokio::select! {

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::{
     EndSignals, Listener, ServeError, Site, raise_open_files, serve_metrics, serve_until_signalled,
+    supervisor,
 };
 use crate::app::App;
 use crate::config::Config;
@@ -39,6 +40,7 @@ pub async fn run_until_signalled(
     raise_open_files();
     let address = config.server.listen;
     let metrics_address = config.metrics.listen.clone();
+    supervisor::tell_starting();
     let app = tokio::select! {
         opened = App::open(config, &engine, data_dir) => Arc::new(opened?),
         () = signals.received() => return Ok(()),
