@@ -20,7 +20,7 @@ const ADDRESSES: usize = 16;
 const KEY: usize = 32;
 
 /// A device's row.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Device {
     /// Identifier.
     pub id: DeviceId,
@@ -49,7 +49,7 @@ pub struct Device {
 }
 
 /// A device to be made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct NewDevice {
     /// Unique in its organization.
     pub name: String,
@@ -72,7 +72,7 @@ pub struct NewDevice {
 }
 
 /// What is to be altered; `None` leaves a field as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct DeviceChange {
     /// Unique in its organization.
     pub name: Option<String>,
@@ -222,7 +222,6 @@ impl Store {
         page: Page,
     ) -> Result<Paged<Device>, StoreError> {
         const SELECT: &str = select!(device, "");
-        const COUNT: &str = "SELECT count(*) FROM device";
         const FILTER: &str = "
             JOIN organization ON organization.id = device.organization_id
             LEFT JOIN device_location ON device_location.device_id = device.id
@@ -231,7 +230,7 @@ impl Store {
                 AND ($4 IS NULL OR device_location.location_id = $4)";
         const ORDER: &str = "ORDER BY device.created DESC, device.id LIMIT $5 OFFSET $6";
         let in_scope = scope.condition(self.db(), "device.organization_id");
-        let count = format!("{COUNT} {FILTER} AND {in_scope}");
+        let count = format!("SELECT count(*) FROM device {FILTER} AND {in_scope}");
         let select = format!("{SELECT} {FILTER} AND {in_scope} {ORDER}");
         let found: Paged<DeviceRow> = fetch_page!(
             self,

@@ -45,6 +45,7 @@ mod runnable;
 mod selection;
 mod session;
 mod setup;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod text;

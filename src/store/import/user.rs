@@ -15,7 +15,7 @@ use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
 use crate::store::columns::select;
 
 /// A user there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ImportedUser {
     /// Identifier.
     pub id: UserId,

@@ -90,6 +90,9 @@ impl Empty {
         if version >= 3 {
             raw.run(COMMANDS).await;
         }
+        if version >= 5 {
+            raw.run("UPDATE command SET organization_id = {1}").await;
+        }
         self
     }
 
