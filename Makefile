@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 FUZZ_S ?= 600
-FUZZ_TARGETS ?= pickle session frames
+FUZZ_TARGETS ?= pickle session frames handshake cookie envelope output body
 # A cargo whose compiler takes the sanitizers' options; of a stable one: RUSTC_BOOTSTRAP=1 make fuzz FUZZ_CARGO=cargo
 FUZZ_CARGO ?= cargo +nightly
 CLIENTS := tests/clients

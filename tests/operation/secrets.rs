@@ -87,7 +87,7 @@ impl Stage {
         let log = self.server.log();
         // It looks in the right places.
         assert!(
-            log.contains("TRACE") && log.contains("/accounts/login/"),
+            log.contains("DEBUG") && log.contains("a handshake was refused"),
             "{log}"
         );
         let rows = Database::of(&self.server).await.rows().await;

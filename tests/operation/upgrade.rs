@@ -181,8 +181,8 @@ async fn a_node_goes_on_while_a_later_version_adds_to_its_tables_and_starts_agai
     let applied = "INSERT INTO _sqlx_migrations
          (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, ";
     let sum = match engine {
-        Engine::Sqlite => "x'00')",
-        Engine::Postgres => "'\\x00')",
+        Engine::Sqlite => "x'00', 1)",
+        Engine::Postgres => "'\\x00', 1)",
     };
     database.execute(&format!("{applied}{sum}")).await;
     for _ in 0..3 {
