@@ -67,8 +67,10 @@ impl Stage {
             body => Some(body.to_string()),
         };
         let answer = client.send(method, path, body).await;
-        self.told
-            .push(format!("{path}: {:?}\n{}", answer.headers, answer.text));
+        // Of the path only what is no proof.
+        let path = path.split('?').next().unwrap_or_default();
+        let told = format!("{path}: {:?}\n{}", answer.headers, answer.text);
+        self.told.push(told);
         answer.json
     }
 
