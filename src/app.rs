@@ -14,9 +14,9 @@ use crate::command::{Node, Runner};
 use crate::config::Config;
 use crate::event::NodeId;
 use crate::hub::{Hub, Source};
-use crate::ingest::{Ingest, Origin, Tail, follow_hints};
+use crate::ingest::{Ingest, Origin, Relay, RelaySettings, Tail, follow_hints};
 use crate::socket::{Origins, Sockets};
-use crate::store::{Engine, Keep, Store, StoreError};
+use crate::store::{Engine, Keep, KeyError, Store, StoreError};
 use crate::telemetry::Metrics;
 
 /// Between two looks for what has been kept long enough.
@@ -48,6 +48,7 @@ pub struct App {
     pub node: NodeId,
     tail: Arc<Tail>,
     ingest: Arc<Ingest>,
+    relay: Option<Arc<Relay>>,
 }
 
 impl App {
@@ -71,11 +72,9 @@ impl App {
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::clone(&metrics)));
         let hinted = Arc::clone(&ingest);
         store.on_commit(move |event| hinted.publish(&event, Origin::Hint));
-        let tail = Arc::new(Tail::new(
-            store.clone(),
-            Arc::clone(&ingest),
-            Arc::clone(&metrics),
-        ));
+        let relay = relay(&config, &store, &ingest, &metrics).await?;
+        let tail = Tail::new(store.clone(), Arc::clone(&ingest), Arc::clone(&metrics));
+        let tail = Arc::new(tail.beside(relay.clone()));
         let grace = Duration::from_secs(config.lease.grace_s);
         let leases = Arc::new(Leases::new(Arc::clone(&directory), grace));
         let sockets = Arc::new(Sockets::new(
@@ -112,6 +111,7 @@ impl App {
             node,
             tail,
             ingest,
+            relay,
         })
     }
 
@@ -130,6 +130,9 @@ impl App {
         running.spawn(async move { tail.run(position, every).await });
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
         running.spawn(follow_hints(store, ingest, Arc::clone(&self.tail)));
+        if let Some(relay) = self.relay.clone() {
+            running.spawn(async move { match relay.run().await {} });
+        }
         let sockets = Arc::clone(&self.sockets);
         running.spawn(async move { sockets.run().await });
         let (leases, metrics) = (Arc::clone(&self.leases), Arc::clone(&self.metrics));
@@ -168,6 +171,39 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What carries hints in place of the database, where the operator names it and the database is one that
+/// nodes share.
+async fn relay(
+    config: &Config,
+    store: &Store,
+    ingest: &Arc<Ingest>,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<Relay>>, StoreError> {
+    let hints = &config.hints;
+    if hints.url.0.is_empty() {
+        return Ok(None);
+    }
+    let Some(fingerprint) = store.fingerprint().await? else {
+        return Ok(None);
+    };
+    if config.secrets.key.is_empty() {
+        return Err(StoreError::Key(KeyError::NotSet));
+    }
+    let settings = RelaySettings {
+        url: hints.url.0.clone(),
+        prefix: if hints.prefix.is_empty() {
+            format!("fleetwire:{fingerprint}")
+        } else {
+            hints.prefix.clone()
+        },
+        key: config.secrets.key.parse().map_err(StoreError::Key)?,
+    };
+    let relay = Relay::new(&settings, ingest, store.clone(), Arc::clone(metrics));
+    let told = Arc::clone(&relay);
+    store.tell_through(move |events, change| told.tell(events, change));
+    Ok(Some(relay))
 }
 
 /// Removes what has been kept long enough, for as long as the program runs.

@@ -21,6 +21,7 @@ mod fuzz;
 mod gateway;
 mod guides;
 mod import;
+mod nodes;
 mod operation;
 mod packaging;
 mod reference;

@@ -6,10 +6,12 @@
 
 mod churn;
 #[path = "../commands/device.rs"]
+#[expect(dead_code, reason = "how much it prints a second matters elsewhere")]
 mod device;
 #[path = "../http.rs"]
 mod http;
 #[path = "../program.rs"]
+#[expect(dead_code, reason = "the server is started with settings of its own")]
 mod program;
 mod sample;
 

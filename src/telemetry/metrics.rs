@@ -54,6 +54,12 @@ pub struct Metrics {
     sessions_refused: Family<Reason, Counter>,
     layer_messages: Family<Outcome, Counter>,
     layer_gaps: Family<Cause, Counter>,
+    hints_sent: Family<Outcome, Counter>,
+    hints_received: Family<Outcome, Counter>,
+    /// 1 while hints of other nodes are heard through Redis, 0 while they are not.
+    pub hints_up: Gauge,
+    /// Channels of Redis that are listened to for them.
+    pub hints_channels: Gauge,
     /// Groups of OpenWISP's channel layer that the gateway is a member of.
     pub layer_groups: Gauge,
     /// 1 while the gateway hears OpenWISP's channel layer, 0 while it does not.
@@ -90,6 +96,10 @@ impl Default for Metrics {
             sessions_refused: Family::default(),
             layer_messages: Family::default(),
             layer_gaps: Family::default(),
+            hints_sent: Family::default(),
+            hints_received: Family::default(),
+            hints_up: Gauge::default(),
+            hints_channels: Gauge::default(),
             layer_groups: Gauge::default(),
             layer_up: Gauge::default(),
             proxied_open: Gauge::default(),
@@ -166,6 +176,7 @@ impl Metrics {
             self.socket_bytes_ignored.clone(),
         );
         self.register_gateway();
+        self.register_hints();
         let r = &mut self.registry;
         r.register(
             "tail_passes",
@@ -176,6 +187,31 @@ impl Metrics {
             "tail_failures",
             "Readings of the tail that failed and are tried again",
             self.tail_failures.clone(),
+        );
+    }
+
+    /// What is counted where Redis carries the hints.
+    fn register_hints(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "hints_sent",
+            "Events for other nodes, by whether Redis took them",
+            self.hints_sent.clone(),
+        );
+        r.register(
+            "hints_received",
+            "Events of other nodes that came through Redis, by what became of them",
+            self.hints_received.clone(),
+        );
+        r.register(
+            "hints_up",
+            "Whether hints of other nodes are heard through Redis",
+            self.hints_up.clone(),
+        );
+        r.register(
+            "hints_channels",
+            "Channels of Redis that are listened to for hints",
+            self.hints_channels.clone(),
         );
     }
 
@@ -212,6 +248,24 @@ impl Metrics {
             "Open connections that are handed through to the fallback",
             self.proxied_open.clone(),
         );
+    }
+
+    /// `count` events for other nodes were `published` or `dropped`.
+    pub fn hints_sent(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.hints_sent
+                .get_or_create(&Outcome { outcome })
+                .inc_by(count);
+        }
+    }
+
+    /// `count` events of other nodes ended up as `outcome`.
+    pub fn hints_received(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.hints_received
+                .get_or_create(&Outcome { outcome })
+                .inc_by(count);
+        }
     }
 
     /// A session of OpenWISP proved nobody because of `reason`.

@@ -314,7 +314,7 @@ async fn a_migration_gives_way_and_comes_back() {
     // In the middle of a transaction, as somebody who serves is.
     serving.execute("BEGIN").await.unwrap();
     serving
-        .execute("UPDATE users SET email = 'new'")
+        .execute("UPDATE users SET modified = 2")
         .await
         .unwrap();
     let engine = empty.engine.clone();

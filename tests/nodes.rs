@@ -1,0 +1,9 @@
+//! Several nodes on one PostgreSQL: what is done at one of them is seen at the others, through Redis or
+//! through the database, and when either breaks.
+
+mod cluster;
+mod faults;
+mod gate;
+mod relay;
+mod rights;
+mod runner;
