@@ -1,11 +1,12 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots chaos loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway bench-console openwisp clean-clients
+.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots chaos loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway bench-console soak openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
-FUZZ_TARGETS ?= pickle session frames
+SOAK_S ?= 3600
+FUZZ_TARGETS ?= pickle session frames handshake cookie envelope output body
 # A cargo whose compiler takes the sanitizers' options; of a stable one: RUSTC_BOOTSTRAP=1 make fuzz FUZZ_CARGO=cargo
 FUZZ_CARGO ?= cargo +nightly
 CLIENTS := tests/clients
@@ -125,6 +126,9 @@ bench-gateway: $(OPENWISP)/ready ## Measure the gateway against the Daphne of a 
 bench-console: console ## Measure the web console in a browser: bytes of the first view, frames a second, long tasks and heap (ten minutes)
 	cargo build --release
 	FLEETWIRE=$(CURDIR)/target/release/fleetwire npm run --silent --prefix console bench -- bench
+
+soak: ## Let clients come and go for SOAK_S seconds (an hour), and see whether memory, files and threads stay as they are
+	cargo bench --bench soak -- --seconds $(SOAK_S)
 
 $(VENV)/ready: $(CLIENTS)/python/requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -322,3 +322,96 @@ fn names_in_braces_are_found() {
     );
     assert_eq!(named_parts("$crate::x; other_crate::y"), BTreeSet::new());
 }
+
+/// Words in the name of a field that say that a text in it is a secret.
+const SECRET_WORDS: [&str; 7] = [
+    "password",
+    "secret",
+    "token",
+    "passphrase",
+    "cookie",
+    "private_key",
+    "key",
+];
+
+/// Texts of such names that are none: what they are instead.
+const NO_SECRETS: [(&str, &str); 9] = [
+    ("host_key", "a public key"),
+    ("cookie_name", "a name"),
+    ("session_cookie_name", "a name"),
+    ("cache_key_prefix", "a prefix of names"),
+    ("key_prefix", "a prefix of names"),
+    ("db_sslkey", "a path"),
+    ("password_updated", "an instant"),
+    ("forget_host_key", "whether"),
+    ("key", "of a setting, where it is in `config`"),
+];
+
+/// The fields of a source's types whose `Debug` is derived: the type, the field and the field's type.
+fn debugged_fields(text: &str) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    let mut is_debug = false;
+    let mut open = None;
+    for line in code(text).lines() {
+        let line = line.trim();
+        if line.starts_with("#[derive(") {
+            is_debug = line.contains("Debug");
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let at = words.iter().position(|it| *it == "struct" || *it == "enum");
+        match (at, &open) {
+            (Some(at), _) if line.ends_with('{') => {
+                let name = words.get(at + 1).copied().unwrap_or_default();
+                open = is_debug.then(|| name.trim_end_matches('{').to_owned());
+                is_debug = false;
+            }
+            (_, Some(name)) => {
+                let field = line.trim_start_matches("pub ").split_once(": ");
+                if let Some((field, kind)) = field {
+                    found.push((name.clone(), field.to_owned(), kind.to_owned()));
+                }
+            }
+            _ => {}
+        }
+        if line == "}" {
+            open = None;
+        }
+        if line.contains("fn ") || line.starts_with("impl") {
+            (is_debug, open) = (false, None);
+        }
+    }
+    found
+}
+
+fn is_secret(part: &str, field: &str, kind: &str) -> bool {
+    let is_text = kind.contains("String") || kind.contains("Vec<u8>") || kind.contains("[u8");
+    let is_named = SECRET_WORDS.iter().any(|word| {
+        field == *word
+            || field.starts_with(&format!("{word}_"))
+            || field.ends_with(&format!("_{word}"))
+    });
+    let is_known =
+        |(name, _): &(&str, &str)| field == *name && (field != "key" || part == "config");
+    // The command line's are names of things, and paths; its tokens are hidden.
+    let is_name = part == "cli" && !kind.contains("Hidden") && field != "password";
+    is_text && is_named && !is_name && !NO_SECRETS.iter().any(is_known)
+}
+
+#[test]
+fn what_holds_a_secret_has_no_derived_debug() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (path, text) in sources("src") {
+        for (name, field, kind) in debugged_fields(&text) {
+            seen += 1;
+            if is_secret(&part(&path), &field, &kind) {
+                wrong.push(format!("{}: {name}.{field}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 300, "{seen} fields");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let text = "#[derive(Clone, Debug)]\npub struct A {\n    pub key: String,\n}\n#[derive(Clone)]\nstruct B {\n    key: String,\n}\n";
+    let found = debugged_fields(text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(is_secret("store", &found[0].1, &found[0].2));
+}

@@ -34,3 +34,28 @@ fn the_corpus_of_sessions_is_read_or_refused() {
 fn the_corpus_of_frames_is_read_the_same_however_it_is_cut() {
     replay("frames", checks::frames);
 }
+
+#[test]
+fn the_corpus_of_handshakes_is_taken_or_refused() {
+    replay("handshake", checks::handshake);
+}
+
+#[test]
+fn the_corpus_of_cookies_proves_what_it_says() {
+    replay("cookie", checks::cookie);
+}
+
+#[test]
+fn the_corpus_of_envelopes_is_opened_or_refused() {
+    replay("envelope", checks::envelope);
+}
+
+#[test]
+fn the_corpus_of_outputs_only_grows_and_tells_no_secret() {
+    replay("output", checks::output);
+}
+
+#[test]
+fn the_corpus_of_bodies_is_taken_or_refused() {
+    replay("body", checks::body);
+}

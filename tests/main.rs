@@ -23,6 +23,7 @@ mod gateway;
 mod guides;
 mod import;
 mod nodes;
+mod operation;
 mod packaging;
 mod reference;
 mod rest;

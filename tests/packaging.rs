@@ -14,6 +14,15 @@ fn text_of(name: &str) -> String {
     std::fs::read_to_string(in_repository(&format!("packaging/openwisp/{name}"))).unwrap()
 }
 
+const UNITS: [&str; 2] = [
+    "systemd/fleetwire.service",
+    "openwisp/fleetwire-gateway.service",
+];
+
+fn unit(name: &str) -> String {
+    std::fs::read_to_string(in_repository(&format!("packaging/{name}"))).unwrap()
+}
+
 /// The variables of `gateway.env`, as systemd reads them.
 fn variables(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -69,26 +78,101 @@ fn nginx_takes_the_snippets() {
     }
 }
 
-#[test]
-fn systemd_takes_the_unit() {
-    let unit = text_of("fleetwire-gateway.service");
-    if Command::new("systemd-analyze")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        println!("systemd-analyze is not there: the unit was not checked");
-        return;
-    }
+/// `systemd-analyze VERB`, of a unit with our program in its place; `None` where it is not installed.
+fn analyze(arguments: &[&str], name: &str) -> Option<(bool, String)> {
     let directory = TempDir::with_prefix("fleetwire-unit-").unwrap();
-    let file = directory.path().join("fleetwire-gateway.service");
-    let here = unit.replace("/usr/local/bin/fleetwire", env!("CARGO_BIN_EXE_fleetwire"));
+    let file = directory.path().join(Path::new(name).file_name().unwrap());
+    let here = unit(name).replace("/usr/local/bin/fleetwire", env!("CARGO_BIN_EXE_fleetwire"));
     std::fs::write(&file, here).unwrap();
     let mut command = Command::new("systemd-analyze");
-    let output = command.arg("verify").arg(&file).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    let of_ours: Vec<_> = said.lines().filter(|it| it.contains("fleetwire")).collect();
-    assert!(output.status.success() && of_ours.is_empty(), "{said}");
+    let Ok(output) = command.args(arguments).arg(&file).output() else {
+        println!("systemd-analyze is not there: {name} was not checked");
+        return None;
+    };
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Some((output.status.success(), said))
+}
+
+#[test]
+fn systemd_takes_the_units() {
+    for name in UNITS {
+        let Some((is_good, said)) = analyze(&["verify"], name) else {
+            return;
+        };
+        let of_ours: Vec<_> = said.lines().filter(|it| it.contains("fleetwire")).collect();
+        assert!(is_good && of_ours.is_empty(), "{name}: {said}");
+    }
+}
+
+/// systemd's own scale ends with 10; what is below 2.5 it calls OK.
+#[test]
+fn the_units_take_away_what_the_server_does_not_need() {
+    for name in UNITS {
+        let arguments = ["security", "--offline=yes", "--threshold=20"];
+        let Some((is_good, said)) = analyze(&arguments, name) else {
+            return;
+        };
+        assert!(is_good, "{name}: {said}");
+    }
+}
+
+#[test]
+fn the_units_wait_until_the_server_says_that_it_is_ready() {
+    for name in UNITS {
+        let unit = unit(name);
+        for line in [
+            "Type=notify",
+            "NotifyAccess=main",
+            "WatchdogSec=30",
+            "Restart=always",
+        ] {
+            assert!(unit.lines().any(|it| it == line), "{name} lacks {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_environment_of_the_servers_unit_is_understood() {
+    let text = unit("systemd/fleetwire.env");
+    let lines = text.lines().map(|line| line.trim_start_matches("# "));
+    let named: Vec<_> = lines
+        .filter(|line| line.starts_with("FLEETWIRE_"))
+        .collect();
+    let variables = variables(&named.join("\n"));
+    assert!(variables.len() >= 4, "{variables:?}");
+    let server = Server::prepare(Engine::Sqlite, &[]).await;
+    let mut command = server.command(&["config", "env", "--json"]);
+    let output = command.envs(&variables).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let understood: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for name in variables.keys() {
+        assert!(
+            !understood[name].is_null(),
+            "{name} is not known: {understood}"
+        );
+    }
+}
+
+/// What the image needs beyond the sources is let in, and it is run by nobody in particular.
+#[test]
+fn the_image_holds_the_console_and_is_run_by_nobody_in_particular() {
+    let dockerfile = unit("docker/Dockerfile");
+    let (_, image) = dockerfile.rsplit_once("\nFROM ").unwrap();
+    assert!(image.starts_with("scratch\n"), "{image}");
+    let user = image.lines().find_map(|line| line.strip_prefix("USER "));
+    assert!(
+        user.is_some_and(|it| !it.starts_with('0') && !it.contains("root")),
+        "{image}"
+    );
+    let ignored = unit("docker/Dockerfile.dockerignore");
+    // build.rs makes the program hold the console.
+    for let_in in ["build.rs", "console", "src", "migrations", "Cargo.lock"] {
+        assert!(
+            ignored.lines().any(|line| line == format!("!{let_in}")),
+            "{let_in}"
+        );
+    }
 }
 
 #[tokio::test]

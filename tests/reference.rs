@@ -6,6 +6,7 @@
 mod errors;
 mod links;
 mod metrics;
+mod security;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};

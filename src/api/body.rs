@@ -129,7 +129,7 @@ async fn read_up_to(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
     Ok([first.as_ref(), &rest].concat().into())
 }
 
-fn object_of(bytes: &[u8]) -> Result<Object, ApiError> {
+pub(super) fn object_of(bytes: &[u8]) -> Result<Object, ApiError> {
     let found = match serde_json::from_slice(bytes).map_err(ApiError::parse)? {
         Value::Object(object) => return Ok(object),
         Value::Null => return Err(ApiError::non_field("No data provided")),

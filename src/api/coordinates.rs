@@ -178,7 +178,10 @@ async fn refusal(app: &App, device: DeviceId, key: &str) -> Option<ApiError> {
 }
 
 /// Reads a Feature with a Point, and the time in its properties if there is one.
-fn feature(object: &Object, now: Timestamp) -> Result<(Point, Option<Timestamp>), FieldErrors> {
+pub(super) fn feature(
+    object: &Object,
+    now: Timestamp,
+) -> Result<(Point, Option<Timestamp>), FieldErrors> {
     let mut fields = Fields::new(object, Mode::Whole);
     match object.get("type") {
         // OpenWISP does without it as well.

@@ -282,7 +282,7 @@ pub async fn delete_credential(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn new_credential(object: &Object, user: &User) -> Result<NewCredential, FieldErrors> {
+pub(super) fn new_credential(object: &Object, user: &User) -> Result<NewCredential, FieldErrors> {
     let mut fields = Fields::new(object, Mode::Whole);
     let organization = fields.organization(user);
     let change = credential_change(&mut fields, Mode::Whole);

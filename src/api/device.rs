@@ -331,7 +331,7 @@ pub async fn device_on_the_way(
     }
 }
 
-fn new_device(object: &Object, user: &User) -> Result<NewDevice, FieldErrors> {
+pub(super) fn new_device(object: &Object, user: &User) -> Result<NewDevice, FieldErrors> {
     let change = device_change(object, user, Mode::Whole)?;
     Ok(NewDevice {
         // Read as required, so it is there.

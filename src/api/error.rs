@@ -45,6 +45,11 @@ impl ApiError {
         Self::new(status, code, &json!({ "detail": detail.into() }))
     }
 
+    /// The status and the JSON text of the answer.
+    pub(super) fn into_parts(self) -> (StatusCode, String) {
+        (self.status, self.body)
+    }
+
     fn caused_by(mut self, cause: &dyn Display) -> Self {
         self.cause = Some(cause.to_string());
         self
@@ -218,7 +223,8 @@ impl From<&StoreError> for ApiError {
             StoreError::Lookup(_)
             | StoreError::Directory { .. }
             | StoreError::Database(_)
-            | StoreError::Migrate(_) => Self::internal(error),
+            | StoreError::Migrate(_)
+            | StoreError::Outdated { .. } => Self::internal(error),
         }
     }
 }
@@ -257,6 +263,7 @@ impl From<LoginError> for ApiError {
         match error {
             LoginError::Invalid => Self::non_field("Unable to log in with provided credentials."),
             LoginError::Throttled { retry_after_s } => Self::throttled(retry_after_s),
+            LoginError::SetUpAlready => Self::set_up_already(),
             LoginError::Unavailable(cause) => Self::unavailable(&cause),
         }
     }

@@ -33,6 +33,7 @@ mod openapi;
 mod organization;
 mod page;
 mod password;
+pub mod reading;
 mod setup;
 #[cfg(test)]
 mod tests;

@@ -249,7 +249,10 @@ async fn seen(
     Ok(app.store.organization(id).await?)
 }
 
-fn organization_change(object: &Object, mode: Mode) -> Result<OrganizationChange, FieldErrors> {
+pub(super) fn organization_change(
+    object: &Object,
+    mode: Mode,
+) -> Result<OrganizationChange, FieldErrors> {
     let mut fields = Fields::new(object, mode);
     let change = OrganizationChange {
         name: fields.required_text("name"),

@@ -5,6 +5,7 @@
 //! says why), 2 not understood; `run` ends with the code of its command.
 
 mod audit;
+mod backup;
 mod config;
 mod connection;
 mod context;
@@ -143,6 +144,8 @@ enum Command {
     /// The configuration: check it, print the default file, list the environment variables
     #[command(subcommand)]
     Config(config::Command),
+    /// Copy the SQLite database to a file, while the server runs
+    Backup(backup::Backup),
     /// Bring the database to this version's tables
     ///
     /// Every command that opens the database does so; this one does nothing else, so that an
@@ -213,6 +216,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Key(command) => key::run(&command, context).await,
         Command::Audit(command) => audit::run(&command, context).await,
         Command::Config(command) => config::run(&command, context),
+        Command::Backup(command) => backup::run(&command, context).await,
         Command::Migrate => migrate::run(context).await,
         Command::Openapi => openapi::run(),
     }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::context::Context;
 use super::output::{self, Closed, note};
+use crate::config::Hidden;
 use crate::server::EndSignals;
 use local::Local;
 use printer::{Printer, last_line};
@@ -71,7 +72,7 @@ pub(crate) struct Run {
         env = "FLEETWIRE_TOKEN",
         hide_env_values = true
     )]
-    token: Option<String>,
+    token: Option<Hidden>,
     /// The command line
     #[arg(last = true, value_name = "COMMAND", required_unless_present = "kind")]
     line: Vec<String>,
@@ -227,8 +228,8 @@ async fn follow(mut way: Way, is_json: bool, wish: &Wish) -> anyhow::Result<()> 
 impl Run {
     /// Finds the way: of a server where a token is shown, else of the database here.
     async fn ready(&self, context: &Context, wanted: &Wanted) -> anyhow::Result<Ready> {
-        let token = self.token.as_deref().filter(|token| !token.is_empty());
-        let Some(token) = token else {
+        let token = self.token.as_ref().filter(|token| !token.0.is_empty());
+        let Some(Hidden(token)) = token else {
             // Whoever names a server does not mean the database here.
             ensure!(
                 self.url.is_none(),

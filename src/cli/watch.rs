@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::context::Context;
 use super::{output, parse};
+use crate::config::Hidden;
 use crate::event::{DeviceId, LocationId, Timestamp};
 use crate::server::EndSignals;
 use feed::Feed;
@@ -42,7 +43,7 @@ pub(crate) struct Watch {
     /// The token of a user who may see it; in the environment no list of processes shows it
     #[arg(long, global = true, value_name = "T")]
     #[arg(env = "FLEETWIRE_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    token: Option<Hidden>,
     /// Print first what changed after this instant: ISO 8601 or a date, at most 24 hours back
     #[arg(long, global = true, value_name = "T", value_parser = parse::instant)]
     since: Option<Timestamp>,
@@ -83,7 +84,7 @@ fn no_id(noun: &str) -> String {
 
 pub(crate) async fn run(watch: &Watch, context: &Context) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen()?;
-    let Some(token) = watch.token.as_ref().filter(|token| !token.is_empty()) else {
+    let Some(Hidden(token)) = watch.token.as_ref().filter(|token| !token.0.is_empty()) else {
         bail!("{}", missing_token(context));
     };
     let path = match &watch.what {

@@ -252,6 +252,12 @@ pub struct Hidden(pub String);
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HiddenUrl(pub String);
 
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl Hidden {
     fn shown(&self) -> String {
         if self.0.is_empty() {

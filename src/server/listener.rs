@@ -83,10 +83,22 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 if let Ok(address) = listener.local_addr() {
-                    tracing::info!(%address, "listening on http://{address}");
+                    tracing::info!(%address, "listening on {}", self.place());
                 }
             }
-            Self::Unix(_, path) => tracing::info!("listening on unix:{}", path.display()),
+            Self::Unix(..) => tracing::info!("listening on {}", self.place()),
+        }
+    }
+
+    /// Where it listens, in words for a person.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => format!("http://{address}"),
+                Err(_) => "an unknown port".to_owned(),
+            },
+            Self::Unix(_, path) => format!("unix:{}", path.display()),
         }
     }
 }

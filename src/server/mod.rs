@@ -2,6 +2,7 @@
 
 mod listener;
 pub mod standalone;
+mod supervisor;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,8 +27,10 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 pub use self::listener::Listener;
+pub use self::supervisor::Supervisor;
 
 use crate::access::Leases;
+use crate::config::environment;
 use crate::hub::CloseReason;
 use crate::socket::{Sockets, Stream};
 use crate::store::StoreError;
@@ -138,13 +141,20 @@ pub async fn serve_until_signalled(
 ) -> Result<(), ServeError> {
     let (begin_drain, draining) = watch::channel(false);
     let site = site(draining.clone());
+    let (place, window) = (listener.place(), site.drain_window);
     let mut server = tokio::spawn(run(site, listener, draining));
+    let supervisor = Supervisor::of(environment());
+    if let Some(every) = supervisor.heartbeat() {
+        beside.spawn(supervisor.clone().tell_alive(every));
+    }
+    supervisor.tell_ready(&place);
     tokio::select! {
         () = signals.received() => {}
         _ = &mut server => return Err(ServeError::Broken),
         _ = beside.join_next() => return Err(ServeError::Broken),
     }
     tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
+    supervisor.tell_stopping(window);
     begin_drain.send_replace(true);
     let drained = async { tokio::join!(server, also) };
     tokio::select! {

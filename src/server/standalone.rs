@@ -14,10 +14,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{
-    EndSignals, Listener, ServeError, Site, raise_open_files, serve_metrics, serve_until_signalled,
+    EndSignals, Listener, ServeError, Site, Supervisor, raise_open_files, serve_metrics,
+    serve_until_signalled,
 };
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, environment};
 use crate::console::Console;
 use crate::store::Engine;
 use crate::{api, console, socket};
@@ -39,6 +40,7 @@ pub async fn run_until_signalled(
     raise_open_files();
     let address = config.server.listen;
     let metrics_address = config.metrics.listen.clone();
+    Supervisor::of(environment()).tell_starting();
     let app = tokio::select! {
         opened = App::open(config, &engine, data_dir) => Arc::new(opened?),
         () = signals.received() => return Ok(()),

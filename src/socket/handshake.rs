@@ -32,8 +32,17 @@ const SEC_WEBSOCKET_KEY: HeaderName = HeaderName::from_static("sec-websocket-key
 const SEC_WEBSOCKET_VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
 const SEC_WEBSOCKET_ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-accept");
 
+/// What a request asks for that is a handshake, before anybody is asked about users.
+#[derive(Debug)]
+pub struct Asked {
+    /// What proves to the client that it was understood: `Sec-WebSocket-Accept`.
+    pub accept: HeaderValue,
+    /// From when on it wants what it missed.
+    pub since: Option<Timestamp>,
+}
+
 /// A client that is let in: in the hub and with a lease from before its 101 is sent.
-pub struct Admitted {
+pub(super) struct Admitted {
     accept: HeaderValue,
     /// Its place in the hub.
     pub joined: Joined,
@@ -44,7 +53,7 @@ pub struct Admitted {
 }
 
 /// A place in the hub. Dropping it gives the place up, until there [is a socket](Self::has_socket).
-pub struct Joined(Option<Subscriber>);
+pub(super) struct Joined(Option<Subscriber>);
 
 impl Joined {
     /// The shard has the socket, and gives the place up when that ends.
@@ -61,10 +70,24 @@ impl Drop for Joined {
     }
 }
 
+/// Reads the head of a request.
+///
+/// # Errors
+/// When it is no handshake, or asks for what was missed since no instant.
+pub fn read(parts: &Parts) -> Result<Asked, Refusal> {
+    Ok(Asked {
+        accept: accept(parts)?,
+        since: since(parts)?,
+    })
+}
+
 /// Checks a handshake in the order of what it costs, and lets the client into the hub.
-pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admitted, Refusal> {
-    let accept = accept(parts)?;
-    let since = since(parts)?;
+pub(super) async fn admit(
+    sockets: &Sockets,
+    feed: Feed,
+    parts: &Parts,
+) -> Result<Admitted, Refusal> {
+    let Asked { accept, since } = read(parts)?;
     if sockets.is_draining() {
         return Err(Refusal::Draining);
     }
@@ -93,7 +116,7 @@ pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admit
 
 /// The answer that makes the connection a WebSocket. No subprotocol and no extension is ever
 /// taken up.
-pub fn switching_protocols(admitted: &Admitted) -> Response {
+pub(super) fn switching_protocols(admitted: &Admitted) -> Response {
     let headers = [
         (UPGRADE, HeaderValue::from_static("websocket")),
         (CONNECTION, HeaderValue::from_static("Upgrade")),
@@ -103,7 +126,7 @@ pub fn switching_protocols(admitted: &Admitted) -> Response {
 }
 
 /// Who sends a request, as far as its peer and trusted proxies say.
-pub fn client(sockets: &Sockets, parts: &Parts) -> Client {
+pub(super) fn client(sockets: &Sockets, parts: &Parts) -> Client {
     let unknown = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
     let peer = parts
         .extensions

@@ -3,7 +3,7 @@
 //! The handshake is HTTP's ([`handshake`]); after the 101 a connection belongs to one of a few
 //! [`shard`]s, which reads its frames by [`reader`] and writes them by [`writer`].
 
-mod handshake;
+pub mod handshake;
 pub mod reader;
 mod refusal;
 mod replay;

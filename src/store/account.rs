@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::columns::{columns, select};
 use super::db::{fetch_page, on_pool};
 use super::{Page, Paged, Scope, Store, StoreError};
 use crate::access::Permission;
@@ -91,7 +92,7 @@ impl Store {
     /// When none fits.
     pub async fn find_user(&self, id_or_name: &str) -> Result<Account, StoreError> {
         let found: Vec<UserRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM users WHERE id = $1 OR username = $2")
+            sqlx::query_as(select!(users, "WHERE id = $1 OR username = $2"))
                 .bind(Uuid::parse_str(id_or_name).ok())
                 .bind(id_or_name)
                 .fetch_all(pool)
@@ -108,7 +109,7 @@ impl Store {
     /// When there is none.
     pub async fn user(&self, id: UserId, scope: &Scope) -> Result<Account, StoreError> {
         let found: Option<UserRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM users WHERE id = $1").bind(id).fetch_optional(pool).await?
+            sqlx::query_as(select!(users, "WHERE id = $1")).bind(id).fetch_optional(pool).await?
         });
         let account = self
             .account(found.ok_or(StoreError::NotFound("User"))?)
@@ -132,7 +133,7 @@ impl Store {
     /// When the database fails.
     pub async fn users(&self) -> Result<Vec<Account>, StoreError> {
         let rows: Vec<UserRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM users ORDER BY username").fetch_all(pool).await?
+            sqlx::query_as(select!(users, "ORDER BY username")).fetch_all(pool).await?
         });
         self.accounts(rows).await
     }
@@ -162,7 +163,8 @@ impl Store {
         );
         let count = format!("SELECT count(*) {from}");
         let select = format!(
-            "SELECT users.* {from} ORDER BY users.created DESC, users.id LIMIT $3 OFFSET $4"
+            "SELECT {} {from} ORDER BY users.created DESC, users.id LIMIT $3 OFFSET $4",
+            columns!(users)
         );
         let paged: Paged<UserRow> =
             fetch_page!(self, scope, page, count, select, filter.organization);

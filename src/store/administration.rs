@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
+use super::columns::{columns, select};
 use super::transaction::{Write, on_write};
 use super::{
     Account, AccountChange, Group, GroupChange, NewAccount, NewOrganization, Organization,
@@ -124,7 +125,7 @@ impl Administration {
         id: OrganizationId,
     ) -> Result<Option<Organization>, StoreError> {
         Ok(on_write!(self.write, connection => {
-            sqlx::query_as("SELECT * FROM organization WHERE id = $1")
+            sqlx::query_as(select!(organization, "WHERE id = $1"))
                 .bind(id)
                 .fetch_optional(connection)
                 .await?
@@ -324,7 +325,10 @@ impl Write {
     /// The users whose id is `among` those that `id` means, in a few queries however many they are.
     async fn people(&mut self, among: &'static str, id: Uuid) -> Result<Vec<Found>, StoreError> {
         let rows: Vec<Row> = self
-            .select(format!("SELECT * FROM users WHERE id {among}"), id)
+            .select(
+                format!("SELECT {} FROM users WHERE id {among}", columns!(users)),
+                id,
+            )
             .await?;
         let mut people: HashMap<UserId, Found> = rows
             .into_iter()

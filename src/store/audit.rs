@@ -4,6 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::columns::select;
 use super::db::on_pool;
 use super::transaction::{Write, on_write};
 use super::{Store, StoreError};
@@ -89,8 +90,8 @@ impl Store {
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         Ok(on_pool!(self, pool => {
             sqlx::query_as(
-                "SELECT * FROM audit WHERE ($1 IS NULL OR actor = $1) AND moment >= $2
-                 ORDER BY moment DESC, id LIMIT $3",
+                select!(audit, "WHERE ($1 IS NULL OR actor = $1) AND moment >= $2
+                 ORDER BY moment DESC, id LIMIT $3"),
             )
             .bind(&filter.actor)
             .bind(filter.since.unwrap_or(Timestamp(0)))

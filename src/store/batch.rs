@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::batch_device::{Progress, UnknownStatus};
+use super::columns::{columns, select};
 use super::command::{Command, CommandRow};
 use super::db::{self, IdList, fetch_page, on_pool};
 use super::transaction::{Write, on_write};
@@ -152,7 +153,7 @@ impl Store {
     pub async fn batch(&self, id: BatchId, scope: &Scope) -> Result<Batch, StoreError> {
         let missing = || StoreError::NotFound("BatchCommand");
         let found: Option<BatchRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM batch WHERE id = $1").bind(id).fetch_optional(pool).await?
+            sqlx::query_as(select!(batch, "WHERE id = $1")).bind(id).fetch_optional(pool).await?
         });
         let row = found.ok_or_else(missing)?;
         let progress = self.progress(&[id], scope).await?.remove(&id);
@@ -210,7 +211,10 @@ impl Store {
             failed = has("part.status = 'failed'"),
         );
         let count = format!("SELECT count(*) {from}");
-        let select = format!("SELECT * {from} ORDER BY created DESC, id LIMIT $5 OFFSET $6");
+        let select = format!(
+            "SELECT {} {from} ORDER BY created DESC, id LIMIT $5 OFFSET $6",
+            columns!(batch)
+        );
         let found: Paged<BatchRow> = fetch_page!(
             self,
             scope,

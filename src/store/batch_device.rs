@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use sqlx::AssertSqlSafe;
 
+use super::columns::columns;
 use super::command::Command;
 use super::db::{self, IdList, fetch_page, on_pool};
 use super::transaction::{Write, on_write};
@@ -163,7 +164,10 @@ impl Store {
              WHERE {in_scope} AND batch_id = $2 AND ($3 IS NULL OR status = $3)"
         );
         let count = format!("SELECT count(*) {from}");
-        let select = format!("SELECT * {from} ORDER BY device_name, device_id LIMIT $4 OFFSET $5");
+        let select = format!(
+            "SELECT {} {from} ORDER BY device_name, device_id LIMIT $4 OFFSET $5",
+            columns!(batch_device)
+        );
         Ok(fetch_page!(self, scope, page, count, select, batch, status))
     }
 

@@ -3,6 +3,7 @@
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
+use super::columns::{columns, select};
 use super::db::{fetch_page, on_pool};
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
@@ -82,7 +83,7 @@ impl Store {
         id: ConnectionId,
     ) -> Result<Connection, StoreError> {
         let found: Option<Connection> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM connection WHERE id = $1 AND device_id = $2")
+            sqlx::query_as(select!(connection, "WHERE id = $1 AND device_id = $2"))
                 .bind(id)
                 .bind(device)
                 .fetch_optional(pool)
@@ -97,7 +98,7 @@ impl Store {
     /// When there is none.
     pub async fn find_connection(&self, id: &str) -> Result<Connection, StoreError> {
         let found: Vec<Connection> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM connection WHERE id = $1")
+            sqlx::query_as(select!(connection, "WHERE id = $1"))
                 .bind(Uuid::parse_str(id).ok())
                 .fetch_all(pool)
                 .await?
@@ -117,7 +118,10 @@ impl Store {
     ) -> Result<Paged<Connection>, StoreError> {
         let scope = Scope::All.condition(self.db(), "device_id");
         let from = format!("FROM connection WHERE {scope} AND ($2 IS NULL OR device_id = $2)");
-        let select = format!("SELECT * {from} ORDER BY created, id LIMIT $3 OFFSET $4");
+        let select = format!(
+            "SELECT {} {from} ORDER BY created, id LIMIT $3 OFFSET $4",
+            columns!(connection)
+        );
         let count = format!("SELECT count(*) {from}");
         Ok(fetch_page!(self, Scope::All, page, count, select, device))
     }
@@ -192,11 +196,12 @@ impl Write {
         let owner = owner.ok_or(StoreError::NotFound("Device"))?;
         self.check_credential(new.credential, owner).await?;
         let added: Result<Connection, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "INSERT INTO connection (id, device_id, credential_id, is_enabled, failure_reason,
                      created, modified)
-                 VALUES ($1, $2, $3, $4, '', $5, $5) RETURNING *",
-            )
+                 VALUES ($1, $2, $3, $4, '', $5, $5) RETURNING ",
+                columns!(connection)
+            ))
             .bind(id)
             .bind(new.device)
             .bind(new.credential)
@@ -228,12 +233,13 @@ impl Write {
             self.check_credential(credential, owner).await?;
         }
         let changed: Result<Option<Connection>, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "UPDATE connection SET credential_id = COALESCE($2, credential_id),
                      is_enabled = COALESCE($3, is_enabled),
                      host_key = CASE WHEN $4 THEN NULL ELSE host_key END, modified = $5
-                 WHERE id = $1 RETURNING *",
-            )
+                 WHERE id = $1 RETURNING ",
+                columns!(connection)
+            ))
             .bind(id)
             .bind(change.credential)
             .bind(change.is_enabled)

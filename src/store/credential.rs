@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::columns::{columns, select};
 use super::db::{fetch_page, on_pool};
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
@@ -125,10 +126,6 @@ pub struct CredentialFilter {
     pub organization_slug: Option<String>,
 }
 
-const COLUMNS: &str = "credential.id, credential.organization_id, credential.name, \
-     credential.username, credential.port, credential.kind, credential.old_algorithms, \
-     credential.created, credential.modified";
-
 impl Store {
     /// Makes a credential.
     ///
@@ -172,7 +169,7 @@ impl Store {
         scope: &Scope,
     ) -> Result<Credential, StoreError> {
         let found: Option<Credential> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM credential WHERE id = $1")
+            sqlx::query_as(select!(credential, "WHERE id = $1"))
                 .bind(id)
                 .fetch_optional(pool)
                 .await?
@@ -188,7 +185,7 @@ impl Store {
     /// When none or several fit.
     pub async fn find_credential(&self, id_or_name: &str) -> Result<Credential, StoreError> {
         let found: Vec<Credential> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM credential WHERE id = $1 OR name = $2")
+            sqlx::query_as(select!(credential, "WHERE id = $1 OR name = $2"))
                 .bind(Uuid::parse_str(id_or_name).ok())
                 .bind(id_or_name)
                 .fetch_all(pool)
@@ -214,7 +211,7 @@ impl Store {
                  AND ($3 IS NULL OR organization.slug = $3)"
         );
         let order = "ORDER BY credential.created DESC, credential.id LIMIT $4 OFFSET $5";
-        let select = format!("SELECT {COLUMNS} {from} {order}");
+        let select = format!("SELECT {} {from} {order}", columns!(credential));
         let count = format!("SELECT count(*) {from}");
         Ok(fetch_page!(
             self,
@@ -271,11 +268,12 @@ impl Write {
         sealed: Vec<u8>,
     ) -> Result<Credential, StoreError> {
         let added: Result<Credential, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "INSERT INTO credential (id, organization_id, name, username, port, kind, secret,
                      old_algorithms, created, modified)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING *",
-            )
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ",
+                columns!(credential)
+            ))
             .bind(id)
             .bind(organization)
             .bind(&new.name)
@@ -299,13 +297,14 @@ impl Write {
         sealed: Option<Vec<u8>>,
     ) -> Result<Credential, StoreError> {
         let changed: Result<Option<Credential>, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "UPDATE credential SET name = COALESCE($2, name),
                      username = COALESCE($3, username), port = COALESCE($4, port),
                      kind = COALESCE($5, kind), secret = COALESCE($6, secret),
                      old_algorithms = COALESCE($7, old_algorithms), modified = $8
-                 WHERE id = $1 RETURNING *",
-            )
+                 WHERE id = $1 RETURNING ",
+                columns!(credential)
+            ))
             .bind(id)
             .bind(&change.name)
             .bind(&change.username)

@@ -7,25 +7,23 @@ use std::time::Duration;
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{
-    PgArgumentBuffer, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgTypeInfo,
-};
+use sqlx::postgres::{PgArgumentBuffer, PgConnectOptions, PgPool, PgPoolOptions, PgTypeInfo};
 use sqlx::sqlite::{
     SqliteArgumentsBuffer, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous, SqliteTypeInfo,
 };
-use sqlx::{ConnectOptions, Connection, Postgres, Sqlite};
-use tokio::time::{Instant, sleep};
+use sqlx::{Postgres, Sqlite};
 use uuid::Uuid;
 
 use super::key::hexadecimal;
+use super::migration::{migrate_postgres, migrate_sqlite};
 use super::{Engine, StoreError};
 
-/// How long to wait for another process that writes to the same file.
-const BUSY: Duration = Duration::from_secs(10);
+/// The file of a SQLite database, in the data directory.
+pub(super) const DATABASE: &str = "fleetwire.db";
 
-/// Between two attempts to open a file that another process is just making.
-const REOPEN: Duration = Duration::from_millis(20);
+/// How long to wait for another process that writes to the same file.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// How long to wait for a connection: what has none by then is answered as unavailable.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -106,7 +104,7 @@ impl Db {
     }
 
     async fn open_sqlite(directory: &Path) -> Result<Self, StoreError> {
-        let file = directory.join("fleetwire.db");
+        let file = directory.join(DATABASE);
         make_private(directory, &file).map_err(|source| StoreError::Directory {
             path: directory.to_owned(),
             source,
@@ -151,12 +149,7 @@ impl Db {
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse()?;
-        // A pool tries until its time is out; asked once without one, the server says what is wrong.
-        let mut connection = PgConnection::connect_with(&options).await?;
-        sqlx::migrate!("migrations/postgres")
-            .run_direct(None, &mut connection, false)
-            .await?;
-        connection.close().await?;
+        migrate_postgres(&options).await?;
         // Nothing that hangs elsewhere (a lock, a vanished node) may hang us for long.
         let bounded = options.clone().options([
             ("lock_timeout", "5s"),
@@ -186,29 +179,8 @@ impl Db {
     }
 }
 
-/// Brings the file to this version's tables, in one transaction: several processes may start at once,
-/// and `SQLite` has no other lock for it.
-async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), StoreError> {
-    let deadline = Instant::now() + BUSY;
-    let mut connection = loop {
-        match options.connect().await {
-            // The switch of a new file to a write-ahead log does not wait for another that does it.
-            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(REOPEN).await,
-            opened => break opened?,
-        }
-    };
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    // What `Migrator::run` does; its future can be sent to another thread.
-    sqlx::migrate!("migrations/sqlite")
-        .run_direct(None, &mut *transaction, false)
-        .await?;
-    transaction.commit().await?;
-    connection.close().await?;
-    Ok(())
-}
-
 /// Whether another process is in the way: `SQLITE_BUSY` (5) in any of its extended forms.
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)

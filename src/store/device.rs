@@ -3,6 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::columns::{columns, select};
 use super::db::{fetch_page, on_pool};
 use super::session::secret;
 use super::transaction::{Write, on_write};
@@ -19,7 +20,7 @@ const ADDRESSES: usize = 16;
 const KEY: usize = 32;
 
 /// A device's row.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Device {
     /// Identifier.
     pub id: DeviceId,
@@ -48,7 +49,7 @@ pub struct Device {
 }
 
 /// A device to be made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct NewDevice {
     /// Unique in its organization.
     pub name: String,
@@ -71,7 +72,7 @@ pub struct NewDevice {
 }
 
 /// What is to be altered; `None` leaves a field as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct DeviceChange {
     /// Unique in its organization.
     pub name: Option<String>,
@@ -184,7 +185,7 @@ impl Store {
     /// When there is none.
     pub async fn device(&self, id: DeviceId, scope: &Scope) -> Result<Device, StoreError> {
         let found: Option<DeviceRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM device WHERE id = $1")
+            sqlx::query_as(select!(device, "WHERE id = $1"))
                 .bind(id)
                 .fetch_optional(pool)
                 .await?
@@ -201,7 +202,7 @@ impl Store {
     /// When none or several fit.
     pub async fn find_device(&self, id_or_name: &str) -> Result<Device, StoreError> {
         let found: Vec<DeviceRow> = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM device WHERE id = $1 OR name = $2")
+            sqlx::query_as(select!(device, "WHERE id = $1 OR name = $2"))
                 .bind(Uuid::parse_str(id_or_name).ok())
                 .bind(id_or_name)
                 .fetch_all(pool)
@@ -220,8 +221,7 @@ impl Store {
         filter: &DeviceFilter,
         page: Page,
     ) -> Result<Paged<Device>, StoreError> {
-        const SELECT: &str = "SELECT device.* FROM device";
-        const COUNT: &str = "SELECT count(*) FROM device";
+        const SELECT: &str = select!(device, "");
         const FILTER: &str = "
             JOIN organization ON organization.id = device.organization_id
             LEFT JOIN device_location ON device_location.device_id = device.id
@@ -230,7 +230,7 @@ impl Store {
                 AND ($4 IS NULL OR device_location.location_id = $4)";
         const ORDER: &str = "ORDER BY device.created DESC, device.id LIMIT $5 OFFSET $6";
         let in_scope = scope.condition(self.db(), "device.organization_id");
-        let count = format!("{COUNT} {FILTER} AND {in_scope}");
+        let count = format!("SELECT count(*) FROM device {FILTER} AND {in_scope}");
         let select = format!("{SELECT} {FILTER} AND {in_scope} {ORDER}");
         let found: Paged<DeviceRow> = fetch_page!(
             self,
@@ -296,7 +296,7 @@ impl Write {
     /// A device as this transaction sees it.
     pub(super) async fn device_row(&mut self, id: DeviceId) -> Result<Option<Device>, StoreError> {
         let found: Option<DeviceRow> = on_write!(self, connection => {
-            sqlx::query_as("SELECT * FROM device WHERE id = $1")
+            sqlx::query_as(select!(device, "WHERE id = $1"))
                 .bind(id)
                 .fetch_optional(connection)
                 .await?
@@ -313,11 +313,12 @@ impl Write {
         new: &NewDevice,
     ) -> Result<DeviceRow, StoreError> {
         let added: Result<DeviceRow, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "INSERT INTO device (id, organization_id, name, mac_address, key, last_ip,
                      management_ip, notes, addresses, is_active, created, modified)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING *",
-            )
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING ",
+                columns!(device)
+            ))
             .bind(id)
             .bind(organization)
             .bind(&new.name)
@@ -355,7 +356,7 @@ impl Write {
             .clone()
             .map(|list| Value::from(list).to_string());
         let changed: Result<Option<DeviceRow>, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "UPDATE device SET name = COALESCE($2, name),
                      organization_id = COALESCE($3, organization_id),
                      mac_address = CASE WHEN $4 THEN $5 ELSE mac_address END,
@@ -364,8 +365,9 @@ impl Write {
                      management_ip = CASE WHEN $9 THEN $10 ELSE management_ip END,
                      notes = COALESCE($11, notes), addresses = COALESCE($12, addresses),
                      is_active = COALESCE($13, is_active), modified = $14
-                 WHERE id = $1 RETURNING *",
-            )
+                 WHERE id = $1 RETURNING ",
+                columns!(device)
+            ))
             .bind(id)
             .bind(&change.name)
             .bind(change.organization)

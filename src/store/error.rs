@@ -76,6 +76,18 @@ pub enum StoreError {
     /// The database could not be brought to this version's tables.
     #[error("the database could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A later version has taken away what this one needs.
+    #[error(
+        "a later version of fleetwire has changed this database, and this one cannot work on it any \
+         more (its migrations end with {known}, the database takes {floor}): install the version that \
+         did it, or a newer one"
+    )]
+    Outdated {
+        /// The migration that a program has to know.
+        floor: i64,
+        /// The last one that this program knows.
+        known: i64,
+    },
 }
 
 impl From<FieldErrors> for StoreError {

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::columns::{columns, select};
 use super::db::{fetch_page, on_pool};
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Page, Paged, Scope, Store, StoreError};
@@ -120,7 +121,7 @@ impl Store {
     /// When there is none.
     pub async fn organization(&self, id: OrganizationId) -> Result<Organization, StoreError> {
         let found = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM organization WHERE id = $1")
+            sqlx::query_as(select!(organization, "WHERE id = $1"))
                 .bind(id)
                 .fetch_optional(pool)
                 .await?
@@ -134,7 +135,7 @@ impl Store {
     /// When none fits.
     pub async fn find_organization(&self, id_or_name: &str) -> Result<Organization, StoreError> {
         let found = on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM organization WHERE id = $1 OR name = $2 OR slug = $2")
+            sqlx::query_as(select!(organization, "WHERE id = $1 OR name = $2 OR slug = $2"))
                 .bind(Uuid::parse_str(id_or_name).ok())
                 .bind(id_or_name)
                 .fetch_all(pool)
@@ -149,7 +150,7 @@ impl Store {
     /// When the database fails.
     pub async fn organizations(&self) -> Result<Vec<Organization>, StoreError> {
         Ok(on_pool!(self, pool => {
-            sqlx::query_as("SELECT * FROM organization ORDER BY name").fetch_all(pool).await?
+            sqlx::query_as(select!(organization, "ORDER BY name")).fetch_all(pool).await?
         }))
     }
 
@@ -184,7 +185,10 @@ impl Store {
             scope.condition(self.db(), "id")
         );
         let count = format!("SELECT count(*) {from}");
-        let select = format!("SELECT * {from} ORDER BY created DESC, id LIMIT $2 OFFSET $3");
+        let select = format!(
+            "SELECT {} {from} ORDER BY created DESC, id LIMIT $2 OFFSET $3",
+            columns!(organization)
+        );
         Ok(fetch_page!(self, scope, page, count, select,))
     }
 
@@ -243,11 +247,12 @@ impl Write {
         };
         change.check()?;
         let added: Result<Organization, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "INSERT INTO organization (id, name, slug, is_active, description, email, url,
                      created, modified)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING *",
-            )
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING ",
+                columns!(organization)
+            ))
             .bind(id)
             .bind(&new.name)
             .bind(new.slug.clone().unwrap_or_else(|| Organization::slug_of(&new.name)))
@@ -273,13 +278,14 @@ impl Write {
     ) -> Result<Organization, StoreError> {
         change.check()?;
         let changed: Result<Option<Organization>, _> = on_write!(self, connection => {
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "UPDATE organization SET name = COALESCE($2, name), slug = COALESCE($3, slug),
                      is_active = COALESCE($4, is_active), modified = $5,
                      description = COALESCE($6, description), email = COALESCE($7, email),
                      url = COALESCE($8, url)
-                 WHERE id = $1 RETURNING *",
-            )
+                 WHERE id = $1 RETURNING ",
+                columns!(organization)
+            ))
             .bind(id)
             .bind(&change.name)
             .bind(&change.slug)

@@ -12,7 +12,7 @@ const USERNAME: usize = 150;
 const NAME: usize = 150;
 
 /// A user to be made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct NewAccount {
     /// The name used to log in.
     pub username: String,
@@ -43,7 +43,7 @@ pub struct NewAccount {
 }
 
 /// What is to be altered; `None` and empty leave things as they are. One transaction.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct AccountChange {
     /// The name used to log in.
     pub username: Option<String>,
@@ -91,7 +91,7 @@ pub struct Proved {
 }
 
 /// What checking a password needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PasswordRecord {
     /// What showing the password proves.
     pub proves: Proved,

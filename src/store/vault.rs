@@ -17,7 +17,8 @@ use super::key::{Key, KeyError, fingerprint_of};
 use super::transaction::{Write, on_write};
 use super::{Engine, Store, StoreError};
 
-const FILE: &str = "secret.key";
+/// Where the key lies in the data directory, if it lies there.
+pub(super) const FILE: &str = "secret.key";
 
 /// Where a rotation leaves the new key until it is in force: each has a place of its own.
 fn next_file(directory: &Path, fingerprint: &str) -> PathBuf {

@@ -22,22 +22,24 @@ const CHANNELS: &str = "__asgi_channel__";
 
 /// A message without what was around it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Opened {
+pub struct Opened {
     /// The channels it is for: none in the pub/sub layer.
-    pub(super) channels: Vec<String>,
+    pub channels: Vec<String>,
     /// The whole message, without them.
-    pub(super) message: Value,
+    pub message: Value,
 }
 
 /// Opens what senders closed.
-pub(super) struct Opener {
+pub struct Opener {
     random: usize,
     valid_s: Option<i64>,
     keys: Option<Keys>,
 }
 
 impl Opener {
-    pub(super) fn new(settings: &LayerSettings) -> Self {
+    /// Of the senders that `settings` describe.
+    #[must_use]
+    pub fn new(settings: &LayerSettings) -> Self {
         let (random, valid_s) = match settings.kind {
             LayerKind::Core => (RANDOM, Some(VALID_S + SKEW_S)),
             // It has no expiry, and so Django's consumers ask for no age.
@@ -51,10 +53,12 @@ impl Opener {
         }
     }
 
+    /// Takes off what is around a message.
+    ///
     /// # Errors
     /// With why it is no message, in the words of a log. Nothing of the message is repeated: it may be
     /// a secret.
-    pub(super) fn open(&self, bytes: &[u8]) -> Result<Opened, String> {
+    pub fn open(&self, bytes: &[u8]) -> Result<Opened, String> {
         if bytes.len() > LARGEST {
             return Err(format!("it has {} bytes", bytes.len()));
         }

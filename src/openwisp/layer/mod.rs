@@ -13,7 +13,7 @@
 
 mod connection;
 mod core;
-mod envelope;
+pub mod envelope;
 mod fernet;
 mod handover;
 mod link;

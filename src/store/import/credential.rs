@@ -11,6 +11,7 @@ use super::memory::{SECRET, digest};
 use super::merge::{Fields, Merge, fields};
 use super::run::{Head, Imported, Run};
 use crate::event::{ConnectionId, CredentialId, DeviceId, OrganizationId, Timestamp};
+use crate::store::columns::select;
 
 /// SSH login data there.
 #[derive(Clone, Debug)]
@@ -184,7 +185,7 @@ impl Imported for ImportedConnection {
 
     async fn here(&self, run: &mut Run) -> Result<Option<Fields>, StoreError> {
         let found: Option<Connection> = on_write!(run.write, connection => {
-            sqlx::query_as("SELECT * FROM connection WHERE id = $1")
+            sqlx::query_as(select!(connection, "WHERE id = $1"))
                 .bind(self.id)
                 .fetch_optional(connection)
                 .await?

@@ -12,7 +12,7 @@ use super::run::{Head, Imported, Run};
 use crate::event::{DeviceId, LocationId, OrganizationId, Timestamp};
 
 /// A device there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ImportedDevice {
     /// Identifier.
     pub id: DeviceId,

@@ -9,6 +9,7 @@ use super::ImportKind;
 use super::merge::{Fields, Merge, fields};
 use super::run::{Head, Imported, Run};
 use crate::event::{OrganizationId, Timestamp};
+use crate::store::columns::select;
 
 /// A tenant there.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ impl Imported for ImportedOrganization {
 
     async fn here(&self, run: &mut Run) -> Result<Option<Fields>, StoreError> {
         let found: Option<Organization> = on_write!(run.write, connection => {
-            sqlx::query_as("SELECT * FROM organization WHERE id = $1")
+            sqlx::query_as(select!(organization, "WHERE id = $1"))
                 .bind(self.id)
                 .fetch_optional(connection)
                 .await?

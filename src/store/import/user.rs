@@ -12,9 +12,10 @@ use super::memory::digest;
 use super::merge::{Fields, Merge, fields};
 use super::run::{Head, Imported, Run};
 use crate::event::{GroupId, OrganizationId, Timestamp, UserId};
+use crate::store::columns::select;
 
 /// A user there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ImportedUser {
     /// Identifier.
     pub id: UserId,
@@ -94,7 +95,7 @@ impl Imported for ImportedUser {
 
     async fn here(&self, run: &mut Run) -> Result<Option<Fields>, StoreError> {
         let found: Option<UserRow> = on_write!(run.write, connection => {
-            sqlx::query_as("SELECT * FROM users WHERE id = $1")
+            sqlx::query_as(select!(users, "WHERE id = $1"))
                 .bind(self.id)
                 .fetch_optional(connection)
                 .await?

@@ -13,6 +13,7 @@ mod rows;
 mod setup;
 mod tail;
 mod turns;
+mod upgrade;
 
 use std::sync::{Arc, Mutex};
 
@@ -68,13 +69,8 @@ impl House {
     }
 
     async fn postgres() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the test's own environment")]
-        let server = std::env::var("FLEETWIRE_TEST_POSTGRES_URL")
-            .expect("no PostgreSQL: run the tests with tests/servers/postgres.sh");
-        let name = format!("store_{}", Uuid::new_v4().simple());
-        administer(&server, format!("CREATE DATABASE {name}")).await;
-        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-        Self::open(Engine::Postgres { url }, None, Some((server, name))).await
+        let (url, database) = empty_postgres().await;
+        Self::open(Engine::Postgres { url }, None, Some(database)).await
     }
 
     async fn open(
@@ -125,6 +121,17 @@ impl House {
         };
         self.store.add_device(&new).await.unwrap()
     }
+}
+
+/// A database with nothing in it: its URL, and the server's with its name in it.
+async fn empty_postgres() -> (String, (String, String)) {
+    #[expect(clippy::disallowed_methods, reason = "the test's own environment")]
+    let server = std::env::var("FLEETWIRE_TEST_POSTGRES_URL")
+        .expect("no PostgreSQL: run the tests with tests/servers/postgres.sh");
+    let name = format!("store_{}", Uuid::new_v4().simple());
+    administer(&server, format!("CREATE DATABASE {name}")).await;
+    let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+    (url, (server, name))
 }
 
 async fn administer(server: &str, sql: String) {
