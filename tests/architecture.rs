@@ -44,6 +44,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "openwisp",
         &["event", "hub", "access", "store", "config", "telemetry"],
     ),
+    ("nodes", &["event", "access", "store", "telemetry"]),
     ("console", &["config"]),
     (
         "app",
@@ -56,6 +57,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "socket",
             "api",
             "command",
+            "nodes",
             "config",
             "telemetry",
         ],

@@ -17,7 +17,7 @@ pub use command::{CommandStatus, CommandUpdated};
 pub use cursor::Cursor;
 pub use frame::Frame;
 pub use id::{
-    AuditId, BatchId, CommandId, ConnectionId, CredentialId, DeviceId, GroupId, LocationId, NodeId,
+    AuditId, BatchId, CommandId, ConnectionId, CredentialId, DeviceId, GroupId, LocationId, NodeId, SocketId, InquiryId,
     OrganizationId, SessionId, SubjectId, TokenId, UserId,
 };
 pub use location::{LocationMoved, LocationType, Point, PointError, UnknownLocationType};

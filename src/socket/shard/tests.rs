@@ -12,13 +12,13 @@ use bytes::Bytes;
 use super::Shards;
 use super::pace::Pace;
 use super::poll::Poll;
-use super::post::{Attachment, Delivery, Endpoint, Page, Pages, Post};
+use super::post::{Attachment, Delivery, Page, Pages, Post};
 use super::rounds::Shard;
-use crate::access::policy::Feed;
+use crate::access::policy::{Endpoint, Feed};
 use crate::access::{
     Credential, Directory, DirectoryError, Grounds, Identity, Leases, Proof, Resource,
 };
-use crate::config::SocketConfig;
+use crate::config::{LimitsConfig, SocketConfig};
 use crate::event::{Frame, LocationId, OrganizationId, SessionId, SubjectId, Topic, UserId};
 use crate::hub::{CloseReason, Hub, Snapshot, Subscriber};
 
@@ -70,7 +70,11 @@ fn by_hand(config: &SocketConfig) -> (House, Shard) {
 
 impl House {
     fn new(hub: Arc<Hub>, post: Arc<Post>) -> Self {
-        let leases = Arc::new(Leases::new(Arc::new(Nobody), Duration::from_mins(1)));
+        let leases = Arc::new(Leases::new(
+            Arc::new(Nobody),
+            Duration::from_mins(1),
+            &LimitsConfig::default(),
+        ));
         Self { hub, post, leases }
     }
 
@@ -99,7 +103,8 @@ impl House {
             early: Bytes::new(),
             lease: self
                 .leases
-                .grant(grounds, self.leases.moment(), subscriber.clone()),
+                .grant(grounds, self.leases.moment(), subscriber.clone(), [127, 0, 0, 1].into())
+                .unwrap(),
             pages,
         };
         let delivery = Delivery::Attachment(subscriber.id(), Box::new(attachment));

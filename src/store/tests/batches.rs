@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::event::{BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, NodeId, Timestamp};
+use crate::store::QueueLimits;
 use crate::store::{
     Actor, AuditFilter, Batch, BatchDevice, BatchFilter, BatchStatus, DeviceChange, Ending, Keep,
     NewBatch, OrganizationChange, Page, Piece, Progress, ResultStatus, Scope, SecretInput,
@@ -82,6 +83,7 @@ impl House {
             selection,
             most: 1000,
             queue_s: 3600,
+            limits: QueueLimits::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::event::{
     CommandId, CommandStatus, ConnectionId, CredentialId, Cursor, NodeId, Timestamp,
 };
+use crate::store::QueueLimits;
 use crate::store::{
     Actor, Cancelled, Command, ConnectionChange, Ending, LoginSecret, NewCommand, NewConnection,
     NewCredential, Page, Piece, SecretInput, StoreError,
@@ -77,6 +78,7 @@ fn custom(device: &Device) -> NewCommand {
         input: json!({"command": "uptime"}),
         secret_input: None,
         queue_s: 600,
+        limits: QueueLimits::default(),
     }
 }
 
