@@ -85,11 +85,7 @@ impl App {
             Arc::clone(&metrics),
         ));
         let grace = Duration::from_secs(config.lease.grace_s);
-        let leases = Arc::new(Leases::new(
-            Arc::clone(&directory),
-            grace,
-            &config.limits,
-        ));
+        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
         let sockets = Arc::new(Sockets::new(
             &config,
             Origins::SameSite(config.server.allowed_origins.clone()),

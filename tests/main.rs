@@ -21,6 +21,8 @@ mod fuzz;
 mod gateway;
 mod guides;
 mod import;
+mod limits;
+mod nodes;
 mod packaging;
 mod reference;
 mod rest;

@@ -175,7 +175,11 @@ mod tests {
         assert_eq!(admitted(&rate, "bus", 99, 100), 0);
         assert_eq!(admitted(&rate, "bus", 100, 100), 1);
         assert_eq!(admitted(&rate, "bus", 1100, 100), 10);
-        assert_eq!(admitted(&rate, "tram", 1100, 100), 20, "nobody else's matter");
+        assert_eq!(
+            admitted(&rate, "tram", 1100, 100),
+            20,
+            "nobody else's matter"
+        );
         assert_eq!(admitted(&rate, "bus", 60_000, 100), 20, "no more than that");
     }
 

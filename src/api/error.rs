@@ -198,7 +198,11 @@ impl ApiError {
 
     /// 429: as many commands wait as may.
     fn queue_full(full: QueueFull) -> Self {
-        let error = Self::detail(StatusCode::TOO_MANY_REQUESTS, "queue_full", full.to_string());
+        let error = Self::detail(
+            StatusCode::TOO_MANY_REQUESTS,
+            "queue_full",
+            full.to_string(),
+        );
         Self {
             retry_after_s: Some(RETRY_QUEUE_S),
             ..error.because_of(match full {

@@ -191,9 +191,7 @@ impl Listing {
 
     /// The identifier of something.
     pub fn id<T: FromStr>(&mut self, name: &str) -> Option<T> {
-        self.filter(name, |text| {
-            format!("“{text}” is not a valid UUID.")
-        })
+        self.filter(name, |text| format!("“{text}” is not a valid UUID."))
     }
 
     /// A network, or a single address.
@@ -214,7 +212,9 @@ impl Listing {
     pub fn limit(&mut self, usual: u32, most: u32) -> Result<u32, ApiError> {
         std::mem::take(&mut self.errors).into_result()?;
         let wanted = self.value("limit").and_then(|text| text.parse().ok());
-        Ok(wanted.filter(|it| *it > 0).map_or(usual, |it: u32| it.min(most)))
+        Ok(wanted
+            .filter(|it| *it > 0)
+            .map_or(usual, |it: u32| it.min(most)))
     }
 
     fn filter<T: FromStr>(&mut self, name: &str, reason: impl Fn(&str) -> String) -> Option<T> {

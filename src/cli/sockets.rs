@@ -101,7 +101,10 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
             }
             let listed = list.sockets.len() as u64;
             if list.count > listed {
-                note(&format!("{listed} of {} are listed: see --limit", list.count));
+                note(&format!(
+                    "{listed} of {} are listed: see --limit",
+                    list.count
+                ));
             }
             let rows = list
                 .sockets

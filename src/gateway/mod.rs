@@ -9,9 +9,9 @@ mod proxy;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use axum::Router;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -25,7 +25,8 @@ use crate::openwisp::layer::ChannelLayer;
 use crate::openwisp::settings::{Address, Settings};
 use crate::openwisp::tables::Tables;
 use crate::server::{
-    EndSignals, Heads, Listener, Readiness, ServeError, Site, raise_open_files, serve_metrics, serve_until_signalled,
+    EndSignals, Heads, Listener, Readiness, ServeError, Site, raise_open_files, serve_metrics,
+    serve_until_signalled,
 };
 use crate::socket::{self, Origins, Sockets};
 use crate::telemetry::Metrics;
@@ -77,11 +78,7 @@ impl Gateway {
             Arc::clone(&metrics),
         ));
         let grace = Duration::from_secs(config.lease.grace_s);
-        let leases = Arc::new(Leases::new(
-            Arc::clone(&directory),
-            grace,
-            &config.limits,
-        ));
+        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
         let hosts = settings.allowed_hosts.clone();
         let sockets = Arc::new(Sockets::new(
             &config,

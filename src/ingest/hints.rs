@@ -17,12 +17,7 @@ const LOST: &str = "the database's hints are not heard";
 
 /// Publishes what the database's hints bring and wakes the tail for what they cannot carry, for as
 /// long as the program runs, and says whether they can be heard. Waits for ever where the database gives no hints.
-pub async fn follow_hints(
-    store: Store,
-    ingest: Arc<Ingest>,
-    tail: Arc<Tail>,
-    health: Arc<Health>,
-) {
+pub async fn follow_hints(store: Store, ingest: Arc<Ingest>, tail: Arc<Tail>, health: Arc<Health>) {
     loop {
         match store.listen().await {
             Ok(None) => {

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{
-    EndSignals, Heads, Listener, Readiness, ServeError, Site, raise_open_files, serve_metrics, serve_until_signalled,
+    EndSignals, Heads, Listener, Readiness, ServeError, Site, raise_open_files, serve_metrics,
+    serve_until_signalled,
 };
 use crate::app::App;
 use crate::config::Config;

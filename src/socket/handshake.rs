@@ -82,7 +82,9 @@ pub async fn admit(sockets: &Sockets, feed: Feed, parts: &Parts) -> Result<Admit
         .map_err(|late| Refusal::Unavailable(late.to_string()))?;
     let subscriber = sockets.hub.join(grounds.topics.to_vec());
     let joined = Joined(Some(subscriber.clone()));
-    let granted = sockets.leases.grant(grounds, moment, subscriber, client.address);
+    let granted = sockets
+        .leases
+        .grant(grounds, moment, subscriber, client.address);
     let lease = granted?;
     // The drain may have begun meanwhile: then it has not seen this lease.
     if sockets.is_draining() {

@@ -162,11 +162,7 @@ fn parse<T: FromStr>(id: &str) -> Result<T, Refusal> {
 }
 
 /// Answers a handshake; an admitted client's connection goes on in a shard.
-async fn open(
-    sockets: Arc<Sockets>,
-    feed: Result<Feed, Refusal>,
-    mut parts: Parts,
-) -> Response {
+async fn open(sockets: Arc<Sockets>, feed: Result<Feed, Refusal>, mut parts: Parts) -> Response {
     let admitted = match feed {
         Ok(feed) => {
             let admitted = handshake::admit(&sockets, feed, &parts).await;

@@ -222,7 +222,10 @@ impl Store {
         Ok(id)
     }
 
-    async fn replies(&self, id: InquiryId) -> Result<HashMap<NodeId, Reply>, StoreError> {
+    pub(super) async fn replies(
+        &self,
+        id: InquiryId,
+    ) -> Result<HashMap<NodeId, Reply>, StoreError> {
         let rows: Vec<(NodeId, String)> = on_pool!(self, pool => {
             sqlx::query_as("SELECT node_id, reply FROM inquiry_reply WHERE inquiry_id = $1")
                 .bind(id)

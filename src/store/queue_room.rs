@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::AssertSqlSafe;
 
+use super::StoreError;
 use super::db::{self, IdList};
 use super::transaction::{Transaction, Write, on_write};
-use super::StoreError;
 use crate::event::{DeviceId, OrganizationId};
 
 /// The first key of PostgreSQL's locks of an organization's queue: "room" in ASCII.
@@ -29,7 +29,9 @@ pub struct QueueLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueFull {
     /// So many wait for the device, which is as many as may.
-    #[error("{0} commands wait for this device, which is as many as may. Try again when some have ended.")]
+    #[error(
+        "{0} commands wait for this device, which is as many as may. Try again when some have ended."
+    )]
     Device(u32),
     /// With what was asked for, more would wait for the organization than may.
     #[error(

@@ -190,13 +190,14 @@ impl Book {
             (socket, lease)
         });
         let meant = held.filter(|(socket, _)| filter.means(socket));
-        meant.map(|(socket, lease)| Held {
-            socket,
-            resource: lease.grounds.resource(),
-            topics: lease.grounds.topics.clone(),
-            holder: lease.holder.clone(),
-        })
-        .collect()
+        meant
+            .map(|(socket, lease)| Held {
+                socket,
+                resource: lease.grounds.resource(),
+                topics: lease.grounds.topics.clone(),
+                holder: lease.holder.clone(),
+            })
+            .collect()
     }
 
     /// An identifier like any other (RFC 9562, version 8), which nothing has to be kept for.
@@ -204,7 +205,10 @@ impl Book {
         const VERSION: u64 = 0x8000;
         const VARIANT: u64 = 1 << 63;
         let run = self.run & !0xf000 | VERSION;
-        SocketId(Uuid::from_u64_pair(run, serial & (VARIANT >> 1) - 1 | VARIANT))
+        SocketId(Uuid::from_u64_pair(
+            run,
+            serial & (VARIANT >> 1) - 1 | VARIANT,
+        ))
     }
 
     pub fn count(&self) -> usize {

@@ -1,5 +1,7 @@
 //! Leases over a directory of one user: who is asked about when, and what follows from the answers.
 
+mod roster;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::ended::Ended;
 use super::kit::Kit;
+use super::outcome::{Delivered, Read};
 use super::pace::Pace;
 use super::poll::{Poll, Readiness};
 use super::post::{Attachment, Delivery, Post};
-use super::outcome::{Delivered, Read};
 use super::slot::{Joined, Slot, weigh};
 use super::socket::Socket;
 use super::wheel::{TICK_MS, Wheel};

@@ -20,7 +20,7 @@ use crate::access::{
 };
 use crate::config::{LimitsConfig, SocketConfig};
 use crate::event::{Frame, LocationId, OrganizationId, SessionId, SubjectId, Topic, UserId};
-use crate::hub::{CloseReason, Hub, Snapshot, Subscriber};
+use crate::hub::{CloseReason, Hub, Snapshot, Subscriber, SubscriberId};
 
 /// Nobody is asked anything here.
 struct Nobody;
@@ -103,7 +103,12 @@ impl House {
             early: Bytes::new(),
             lease: self
                 .leases
-                .grant(grounds, self.leases.moment(), subscriber.clone(), [127, 0, 0, 1].into())
+                .grant(
+                    grounds,
+                    self.leases.moment(),
+                    subscriber.clone(),
+                    [127, 0, 0, 1].into(),
+                )
                 .unwrap(),
             pages,
         };
@@ -169,6 +174,29 @@ async fn messages_that_follow_closely_arrive_together_and_each_is_whole() {
     assert_eq!(client.read(&mut piece).unwrap(), 8 * 8);
     let last = std::str::from_utf8(&piece[8 * 8 - 6..8 * 8]).unwrap();
     assert_eq!(last, "000009");
+}
+
+#[tokio::test]
+async fn what_a_client_has_not_taken_is_weighed() {
+    let (house, mut shard) = by_hand(&SocketConfig::default());
+    let subscriber = house.join();
+    let mut client = house.attach(&subscriber, None);
+    shard.round().unwrap();
+    let nobody = SubscriberId {
+        serial: subscriber.id().serial + 1,
+        ..subscriber.id()
+    };
+    let mut weigh = || {
+        let mut weight = house.post.inbox().weigh(vec![subscriber.id(), nobody]);
+        shard.round().unwrap();
+        weight.try_recv().unwrap()
+    };
+    assert_eq!(weigh(), [Some(0), None]);
+    house.publish(LocationId::random().into(), 1);
+    // A local socket holds more than the bytes that it was given.
+    assert!(weigh()[0].is_some_and(|bytes| bytes >= 8));
+    assert_eq!(heard(&mut client), 1);
+    assert_eq!(weigh(), [Some(0), None]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,7 @@ impl House {
     }
 
     /// A device that commands can be run on.
-    async fn router(&self) -> Device {
+    pub async fn router(&self) -> Device {
         self.use_a_key();
         let organization = self.organization().await;
         let device = self.device(&organization).await;
@@ -58,7 +58,7 @@ impl House {
         self.store.add_command(&custom(device)).await.unwrap()
     }
 
-    async fn claim(&self, node: NodeId) -> Option<Command> {
+    pub async fn claim(&self, node: NodeId) -> Option<Command> {
         let job = self.store.claim_command(node, LEASE_S).await.unwrap();
         job.map(|job| job.command)
     }
@@ -69,7 +69,7 @@ impl House {
     }
 }
 
-fn custom(device: &Device) -> NewCommand {
+pub fn custom(device: &Device) -> NewCommand {
     NewCommand {
         device: device.id,
         connection: None,
