@@ -1,12 +1,12 @@
 //! `fleetwire sockets`: who has a socket open, on all nodes.
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use serde_json::json;
 
 use super::context::Context;
-use super::output::note;
+use super::output::{Output, note};
 use super::{find, parse};
 use crate::access::{Endpoint, SocketFilter};
 use crate::event::SocketId;
@@ -59,8 +59,8 @@ pub(crate) struct Which {
     /// Only those about this organization's devices and locations; the feed of all is none
     #[arg(long, value_name = "ORG")]
     org: Option<String>,
-    /// Only those opened there: device_commands, location or locations
-    #[arg(long, value_name = "E")]
+    /// Only those opened at this endpoint
+    #[arg(long, value_name = "device_commands|location|locations")]
     endpoint: Option<Endpoint>,
     /// Only those of clients at this address, or in this network
     #[arg(long, value_name = "A", value_parser = parse::network)]
@@ -92,38 +92,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
     match command {
         Command::List { which, limit } => {
             let filter = which.filter(&store).await?;
-            let list = store.open_sockets(&filter, *limit).await?;
-            for node in troubled(&list.nodes) {
-                note(&node);
-            }
-            if list.nodes.is_empty() {
-                note("no node runs on this database");
-            }
-            let listed = list.sockets.len() as u64;
-            if list.count > listed {
-                note(&format!(
-                    "{listed} of {} are listed: see --limit",
-                    list.count
-                ));
-            }
-            let rows = list
-                .sockets
-                .iter()
-                .map(serde_json::to_value)
-                .collect::<Result<_, _>>()?;
-            context.output.list(
-                rows,
-                &[
-                    "id",
-                    "node_name",
-                    "username",
-                    "address",
-                    "endpoint",
-                    "resource",
-                    "opened",
-                    "waiting_bytes",
-                ],
-            )
+            list(&store, &filter, *limit, context.output).await
         }
         Command::Close { id, which, all } => {
             let filter = SocketFilter {
@@ -134,26 +103,68 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
                 *all || !filter.is_empty(),
                 "name the sockets: an id, --user, --org, --endpoint or --address; or --all"
             );
-            let closed = store.close_sockets(&filter).await?;
-            let count = closed.count;
-            if context.output.is_json() {
-                context.output.object(&json!({ "count": count }))?;
-            } else {
-                let s = if count == 1 { "" } else { "s" };
-                context.output.done(&format!("closing {count} socket{s}"))?;
-            }
-            // What was not closed is no success.
-            let troubled: Vec<String> = troubled(&closed.nodes).collect();
-            if !troubled.is_empty() {
-                bail!("{}", troubled.join("; "));
-            }
-            Ok(())
+            close(&store, &filter, context.output).await
         }
     }
 }
 
+async fn list(
+    store: &Store,
+    filter: &SocketFilter,
+    most: u32,
+    output: Output,
+) -> anyhow::Result<()> {
+    let list = store.open_sockets(filter, most).await?;
+    for trouble in troubles(&list.nodes) {
+        note(&trouble);
+    }
+    if list.nodes.is_empty() {
+        note("no node runs on this database");
+    }
+    let listed = list.sockets.len() as u64;
+    if list.count > listed {
+        note(&format!(
+            "{listed} of {} are listed: see --limit",
+            list.count
+        ));
+    }
+    let rows = list
+        .sockets
+        .iter()
+        .map(serde_json::to_value)
+        .collect::<Result<_, _>>()?;
+    output.list(
+        rows,
+        &[
+            "id",
+            "node_name",
+            "username",
+            "address",
+            "endpoint",
+            "resource",
+            "opened",
+            "waiting_bytes",
+        ],
+    )
+}
+
+async fn close(store: &Store, filter: &SocketFilter, output: Output) -> anyhow::Result<()> {
+    let closed = store.close_sockets(filter).await?;
+    let count = closed.count;
+    if output.is_json() {
+        output.object(&json!({ "count": count }))?;
+    } else {
+        let s = if count == 1 { "" } else { "s" };
+        output.done(&format!("closing {count} socket{s}"))?;
+    }
+    // What was not closed is no success.
+    let troubles: Vec<String> = troubles(&closed.nodes).collect();
+    ensure!(troubles.is_empty(), troubles.join("; "));
+    Ok(())
+}
+
 /// What is to be said of nodes whose sockets are not among the others.
-fn troubled(nodes: &[NodeReply]) -> impl Iterator<Item = String> + '_ {
+fn troubles(nodes: &[NodeReply]) -> impl Iterator<Item = String> + '_ {
     nodes.iter().filter_map(|node| {
         let trouble = node.trouble.as_deref()?;
         Some(format!("the node {} ({}): {trouble}", node.name, node.id))

@@ -23,7 +23,7 @@ pub async fn follow_hints(store: Store, ingest: Arc<Ingest>, tail: Arc<Tail>, he
             Ok(None) => {
                 // The store tells itself.
                 health.is_well();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Ok(Some(mut listener)) => {
                 // What was committed while nobody listened is the tail's to find.

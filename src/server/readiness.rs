@@ -79,3 +79,53 @@ impl IntoResponse for Readiness {
         (status, Json(Value::from(body))).into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::json;
+
+    use super::*;
+
+    async fn told(readiness: Readiness) -> (u16, Value) {
+        let response = readiness.into_response();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1024).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_needed_decides_and_what_is_wanted_is_told() {
+        let mut readiness = Readiness::new(false);
+        readiness.ask("a", async { Ok::<(), String>(()) }).await;
+        readiness.want("b", Some("away (3 s)".into()));
+        let expected = json!({
+            "ready": true, "degraded": true, "draining": false, "a": "ok", "b": "away (3 s)",
+        });
+        assert_eq!(told(readiness).await, (200, expected));
+        let mut readiness = Readiness::new(false);
+        let secret = async { Err::<(), _>("postgres://ada:secret@db/ does not answer") };
+        readiness.ask("a", secret).await;
+        readiness.need("b", None);
+        let expected = json!({
+            "ready": false, "degraded": false, "draining": false, "a": "failed", "b": "ok",
+        });
+        assert_eq!(told(readiness).await, (503, expected));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_hangs_is_not_waited_for() {
+        let mut readiness = Readiness::new(false);
+        readiness
+            .ask("a", std::future::pending::<Result<(), String>>())
+            .await;
+        let (status, body) = told(readiness).await;
+        assert_eq!((status, &body["a"]), (503, &json!("no answer")));
+    }
+
+    #[tokio::test]
+    async fn who_is_about_to_end_is_not_ready() {
+        let (status, body) = told(Readiness::new(true)).await;
+        assert_eq!((status, &body["draining"]), (503, &json!(true)));
+    }
+}

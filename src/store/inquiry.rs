@@ -190,11 +190,11 @@ impl Store {
             sleep(LOOK).await;
         };
         self.remove_inquiry(id).await?;
-        let replied = nodes.into_iter().map(|node| {
+        let of_each = nodes.into_iter().map(|node| {
             let reply = replies.remove(&node.id);
             (node, reply)
         });
-        Ok(replied.collect())
+        Ok(of_each.collect())
     }
 
     async fn put_inquiry(&self, inquiry: &Inquiry) -> Result<InquiryId, StoreError> {

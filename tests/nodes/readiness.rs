@@ -1,11 +1,8 @@
 //! `GET /readyz`: each part, and why it is not ready.
 
-use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{
-    Client, Credential, Engine, FLEET, OwnPostgres, Seed, Server, Socket, eventually,
-};
+use crate::support::{Client, Credential, Engine, OwnPostgres, Server, eventually};
 
 async fn readiness(server: &Server) -> (u16, serde_json::Value) {
     let answer = server.client(&Credential::Nobody).get("/readyz").await;
@@ -59,30 +56,4 @@ async fn without_its_database_a_server_says_which_parts_are_not_ready_and_is_aga
     );
     postgres.run();
     is_ready(&server).await;
-}
-
-#[tokio::test]
-async fn a_server_that_drains_is_not_ready() {
-    let server = Server::start_with(&[("SERVER__DRAIN_S", "3600")]).await;
-    let root = Seed(&server).root();
-    // Held, so that the drain lasts; the connection from before it may still ask.
-    let mut sockets = Vec::new();
-    for _ in 0..4 {
-        sockets.push(Socket::open(&server, FLEET, &root).await);
-    }
-    let client = server.client(&Credential::Nobody);
-    client.get("/readyz").await.expect(200);
-    server.signal(Signal::TERM);
-    eventually("it drains", async || {
-        match client.try_send(reqwest::Method::GET, "/readyz", None).await {
-            Ok(answer) if answer.status == 503 => {
-                Some(answer.json["draining"].as_bool() == Some(true))
-            }
-            Ok(_) => None,
-            // It takes no more connections, and had ended the one from before.
-            Err(_) => Some(true),
-        }
-        .filter(|is_so| *is_so)
-    })
-    .await;
 }

@@ -204,11 +204,9 @@ impl Book {
     fn id_of(&self, serial: u64) -> SocketId {
         const VERSION: u64 = 0x8000;
         const VARIANT: u64 = 1 << 63;
-        let run = self.run & !0xf000 | VERSION;
-        SocketId(Uuid::from_u64_pair(
-            run,
-            serial & (VARIANT >> 1) - 1 | VARIANT,
-        ))
+        let run = (self.run & !0xf000) | VERSION;
+        let serial = (serial & ((VARIANT - 1) >> 1)) | VARIANT;
+        SocketId(Uuid::from_u64_pair(run, serial))
     }
 
     pub fn count(&self) -> usize {

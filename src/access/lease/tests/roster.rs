@@ -48,46 +48,38 @@ impl Yard {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_filter_means_those_of_which_all_of_it_is_true() {
+/// Two users' sockets of all kinds: the first two are of the first one.
+fn yard_of(ada: UserId, bob: UserId, device: DeviceId, organization: OrganizationId) -> Yard {
     let mut yard = Yard::new(&LimitsConfig::default());
-    let (ada, bob) = (UserId::random(), UserId::random());
-    let (device, location) = (DeviceId::random(), LocationId::random());
-    let organization = OrganizationId::random();
+    let location = LocationId::random();
     let commands = Feed::Of(Resource::Device(device));
     let moves = Feed::Of(Resource::Location(location));
-    let fleet = vec![Topic::OrgLocations(organization)];
-    for (user, feed, topics, address) in [
+    for (user, feed, topic, address) in [
+        (ada, commands, Topic::DeviceCommands(device), "10.0.0.1"),
+        (ada, moves, Topic::Location(location), "10.0.1.1"),
         (
-            ada,
-            commands,
-            vec![Topic::DeviceCommands(device)],
-            "10.0.0.1",
+            bob,
+            Feed::Fleet,
+            Topic::OrgLocations(organization),
+            "2001:db8::1",
         ),
-        (ada, moves, vec![Topic::Location(location)], "10.0.1.1"),
-        (bob, Feed::Fleet, fleet, "2001:db8::1"),
-        (bob, Feed::Fleet, vec![Topic::AllLocations], "10.0.0.1"),
+        (bob, Feed::Fleet, Topic::AllLocations, "10.0.0.1"),
     ] {
-        yard.open(grounds(user, feed, topics), address).unwrap();
+        yard.open(grounds(user, feed, vec![topic]), address)
+            .unwrap();
     }
-    let all = yard.list(SocketFilter::default()).await;
-    let ids: HashSet<_> = all.iter().map(|it| it.id).collect();
-    assert_eq!(ids.len(), 4, "each has an identifier of its own");
-    let of_ada: Vec<_> = yard
-        .leases
-        .list(
-            &SocketFilter {
-                user: Some(ada),
-                ..Default::default()
-            },
-            1,
-        )
-        .await
-        .unwrap()
-        .1;
-    assert_eq!(of_ada.len(), 1, "no more than wanted");
+    yard
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_means_those_of_which_all_of_it_is_true() {
+    let (ada, bob) = (UserId::random(), UserId::random());
+    let organization = OrganizationId::random();
+    let yard = yard_of(ada, bob, DeviceId::random(), organization);
+    let address = |text: &str| Some(text.parse().unwrap());
     let none = SocketFilter::default;
     for (filter, meant) in [
+        (none(), 4),
         (
             SocketFilter {
                 user: Some(ada),
@@ -111,14 +103,14 @@ async fn a_filter_means_those_of_which_all_of_it_is_true() {
         ),
         (
             SocketFilter {
-                address: "10.0.0.0/24".parse().ok(),
+                address: address("10.0.0.0/24"),
                 ..none()
             },
             2,
         ),
         (
             SocketFilter {
-                address: "2001:db8::/32".parse().ok(),
+                address: address("2001:db8::/32"),
                 ..none()
             },
             1,
@@ -126,7 +118,7 @@ async fn a_filter_means_those_of_which_all_of_it_is_true() {
         (
             SocketFilter {
                 user: Some(bob),
-                address: "10.0.0.1/32".parse().ok(),
+                address: address("10.0.0.1/32"),
                 ..none()
             },
             1,
@@ -141,20 +133,34 @@ async fn a_filter_means_those_of_which_all_of_it_is_true() {
         ),
     ] {
         assert_eq!(yard.list(filter.clone()).await.len(), meant, "{filter}");
+        let (count, one) = yard.leases.list(&filter, 1).await.unwrap();
+        assert_eq!(
+            (count, one.len()),
+            (meant, meant.min(1)),
+            "no more than wanted"
+        );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_is_shown_with_whose_it_is_and_found_again_by_its_id() {
+    let (ada, device) = (UserId::random(), DeviceId::random());
+    let yard = yard_of(ada, UserId::random(), device, OrganizationId::random());
+    let all = yard.list(SocketFilter::default()).await;
+    let ids: HashSet<_> = all.iter().map(|it| it.id).collect();
+    assert_eq!(ids.len(), 4, "each has an identifier of its own");
     for socket in &all {
-        let one = yard
-            .list(SocketFilter {
-                id: Some(socket.id),
-                ..none()
-            })
-            .await;
-        assert_eq!(one, [socket.clone()]);
+        assert_eq!(socket.id.0.get_version_num(), 8);
+        let filter = SocketFilter {
+            id: Some(socket.id),
+            ..SocketFilter::default()
+        };
+        assert_eq!(&yard.list(filter).await[0], socket);
     }
-    let first = all
+    let mut commands = all
         .iter()
-        .find(|it| it.endpoint == Endpoint::DeviceCommands)
-        .unwrap();
+        .filter(|it| it.endpoint == Endpoint::DeviceCommands);
+    let first = commands.next().unwrap();
     assert_eq!((first.user, first.resource), (ada, Some(device.0)));
     assert_eq!(first.address.to_string(), "10.0.0.1");
 }
