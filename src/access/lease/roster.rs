@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::book::Topics;
 use super::{Leases, close_spread};
 use crate::access::policy::Endpoint;
 use crate::access::{DirectoryError, Resource};
@@ -95,7 +96,7 @@ impl fmt::Display for SocketFilter {
 pub struct Held {
     pub socket: OpenSocket,
     pub resource: Option<Resource>,
-    pub topics: Box<[Topic]>,
+    pub topics: Topics,
     pub holder: Subscriber,
 }
 
