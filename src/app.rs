@@ -14,10 +14,10 @@ use crate::command::{Node, Runner};
 use crate::config::Config;
 use crate::event::NodeId;
 use crate::hub::{Hub, Source};
-use crate::ingest::{Ingest, Origin, Tail, follow_hints};
-use crate::nodes::Presence;
+use crate::ingest::{Ingest, Origin, Relay, RelaySettings, Tail, follow_hints};
+use crate::nodes::Attendance;
 use crate::socket::{Origins, Sockets};
-use crate::store::{Engine, Keep, Store, StoreError};
+use crate::store::{Engine, Keep, KeyError, Store, StoreError};
 use crate::telemetry::{Health, Metrics};
 
 /// Between two looks for what has been kept long enough.
@@ -25,6 +25,9 @@ const CLEAR_AWAY: Duration = Duration::from_hours(1);
 
 /// What a device may report at once after a silence, in the time in which that would be its rate.
 const REPORTS_AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Before anything is known of hints.
+const UNHEARD: &str = "the database's hints are not heard yet";
 
 /// The running server's parts.
 pub struct App {
@@ -42,8 +45,8 @@ pub struct App {
     pub types: Arc<CommandTypes>,
     /// How often devices may report.
     pub reports: RateOfEach,
-    /// Whether committed updates are told to this node at once.
-    pub hints: Arc<Health>,
+    /// Whether the database's hints are heard.
+    hints: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What their messages go through.
@@ -56,6 +59,7 @@ pub struct App {
     pub node: NodeId,
     tail: Arc<Tail>,
     ingest: Arc<Ingest>,
+    relay: Option<Arc<Relay>>,
 }
 
 impl App {
@@ -79,11 +83,9 @@ impl App {
         let ingest = Arc::new(Ingest::new(Arc::clone(&hub), Arc::clone(&metrics)));
         let hinted = Arc::clone(&ingest);
         store.on_commit(move |event| hinted.publish(&event, Origin::Hint));
-        let tail = Arc::new(Tail::new(
-            store.clone(),
-            Arc::clone(&ingest),
-            Arc::clone(&metrics),
-        ));
+        let relay = relay(&config, &store, &ingest, &metrics).await?;
+        let tail = Tail::new(store.clone(), Arc::clone(&ingest), Arc::clone(&metrics));
+        let tail = Arc::new(tail.beside(relay.clone()));
         let grace = Duration::from_secs(config.lease.grace_s);
         let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
         let sockets = Arc::new(Sockets::new(
@@ -108,11 +110,11 @@ impl App {
         ));
         Ok(Self {
             reports: RateOfEach::new(config.limits.reports_per_second, REPORTS_AT_ONCE),
-            hints: Arc::new(Health::new(
-                metrics.hints_up.clone(),
-                "hints are not heard yet",
-                None,
-            )),
+            hints: Arc::new(match &relay {
+                // Whose own gauge it is then.
+                Some(_) => Health::uncounted(UNHEARD, None),
+                None => Health::new(metrics.hints_up.clone(), UNHEARD, None),
+            }),
             logins: Logins::new(store.clone(), &config.login),
             config,
             store,
@@ -126,6 +128,7 @@ impl App {
             node,
             tail,
             ingest,
+            relay,
         })
     }
 
@@ -145,6 +148,9 @@ impl App {
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
         let (tail, hints) = (Arc::clone(&self.tail), Arc::clone(&self.hints));
         running.spawn(follow_hints(store, ingest, tail, hints));
+        if let Some(relay) = self.relay.clone() {
+            running.spawn(async move { match relay.run().await {} });
+        }
         let sockets = Arc::clone(&self.sockets);
         running.spawn(async move { sockets.run().await });
         let (leases, metrics) = (Arc::clone(&self.leases), Arc::clone(&self.metrics));
@@ -156,7 +162,7 @@ impl App {
         });
         self.runner.recover().await?;
         running.spawn(Arc::clone(&self.runner).run());
-        running.spawn(self.presence().run());
+        running.spawn(self.attendance().run());
         let keep = Keep {
             commands_days: self.config.commands.keep_days.into(),
             audit_days: self.config.audit.keep_days,
@@ -165,8 +171,16 @@ impl App {
         Ok(running)
     }
 
-    fn presence(&self) -> Presence {
-        Presence::new(
+    /// Why committed updates are not told to this node at once, if they are not.
+    #[must_use]
+    pub fn hints_trouble(&self) -> Option<String> {
+        let is_deaf = self.relay.is_some() && self.metrics.hints_up.get() == 0;
+        let of_relay = || is_deaf.then(|| "hints through Redis are not heard".to_owned());
+        self.hints.trouble().or_else(of_relay)
+    }
+
+    fn attendance(&self) -> Attendance {
+        Attendance::new(
             self.store.clone(),
             Arc::clone(&self.leases),
             Arc::clone(&self.metrics),
@@ -194,6 +208,39 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What carries hints in place of the database, where the operator names it and the database is one that
+/// nodes share.
+async fn relay(
+    config: &Config,
+    store: &Store,
+    ingest: &Arc<Ingest>,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<Relay>>, StoreError> {
+    let hints = &config.hints;
+    if hints.url.0.is_empty() {
+        return Ok(None);
+    }
+    let Some(fingerprint) = store.fingerprint().await? else {
+        return Ok(None);
+    };
+    if config.secrets.key.is_empty() {
+        return Err(StoreError::Key(KeyError::NotSet));
+    }
+    let settings = RelaySettings {
+        url: hints.url.0.clone(),
+        prefix: if hints.prefix.is_empty() {
+            format!("fleetwire:{fingerprint}")
+        } else {
+            hints.prefix.clone()
+        },
+        key: config.secrets.key.parse().map_err(StoreError::Key)?,
+    };
+    let relay = Relay::new(&settings, ingest, store.clone(), Arc::clone(metrics));
+    let told = Arc::clone(&relay);
+    store.tell_through(move |events, change| told.tell(events, change));
+    Ok(Some(relay))
 }
 
 /// Removes what has been kept long enough, for as long as the program runs.

@@ -12,6 +12,7 @@ pub mod openwisp;
 pub mod store;
 
 pub mod ingest;
+pub mod redis_host;
 
 pub mod hub;
 

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A node's part in what all nodes do together.
-pub struct Presence {
+pub struct Attendance {
     store: Store,
     leases: Arc<Leases>,
     metrics: Arc<Metrics>,
@@ -29,7 +29,7 @@ pub struct Presence {
     started: Timestamp,
 }
 
-impl Presence {
+impl Attendance {
     /// Of the node `id` that listens at `port`, whose sockets hold `leases`. Nothing is said yet.
     #[must_use]
     pub fn new(

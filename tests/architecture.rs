@@ -12,7 +12,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hub", &["event"]),
     ("access", &["event", "hub", "store", "config"]),
     ("store", &["event", "access"]),
-    ("ingest", &["event", "hub", "store", "telemetry", "config"]),
+    (
+        "ingest",
+        &["event", "hub", "store", "telemetry", "config", "redis_host"],
+    ),
+    ("redis_host", &[]),
     ("socket", &["event", "hub", "access", "config", "telemetry"]),
     (
         "api",
@@ -42,7 +46,15 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     (
         "openwisp",
-        &["event", "hub", "access", "store", "config", "telemetry"],
+        &[
+            "event",
+            "hub",
+            "access",
+            "store",
+            "config",
+            "telemetry",
+            "redis_host",
+        ],
     ),
     ("nodes", &["event", "access", "store", "telemetry"]),
     ("console", &["config"]),
@@ -107,7 +119,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         ],
     ),
     ("hyper", &["server", "api", "socket", "gateway"]),
-    ("redis", &["openwisp"]),
+    ("redis", &["openwisp", "ingest", "redis_host"]),
     ("sqlx", &["store", "event", "openwisp"]),
     ("clap", &["cli"]),
     ("utoipa", &["api"]),

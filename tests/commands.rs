@@ -16,5 +16,5 @@ mod slow;
 pub mod stage;
 mod terminal;
 mod types;
-mod watcher;
-mod witness;
+pub mod watcher;
+pub mod witness;

@@ -7,8 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::output::Collected;
 use super::runner::Runner;
 use super::ssh::Stream;
-use crate::event::{CommandId, CommandStatus, CommandUpdated, Event, Timestamp};
-use crate::ingest::Origin;
+use crate::event::{CommandId, CommandStatus, CommandUpdated, Timestamp};
 use crate::store::{Command, Ending, Piece};
 
 /// Between two pushes at least; more the longer the output is, since each push carries all of it.
@@ -114,16 +113,15 @@ impl<'a> Report<'a> {
         }
         self.pushed = self.collected.text().len();
         // What nobody sees need not be copied.
-        if self.runner.ingest.is_watching(self.command.device) {
+        let bytes = self.pushed;
+        if self.runner.ingest.wants_growth(self.command.device, bytes) {
             self.growth = self.growth.saturating_add(1);
             let grown = CommandUpdated {
                 modified: Timestamp::now(),
                 growth: self.growth,
                 ..self.snapshot()
             };
-            self.runner
-                .ingest
-                .publish(&Event::CommandUpdated(grown), Origin::Growth);
+            self.runner.ingest.grow(grown);
         }
         Ok(())
     }

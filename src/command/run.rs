@@ -17,6 +17,9 @@ use crate::store::{EXPIRED, Job};
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// What is said of a command whose lease was over when its device was about to get it.
+const HELD_UP: &str = "the server that was about to run this command was held up: it was not run";
+
 /// Why a command was not handed to its device.
 enum Unsent {
     /// What its output is to say.
@@ -98,6 +101,7 @@ async fn make_ready(
         rank: job.rank,
         created: job.command.created,
     };
+    runner.is_reached(job.command.id);
     let Ok(turn) = timeout(left, runner.turns.take(waiter)).await else {
         return Err(Unsent::Because(EXPIRED.to_owned()));
     };
@@ -107,6 +111,9 @@ async fn make_ready(
     } else {
         reached
     };
+    if !runner.holds(job.command.id) {
+        return Err(Unsent::Stopped(Why::Lost));
+    }
     // From here on it is never begun again, whatever becomes of us.
     let marked = runner
         .store
@@ -115,7 +122,12 @@ async fn make_ready(
     match marked {
         Ok(Some(command)) => {
             report.updated(command);
-            Ok((session, turn))
+            // The answer may have taken its time, or this process stood still.
+            if runner.holds(job.command.id) {
+                Ok((session, turn))
+            } else {
+                Err(Unsent::Because(HELD_UP.to_owned()))
+            }
         }
         Ok(None) => Err(Unsent::Because(unmarked(runner, job).await)),
         Err(error) => {
@@ -144,7 +156,7 @@ fn cancelled_before(by: &str) -> String {
 async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
     let line = match why {
         Why::Cancelled(by) => cancelled_before(by),
-        Why::Drain | Why::Cut => {
+        Why::Drain | Why::Cut | Why::Lost => {
             if let Ok(true) = runner.store.give_back(runner.node.id, report.id()).await {
                 return;
             }
@@ -260,7 +272,8 @@ async fn conclude(report: &mut Report<'_>, outcome: Outcome, execution: &Executi
             let line = format!("cancelled by {by}: the device may still be running it");
             (CommandStatus::Failed, None, line)
         }
-        Outcome::Stopped(Why::Drain | Why::Cut) => {
+        // Of one that is lost another node has told the end already.
+        Outcome::Stopped(Why::Drain | Why::Cut | Why::Lost) => {
             let line =
                 "the server that ran this command was stopped: it may have completed on the device"
                     .to_owned();

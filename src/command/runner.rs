@@ -1,12 +1,12 @@
 //! The runner: takes commands from the queue, keeps its claims alive, and ends what others left.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::node::Node;
 use super::run::run;
@@ -22,13 +22,33 @@ use crate::telemetry::{Health, Metrics};
 /// How often the queue is looked at when nobody tells of it: another process may have written.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long others believe that a claimed command is being run, and how often that is renewed.
-const LEASE_S: i64 = 30;
-const RENEW: Duration = Duration::from_secs(5);
+/// How long others believe that a claimed command is being run, and how often that is renewed: four times
+/// before it is over. What its node has left is ended no later than a lease and a sweep after its death,
+/// which is well below 15 s.
+const LEASE_S: i64 = 10;
+const LEASE: Duration = Duration::from_secs(LEASE_S.unsigned_abs());
+const RENEW: Duration = Duration::from_secs(2);
+
+/// How often it is looked for what other nodes have left.
+const SWEEP: Duration = Duration::from_secs(2);
+
+/// How long a sweep may take.
+const SWEPT: Duration = Duration::from_secs(10);
+
+/// After the database was away, the nodes that live have so long to renew their leases, which are over by
+/// then, before anybody ends what they run.
+const RETURNED: Duration = Duration::from_secs(5);
+
+/// A database that was asked in vain for longer was away.
+const AWAY: Duration = Duration::from_secs(4);
 
 /// Commands that are on their way to their devices, for each one that may run: a device that does
 /// not answer takes its time, and others must not wait for it.
 const REACHING: usize = 16;
+
+/// A claimed command is likely to want a turn soon, if its device is reached at all. Where nodes share the
+/// queue, one that has no turn to give within that time leaves the command to the others.
+const YOUNG: Duration = Duration::from_millis(300);
 
 /// How often it is looked whether the last command has ended, while draining.
 const ENDED: Duration = Duration::from_millis(50);
@@ -52,7 +72,7 @@ pub struct Runner {
     pub(super) node: Node,
     /// Turns to run on a device that was reached.
     pub(super) turns: Turns,
-    running: Mutex<HashMap<CommandId, StopSwitch>>,
+    running: Mutex<HashMap<CommandId, Claim>>,
     /// Whether the queue can be read, and whether claims can be kept.
     queue: Health,
     claims: Health,
@@ -107,8 +127,8 @@ impl Runner {
     }
 
     fn tell_all(&self, why: &Why) {
-        for switch in self.running().values() {
-            switch.throw(why.clone());
+        for claim in self.running().values() {
+            claim.switch.throw(why.clone());
         }
     }
 
@@ -135,7 +155,11 @@ impl Runner {
     pub async fn run(self: Arc<Self>) {
         // Side by side: if one had to rest while the other waits for its turn to write, it would
         // rest with that turn in its hand.
-        tokio::join!(self.keep_claims(), self.keep_looking());
+        tokio::join!(
+            self.keep_claims(),
+            self.keep_sweeping(),
+            self.keep_looking()
+        );
     }
 
     /// Begins commands as they come, for ever.
@@ -143,35 +167,44 @@ impl Runner {
         let mut under_way = JoinSet::new();
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_full = false;
         loop {
             tokio::select! {
                 () = self.store.work() => {}
                 _ = looks.tick() => {}
-                Some(_) = under_way.join_next() => continue,
+                Some(_) = under_way.join_next() => if !is_full { continue },
             }
-            let looked = self.look(&mut under_way).await;
-            if let Err(error) = looked {
-                self.queue.is_ill("the queue cannot be read");
-                tracing::warn!(%error, "the queue of commands cannot be read; trying again");
-                sleep(PAUSE).await;
-            } else {
-                self.queue.is_well();
+            match self.look(&mut under_way).await {
+                Ok(full) => {
+                    self.queue.is_well();
+                    is_full = full;
+                }
+                Err(error) => {
+                    self.queue.is_ill("the queue cannot be read");
+                    tracing::warn!(%error, "the queue of commands cannot be read; trying again");
+                    sleep(PAUSE).await;
+                }
             }
         }
     }
 
-    /// Takes what can be begun, and tells those that are to end.
-    async fn look(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<(), StoreError> {
+    /// Takes what can be begun, and tells those that are to end. Answers whether more than that was left to
+    /// other nodes.
+    async fn look(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<bool, StoreError> {
         let _looking = self.looking.lock().await;
         if !under_way.is_empty() {
             for (id, by) in self.store.cancelled(self.node.id).await? {
-                if let Some(switch) = self.running().get(&id) {
-                    switch.throw(Why::Cancelled(by));
+                if let Some(claim) = self.running().get(&id) {
+                    claim.switch.throw(Why::Cancelled(by));
                 }
             }
         }
         let room = self.config.parallel * REACHING;
         while !*self.is_draining.borrow() {
+            if !self.has_capacity() {
+                return Ok(true);
+            }
+            let since = Instant::now();
             let claimed = if under_way.len() < room {
                 self.store.claim_command(self.node.id, LEASE_S).await?
             } else if under_way.len() < 2 * room {
@@ -182,15 +215,35 @@ impl Runner {
                 None
             };
             let Some(job) = claimed else { break };
-            self.begin(job, under_way);
+            self.begin(job, since, under_way);
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn begin(self: &Arc<Self>, job: Job, under_way: &mut JoinSet<()>) {
+    /// Whether one more command would have a turn here soon. Where nobody shares the queue, it may as well wait
+    /// with its device reached.
+    fn has_capacity(&self) -> bool {
+        if !self.store.is_shared() {
+            return true;
+        }
+        let is_likely = |claim: &&Claim| !claim.is_reached && claim.since.elapsed() < YOUNG;
+        let likely = self.running().values().filter(is_likely).count();
+        // A few more, so that a device is reached when a turn becomes free.
+        let turns = self.config.parallel + self.config.parallel / 4;
+        self.turns.asked_for() + likely < turns
+    }
+
+    /// Takes over a command that was claimed after `since`.
+    fn begin(self: &Arc<Self>, job: Job, since: Instant, under_way: &mut JoinSet<()>) {
         let id = job.command.id;
         let (switch, stop) = StopSwitch::new();
-        self.running().insert(id, switch);
+        let claim = Claim {
+            switch,
+            since,
+            held_until: since + LEASE,
+            is_reached: false,
+        };
+        self.running().insert(id, claim);
         self.metrics.commands_running.inc();
         let runner = Arc::clone(self);
         under_way.spawn(async move {
@@ -203,22 +256,29 @@ impl Runner {
         });
     }
 
-    /// Keeps the claims of this node alive and ends what other nodes left and what is too old, for
-    /// ever.
+    /// Notes that a command's device was reached: from now on it waits for its turn, or has it.
+    pub(super) fn is_reached(&self, id: CommandId) {
+        if let Some(claim) = self.running().get_mut(&id) {
+            claim.is_reached = true;
+        }
+    }
+
+    /// Whether the lease on a command holds still, by this node's own clock, which starts each lease before the
+    /// database's does. If not, nothing must be handed over: another node may have ended the command.
+    pub(super) fn holds(&self, id: CommandId) -> bool {
+        let running = self.running();
+        let claim = running.get(&id);
+        claim.is_some_and(|claim| Instant::now() < claim.held_until)
+    }
+
+    /// Keeps the claims of this node alive, for ever.
     async fn keep_claims(&self) {
         let mut renewals = interval(RENEW);
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             renewals.tick().await;
-            let kept = timeout(RENEW, async {
-                let running: Vec<CommandId> = self.running().keys().copied().collect();
-                self.store
-                    .renew_claims(self.node.id, &running, LEASE_S)
-                    .await?;
-                self.store.end_left_behind().await
-            });
-            match kept.await {
-                Ok(Ok(_)) => self.claims.is_well(),
+            match timeout(RENEW, self.renew()).await {
+                Ok(Ok(())) => self.claims.is_well(),
                 Ok(Err(error)) => {
                     self.claims.is_ill("claims cannot be renewed");
                     tracing::warn!(%error, "claims could not be renewed");
@@ -231,15 +291,87 @@ impl Runner {
         }
     }
 
+    async fn renew(&self) -> Result<(), StoreError> {
+        let since = Instant::now();
+        let claimed: Vec<CommandId> = self.running().keys().copied().collect();
+        let store = &self.store;
+        let kept = store.renew_claims(self.node.id, &claimed, LEASE_S).await?;
+        let mut running = self.running();
+        for id in &claimed {
+            // What has ended meanwhile is not there any more, or nobody listens.
+            let Some(claim) = running.get_mut(id) else {
+                continue;
+            };
+            if kept.contains(id) {
+                claim.held_until = since + LEASE;
+            } else {
+                claim.switch.throw(Why::Lost);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what other nodes have left and what is too old, for ever.
+    async fn keep_sweeping(&self) {
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut presence = Presence::default();
+        loop {
+            sweeps.tick().await;
+            let swept = timeout(SWEPT, async {
+                self.store.end_late().await?;
+                if presence.has_lasted(Instant::now()) {
+                    self.store.end_left_behind().await?;
+                }
+                Ok::<_, StoreError>(())
+            });
+            match swept.await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "what other nodes have left could not be ended");
+                }
+                Err(_) => tracing::warn!("what other nodes have left could not be ended in time"),
+            }
+            presence = Presence::default();
+        }
+    }
+
     /// What keeps commands from being run, if anything does.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.queue.trouble().or_else(|| self.claims.trouble())
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<CommandId, StopSwitch>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<CommandId, Claim>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Since when the database has been there without a break, and when it was seen last.
+#[derive(Default)]
+struct Presence(Option<(Instant, Instant)>);
+
+impl Presence {
+    /// Notes that it is there, and says whether it was for so long that whoever lives has renewed its leases.
+    fn has_lasted(&mut self, now: Instant) -> bool {
+        let since = match self.0 {
+            Some((since, last)) if now.duration_since(last) < AWAY => since,
+            _ => now,
+        };
+        self.0 = Some((since, now));
+        now.duration_since(since) >= RETURNED
+    }
+}
+
+/// A command that this node has claimed and not ended.
+struct Claim {
+    switch: StopSwitch,
+    /// Since when.
+    since: Instant,
+    /// Until when at least nobody else ends it.
+    held_until: Instant,
+    /// Whether its device was reached.
+    is_reached: bool,
 }
 
 /// A command's place in the list of those that run.
@@ -252,5 +384,33 @@ impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.runner.running().remove(&self.id);
         self.runner.metrics.commands_running.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_nodes_commands_are_ended_within_fifteen_seconds_and_a_lease_outlives_some_failures() {
+        assert!(LEASE + SWEEP + SWEEP / 2 < Duration::from_secs(15));
+        assert!(RENEW * 4 < LEASE);
+        // A sweep that takes longer than its interval is no absence.
+        assert!(SWEEP < AWAY);
+    }
+
+    #[test]
+    fn after_an_absence_of_the_database_its_nodes_have_time_to_renew() {
+        let start = Instant::now();
+        let mut presence = Presence::default();
+        let told = |presence: &mut Presence, seconds: &[u64]| -> Vec<bool> {
+            let at = |second: &u64| start + Duration::from_secs(*second);
+            let told = seconds.iter().map(|it| presence.has_lasted(at(it)));
+            told.collect()
+        };
+        let first = told(&mut presence, &[0, 2, 4, 6, 8]);
+        assert_eq!(first, [false, false, false, true, true]);
+        let after_twelve_seconds = told(&mut presence, &[20, 22, 24, 26]);
+        assert_eq!(after_twelve_seconds, [false, false, false, true]);
     }
 }

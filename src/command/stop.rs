@@ -11,6 +11,8 @@ pub(super) enum Why {
     Cancelled(String),
     /// The server stops now.
     Cut,
+    /// It is this node's no more: the lease is over, and another node has ended it or may.
+    Lost,
 }
 
 /// Where a command hears of it.

@@ -74,6 +74,16 @@ impl Turns {
     }
 }
 
+impl Turns {
+    /// How many have a turn or wait for one.
+    pub fn asked_for(&self) -> usize {
+        let state = lock(&self.0);
+        let held: usize = state.held.values().sum();
+        let waiting = state.waiting.values().flat_map(BTreeMap::values);
+        held + waiting.filter(|give| !give.is_closed()).count()
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         {

@@ -12,6 +12,7 @@ mod console;
 mod database;
 mod error;
 mod gateway;
+mod hints;
 mod ingest;
 mod lease;
 mod limits;
@@ -33,6 +34,7 @@ pub use console::ConsoleConfig;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Mistake, Origin};
 pub use gateway::{GatewayConfig, Hidden, HiddenUrl};
+pub use hints::HintsConfig;
 pub use ingest::IngestConfig;
 pub use lease::LeaseConfig;
 pub use limits::LimitsConfig;
@@ -69,6 +71,8 @@ pub struct Config {
     pub lease: LeaseConfig,
     /// The tail of the database.
     pub ingest: IngestConfig,
+    /// Hints between nodes.
+    pub hints: HintsConfig,
     /// Commands on devices.
     pub commands: CommandsConfig,
     /// One command on many devices.
@@ -96,6 +100,8 @@ impl Config {
         self.socket.check(&mut problems);
         self.lease.check(&mut problems);
         self.ingest.check(&mut problems);
+        self.hints
+            .check(&mut problems, self.database.url.is_empty());
         self.commands.check(&mut problems);
         self.batch.check(&mut problems);
         self.gateway.check(&mut problems);

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CommandId, ConnectionId, DeviceId, SubjectId, Timestamp, Topic};
+use super::{CommandId, ConnectionId, DeviceId, OrganizationId, SubjectId, Timestamp, Topic};
 
 /// Live snapshots that may lie between two updates of the row: far more than a second can hold.
 const GROWTHS: i64 = 1 << 20;
@@ -57,6 +57,8 @@ pub struct CommandUpdated {
     pub id: CommandId,
     /// What it runs on.
     pub device: DeviceId,
+    /// Whose it is; `None` where an earlier version of fleetwire told of it.
+    pub organization: Option<OrganizationId>,
     /// The login that is used, once that is known.
     pub connection: Option<ConnectionId>,
     /// The display name of its type.
@@ -120,6 +122,12 @@ impl CommandUpdated {
         Self::order_of(self.version) + i64::from(self.growth).min(GROWTHS - 1)
     }
 
+    /// The number of the row's update that a snapshot of this [`order`](Self::order) follows.
+    #[must_use]
+    pub fn version_of(order: i64) -> i64 {
+        order / GROWTHS
+    }
+
     /// The [`order`](Self::order) of the row's update number `version`, before any growth.
     #[must_use]
     pub fn order_of(version: i64) -> i64 {
@@ -161,6 +169,7 @@ mod tests {
         CommandUpdated {
             id: "ef6c2620-288b-49e1-9f23-42143fbf2b8e".parse().unwrap(),
             device: "5fdbde33-1887-405b-8e3b-730dd242c9aa".parse().unwrap(),
+            organization: None,
             connection: None,
             label: "Custom Command".into(),
             input: json!({"command": "echo più"}),
@@ -207,6 +216,7 @@ mod tests {
             ..update.clone()
         };
         assert!(update.order() < grown.order());
+        assert_eq!(CommandUpdated::version_of(grown.order()), update.version);
         assert!(grown.order() < next.order());
     }
 }

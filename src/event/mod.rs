@@ -7,6 +7,7 @@ mod address;
 mod command;
 mod cursor;
 mod frame;
+mod hint;
 mod id;
 mod location;
 mod timestamp;
@@ -31,4 +32,24 @@ pub enum Event {
     LocationMoved(LocationMoved),
     /// A command was updated after its creation.
     CommandUpdated(CommandUpdated),
+}
+
+impl Event {
+    /// Whose it is; `None` where that is not known.
+    #[must_use]
+    pub fn organization(&self) -> Option<OrganizationId> {
+        match self {
+            Self::LocationMoved(moved) => Some(moved.organization),
+            Self::CommandUpdated(updated) => updated.organization,
+        }
+    }
+
+    /// What a newer snapshot of it replaces.
+    #[must_use]
+    pub fn subject(&self) -> SubjectId {
+        match self {
+            Self::LocationMoved(moved) => moved.subject(),
+            Self::CommandUpdated(updated) => updated.subject(),
+        }
+    }
 }

@@ -3,18 +3,22 @@
 //! A hint tells of one committed update at once; the [`tail`] reads the log of committed changes and
 //! misses nothing. Both come through [`Ingest::publish`], which lets each version of a location or
 //! command pass once and none after a newer one. The runner brings the growing output of what it
-//! runs the same way, more often than it is saved.
+//! runs the same way, more often than it is saved. Where Redis carries the hints, that is the [`relay`].
 
 mod hints;
 mod passed;
+mod relay;
 mod tail;
+#[cfg(test)]
+mod testing;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 pub use hints::follow_hints;
+pub use relay::{Relay, RelaySettings};
 pub use tail::Tail;
 
-use passed::Passed;
+use passed::{Passed, Timing};
 
 use crate::event::{
     CommandId, CommandUpdated, DeviceId, Event, Frame, LocationId, LocationMoved, Topic,
@@ -51,6 +55,8 @@ pub struct Ingest {
     /// The lock is held while publishing, which is what keeps versions in order; publishing never
     /// waits.
     passed: Mutex<Passed>,
+    /// What tells other nodes, where there is something beside the database.
+    relay: OnceLock<Weak<Relay>>,
 }
 
 impl Ingest {
@@ -61,6 +67,7 @@ impl Ingest {
             hub,
             metrics,
             passed: Mutex::default(),
+            relay: OnceLock::new(),
         }
     }
 
@@ -90,10 +97,34 @@ impl Ingest {
         self.metrics.event_published(origin.label());
     }
 
-    /// Whether a socket here watches the device: growing output that nobody sees need not be made
-    /// into snapshots.
+    /// Tells of output that has grown since the last update: here, and where other nodes can be told of what
+    /// is not in the database.
+    pub fn grow(&self, grown: CommandUpdated) {
+        let event = Event::CommandUpdated(grown);
+        self.publish(&event, Origin::Growth);
+        if let Some(relay) = self.relay() {
+            relay.tell_others_of_growth(&event);
+        }
+    }
+
+    /// Whether anybody may see the growing output of the device's commands, `bytes` long by now: what
+    /// nobody sees need not be made into snapshots.
     #[must_use]
-    pub fn is_watching(&self, device: DeviceId) -> bool {
+    pub fn wants_growth(&self, device: DeviceId, bytes: usize) -> bool {
+        self.is_watching(device) || self.relay().is_some_and(|relay| relay.carries(bytes))
+    }
+
+    fn relay(&self) -> Option<Arc<Relay>> {
+        self.relay.get().and_then(Weak::upgrade)
+    }
+
+    /// Whether it is the time of an event that may have overtaken an earlier one on its way here.
+    fn timing(&self, event: &Event) -> Timing {
+        self.passed().timing(event)
+    }
+
+    /// Whether a socket here watches the device.
+    fn is_watching(&self, device: DeviceId) -> bool {
         self.hub.wants(Topic::DeviceCommands(device))
     }
 
@@ -177,22 +208,14 @@ fn moved_snapshot(moved: &LocationMoved) -> Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use super::testing::{house, moved, versions};
     use super::*;
-    use crate::event::{CommandStatus, LocationType};
-    use crate::event::{OrganizationId, Point, Timestamp};
-    use crate::hub::testing::{Listener, Listeners};
+    use crate::event::OrganizationId;
 
     fn moved_event(id: LocationId, moved_version: i64, fleet_version: i64) -> Event {
         Event::LocationMoved(LocationMoved {
-            id,
-            organization: OrganizationId::random(),
-            name: format!("version {moved_version}"),
-            address: String::new(),
-            kind: LocationType::Outdoor,
-            is_mobile: true,
-            geometry: Point::new(1.0, 2.0).unwrap(),
-            moved_version,
             fleet_version,
+            ..moved(id, OrganizationId::random(), moved_version)
         })
     }
 
@@ -200,35 +223,8 @@ mod tests {
         Event::CommandUpdated(CommandUpdated {
             id,
             device,
-            connection: None,
-            label: "Custom Command".into(),
-            input: serde_json::Value::Null,
-            output: format!("version {version}\""),
-            status: CommandStatus::Running,
-            created: Timestamp(0),
-            modified: Timestamp(0),
-            version,
-            growth,
+            ..testing::grown(OrganizationId::random(), version, growth)
         })
-    }
-
-    fn house() -> (Ingest, Arc<Listeners>) {
-        let hub = Arc::new(Hub::new(1));
-        let listeners = Listeners::of(&hub);
-        (Ingest::new(hub, Arc::default()), listeners)
-    }
-
-    /// The versions that reached a listener, in order.
-    fn versions(listener: &Listener) -> Vec<i64> {
-        let frames = listener.heard();
-        frames
-            .iter()
-            .map(|frame| {
-                let text = String::from_utf8_lossy(frame.bytes());
-                let after = text.split("version ").nth(1).unwrap();
-                after.split('"').next().unwrap().parse().unwrap()
-            })
-            .collect()
     }
 
     #[test]

@@ -1,13 +1,28 @@
 //! Which versions have passed the door.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 
-use crate::event::{CommandId, CommandUpdated, LocationId, LocationMoved, Topic};
+use crate::event::{CommandId, CommandUpdated, Event, LocationId, LocationMoved, Topic};
 use crate::store::{ChangedCommand, ChangedLocation};
 
 /// Updates of commands that are remembered, the latest. What is older has been read by the tail; were
 /// it read once more, that state would come a second time.
 const UPDATES: usize = 100_000;
+
+/// Updates that may be on their way when a later one is there already: of more than that most are lost.
+const ON_THEIR_WAY: i64 = 8;
+
+/// Whether it is an event's time to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timing {
+    /// What it follows has passed, as far as can be told.
+    Next,
+    /// One before it has not passed, and may be on its way.
+    Early,
+    /// The update that this output grew behind has been followed by another.
+    Late,
+}
 
 /// The newest versions of a location that have passed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +65,40 @@ impl Passed {
             vec![updated.topic()]
         } else {
             Vec::new()
+        }
+    }
+
+    /// Whether it is the time of an event that came by a way that does not keep the order. (A location's
+    /// version also grows by what is no move: then nothing is on its way, and an event is thought early that
+    /// is not.)
+    pub(super) fn timing(&self, event: &Event) -> Timing {
+        let is_early = |newest: i64, version: i64| {
+            let missing = version.saturating_sub(newest).saturating_sub(1);
+            (1..=ON_THEIR_WAY).contains(&missing)
+        };
+        let is_early = match event {
+            Event::LocationMoved(moved) => self
+                .locations
+                .get(&moved.id)
+                .is_some_and(|newest| is_early(newest.moved, moved.moved_version)),
+            Event::CommandUpdated(updated) => {
+                let newest = self.commands.get(&updated.id).copied();
+                let newest = newest.map(CommandUpdated::version_of);
+                if updated.growth > 0 {
+                    return match newest.unwrap_or_default().cmp(&updated.version) {
+                        Ordering::Less => Timing::Early,
+                        Ordering::Equal => Timing::Next,
+                        Ordering::Greater => Timing::Late,
+                    };
+                }
+                // Its creation, version 1, is told to nobody.
+                is_early(newest.unwrap_or(1), updated.version)
+            }
+        };
+        if is_early {
+            Timing::Early
+        } else {
+            Timing::Next
         }
     }
 

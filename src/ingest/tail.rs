@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::{Ingest, Origin, moved_snapshot, updated_snapshot};
+use super::{Ingest, Origin, Relay, moved_snapshot, updated_snapshot};
 use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Topic};
 use crate::hub::{Snapshot, Source, SourceError};
 use crate::store::{Changes, Position, SinceScope, Store, StoreError};
@@ -52,6 +52,8 @@ pub struct Tail {
     passes: watch::Sender<u64>,
     /// Turns of replays to read.
     replays: Semaphore,
+    /// What carries hints, where that is not the database.
+    relay: Option<Arc<Relay>>,
 }
 
 impl Tail {
@@ -65,7 +67,14 @@ impl Tail {
             wake: Notify::new(),
             passes: watch::Sender::new(0),
             replays: Semaphore::new(REPLAYS),
+            relay: None,
         }
+    }
+
+    /// The same beside a relay of hints.
+    #[must_use]
+    pub fn beside(self, relay: Option<Arc<Relay>>) -> Self {
+        Self { relay, ..self }
     }
 
     /// Asks for a pass now instead of at the next tick.
@@ -82,6 +91,9 @@ impl Tail {
         let position = self.store.position().await?;
         let (changes, _) = self.store.changes_after(position).await?;
         self.ingest.skip(&changes);
+        if let Some(relay) = &self.relay {
+            relay.has_read(position);
+        }
         Ok(position)
     }
 
@@ -96,6 +108,7 @@ impl Tail {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.wake.notified() => {}
+                () = self.wanted_by_relay() => {}
                 () = self.other_commit(data_version) => {}
             }
             // Asked before reading: what is committed meanwhile shows as another number.
@@ -123,7 +136,10 @@ impl Tail {
         if lost.is_some() {
             // Hints of these commits may be a moment away: only what they really did not bring
             // loses its intermediate states.
-            self.store.settle().await;
+            match &self.relay {
+                None => self.store.settle().await,
+                Some(relay) => relay.settle(|| self.awaits(relay, &changes)).await,
+            }
             lost = self.lost(&changes);
         }
         let (moved, updated) = lost.unwrap_or_default();
@@ -139,7 +155,17 @@ impl Tail {
                     .publish(&Event::CommandUpdated(updated), Origin::Tail);
             }
         }
+        if let Some(relay) = &self.relay {
+            relay.has_told(&changes);
+            relay.has_read(next);
+        }
         Ok(next)
+    }
+
+    /// Whether hints may yet bring some of these changes.
+    fn awaits(&self, relay: &Relay, changes: &Changes) -> bool {
+        let lost = self.lost(changes);
+        lost.is_some_and(|(moved, updated)| !moved.is_empty() || relay.may_bring(&updated))
     }
 
     /// What no hint has brought of what somebody here watches: locations and commands.
@@ -147,6 +173,14 @@ impl Tail {
         let moved = self.ingest.moves_to_tell(&changes.locations);
         let updated = self.ingest.updates_to_tell(&changes.commands);
         (!moved.is_empty() || !updated.is_empty()).then_some((moved, updated))
+    }
+
+    /// Returns when the relay knows of something that no hint brings; never without one.
+    async fn wanted_by_relay(&self) {
+        match &self.relay {
+            Some(relay) => relay.wants_tail().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Returns when a connection has committed to `SQLite` after it said `data_version`; never where
@@ -171,7 +205,11 @@ impl Tail {
 
 #[async_trait]
 impl Source for Tail {
-    async fn attend(&self, _: &[Topic]) {
+    async fn attend(&self, topics: &[Topic]) {
+        if let Some(relay) = &self.relay {
+            // First: from the next pass on hints bring what is committed.
+            relay.attend(topics).await;
+        }
         let mut passes = self.passes.subscribe();
         // The pass under way may have begun before the commit; the one after it has not.
         let enough = *passes.borrow_and_update() + 2;

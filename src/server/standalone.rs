@@ -145,7 +145,7 @@ async fn get_readiness(
     let is_draining = *draining.borrow();
     let mut readiness = Readiness::new(is_draining);
     readiness.ask("database", app.store.ping()).await;
-    readiness.want("hints", app.hints.trouble());
+    readiness.want("hints", app.hints_trouble());
     readiness.need("runner", app.runner.trouble());
     readiness
 }

@@ -1,7 +1,7 @@
 //! The log: committed updates in an order that misses nothing, for the tail; by time, for
 //! `?since=`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::db::{Db, on_pool};
 use super::location::{COLUMNS, LocationRow};
 use super::{Scope, Store, StoreError};
+use crate::access::Resource;
 use crate::event::{
-    CommandId, Cursor, DeviceId, LocationId, LocationMoved, OrganizationId, Timestamp,
+    CommandId, Cursor, DeviceId, LocationId, LocationMoved, OrganizationId, Timestamp, Topic,
 };
 
 /// Clocks of nodes differ, and a move is stamped a moment before it is committed.
@@ -19,6 +20,14 @@ const UNTIL_MARGIN_S: i64 = 10;
 /// How far the tail has read: everything committed before it has been seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position(i64);
+
+impl Position {
+    /// As a number, which never falls: what is stamped with a lower one has been seen.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
 
 /// Committed changes: what is needed to tell whether they are news.
 #[derive(Clone, Debug, Default)]
@@ -185,6 +194,32 @@ impl Store {
             until: Some(until),
         });
         Ok((rows.iter().filter_map(LocationRow::moved).collect(), next))
+    }
+
+    /// The organizations of what single topics are about: of a device whose commands are watched, or of a
+    /// location. What is gone has none, and neither have the topics of a whole fleet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn owners_of(
+        &self,
+        topics: &[Topic],
+    ) -> Result<HashMap<Topic, OrganizationId>, StoreError> {
+        let resources: Vec<Resource> = topics
+            .iter()
+            .filter_map(|topic| match topic {
+                Topic::DeviceCommands(id) => Some(Resource::Device(*id)),
+                Topic::Location(id) => Some(Resource::Location(*id)),
+                Topic::OrgLocations(_) | Topic::AllLocations => None,
+            })
+            .collect();
+        let owners = self.owners(&resources).await?.into_iter();
+        Ok(owners
+            .map(|(resource, owner)| match resource {
+                Resource::Device(id) => (Topic::DeviceCommands(id), owner),
+                Resource::Location(id) => (Topic::Location(id), owner),
+            })
+            .collect())
     }
 
     /// SQLite: a number that differs whenever another connection has committed since the last

@@ -11,7 +11,7 @@ use super::transaction::{Write, on_write};
 use super::{Page, Paged, QueueLimits, Scope, Store, StoreError};
 use crate::event::{
     BatchId, CommandId, CommandStatus, CommandUpdated, ConnectionId, Cursor, DeviceId, Event,
-    Timestamp, UserId,
+    OrganizationId, Timestamp, UserId,
 };
 
 /// A replay of a device's commands brings at most so many, the newest.
@@ -24,6 +24,8 @@ pub struct Command {
     pub id: CommandId,
     /// What it runs on.
     pub device: DeviceId,
+    /// Whose it is; `None` where its device is gone.
+    pub organization: Option<OrganizationId>,
     /// The login that it runs with, once that is known.
     pub connection: Option<ConnectionId>,
     /// The name of its type, such as `custom`.
@@ -94,6 +96,7 @@ pub enum Cancelled {
 pub(super) struct CommandRow {
     pub id: CommandId,
     pub device_id: DeviceId,
+    pub organization_id: Option<OrganizationId>,
     pub connection_id: Option<ConnectionId>,
     #[sqlx(rename = "type")]
     pub kind: String,
@@ -114,6 +117,7 @@ impl From<CommandRow> for Command {
         Self {
             id: row.id,
             device: row.device_id,
+            organization: row.organization_id,
             connection: row.connection_id,
             kind: row.kind,
             label: row.label,
@@ -136,6 +140,7 @@ impl From<Command> for CommandUpdated {
         Self {
             id: command.id,
             device: command.device,
+            organization: command.organization,
             connection: command.connection,
             label: command.label,
             input: command.input,
@@ -162,7 +167,7 @@ pub(super) fn columns(db_is_sqlite: bool) -> String {
         "string_agg(text, '' ORDER BY number)"
     };
     format!(
-        "command.id, command.device_id, command.connection_id, command.type, command.label,
+        "command.id, command.device_id, command.organization_id, command.connection_id, command.type, command.label,
          command.input, command.status, command.exit_code, command.created_by, command.batch_id,
          command.created, command.modified, command.version,
          COALESCE((SELECT {joined} FROM command_output
@@ -226,6 +231,7 @@ impl Store {
         Ok(Command {
             id,
             device: new.device,
+            organization: Some(device.organization),
             connection: new.connection,
             kind: new.kind.clone(),
             label: new.label.clone(),

@@ -167,7 +167,7 @@ impl Store {
         Ok(proved)
     }
 
-    async fn owners(
+    pub(super) async fn owners(
         &self,
         resources: &[Resource],
     ) -> Result<HashMap<Resource, OrganizationId>, StoreError> {

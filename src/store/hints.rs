@@ -1,20 +1,19 @@
 //! Hints: what tells of committed updates at once. On SQLite the sink of [`Store::on_commit`], on
-//! PostgreSQL a NOTIFY that is part of the transaction.
+//! PostgreSQL a NOTIFY that is part of the transaction, or what [`Store::tell_through`] names.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::db::Db;
+use super::key::hexadecimal;
 use super::{Store, StoreError};
-use crate::event::{
-    CommandUpdated, Event, LocationId, LocationMoved, LocationType, OrganizationId, Point,
-};
+use crate::event::Event;
 
 /// The channel of PostgreSQL's NOTIFY.
 pub(super) const CHANNEL: &str = "fleetwire";
@@ -34,48 +33,6 @@ pub(super) const INQUIRY: &str = "inquiry";
 /// Hints that have not come by then are taken for lost.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// An event as NOTIFY carries it.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Hint {
-    Location(Moved),
-    Command(CommandUpdated),
-}
-
-#[derive(Serialize, Deserialize)]
-struct Moved {
-    id: LocationId,
-    organization: OrganizationId,
-    name: String,
-    address: String,
-    kind: LocationType,
-    is_mobile: bool,
-    longitude: f64,
-    latitude: f64,
-    version: i64,
-    fleet_version: i64,
-}
-
-impl From<&Event> for Hint {
-    fn from(event: &Event) -> Self {
-        match event {
-            Event::CommandUpdated(updated) => Self::Command(updated.clone()),
-            Event::LocationMoved(moved) => Self::Location(Moved {
-                id: moved.id,
-                organization: moved.organization,
-                name: moved.name.clone(),
-                address: moved.address.clone(),
-                kind: moved.kind,
-                is_mobile: moved.is_mobile,
-                longitude: moved.geometry.longitude(),
-                latitude: moved.geometry.latitude(),
-                version: moved.moved_version,
-                fleet_version: moved.fleet_version,
-            }),
-        }
-    }
-}
-
 /// The payload of an event's NOTIFY; empty ("read the tail") for one that is too large.
 pub(super) fn payload(event: &Event) -> String {
     if let Event::CommandUpdated(updated) = event
@@ -83,29 +40,11 @@ pub(super) fn payload(event: &Event) -> String {
     {
         return String::new();
     }
-    let payload = serde_json::to_string(&Hint::from(event)).unwrap_or_default();
+    let payload = event.written();
     if payload.len() <= PAYLOAD {
         payload
     } else {
         String::new()
-    }
-}
-
-/// The event in a payload; `None` where it says "read the tail", or nothing that we understand.
-fn event(payload: &str) -> Option<Event> {
-    match serde_json::from_str(payload).ok()? {
-        Hint::Command(updated) => Some(Event::CommandUpdated(updated)),
-        Hint::Location(moved) => Some(Event::LocationMoved(LocationMoved {
-            geometry: Point::new(moved.longitude, moved.latitude).ok()?,
-            id: moved.id,
-            organization: moved.organization,
-            name: moved.name,
-            address: moved.address,
-            kind: moved.kind,
-            is_mobile: moved.is_mobile,
-            moved_version: moved.version,
-            fleet_version: moved.fleet_version,
-        })),
     }
 }
 
@@ -159,7 +98,7 @@ impl HintListener {
                         .map(|marker| self.store.inner.settling.heard.send(marker))
                         .ok();
                 }
-                None => return Ok(event(payload)),
+                None => return Ok(Event::read(payload)),
             }
         }
     }
@@ -180,6 +119,32 @@ impl Store {
     /// was told; one caller at a time.
     pub async fn work(&self) {
         self.inner.work.notified().await;
+    }
+
+    /// Sets what is told of the events of each transaction once it is committed, with the number that their
+    /// rows were stamped with, in place of a NOTIFY: on PostgreSQL, by what is not the database. It must
+    /// not wait, and nothing may depend on it. Called once, before anything is written; later calls do nothing.
+    pub fn tell_through(&self, relay: impl Fn(Vec<Event>, i64) + Send + Sync + 'static) {
+        self.inner.relay.set(Box::new(relay)).ok();
+    }
+
+    /// What tells this PostgreSQL database from every other one, also from its copies made by a dump, in
+    /// 16 characters; `None` on SQLite.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fingerprint(&self) -> Result<Option<String>, StoreError> {
+        let Db::Postgres { pool, .. } = self.db() else {
+            return Ok(None);
+        };
+        let identity: String = sqlx::query_scalar(
+            "SELECT (SELECT system_identifier FROM pg_control_system())::text || ' '
+                 || (SELECT oid FROM pg_database WHERE datname = current_database())::text",
+        )
+        .fetch_one(pool)
+        .await?;
+        let digest = Sha256::new_with_prefix("fleetwire database ").chain_update(identity);
+        Ok(Some(hexadecimal(&digest.finalize()[..8])))
     }
 
     pub(super) fn wake_runner(&self) {

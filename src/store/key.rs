@@ -81,6 +81,16 @@ impl Key {
         hexadecimal(&self.0)
     }
 
+    /// A key for another purpose that this one gives nothing away of, and is not given away by.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Self {
+        let digest = Sha256::new_with_prefix("fleetwire key for ")
+            .chain_update(purpose)
+            .chain_update([0])
+            .chain_update(self.0);
+        Self(digest.finalize().into())
+    }
+
     fn short_digest(&self) -> [u8; FINGERPRINT_BYTES] {
         let mut digest = Sha256::new_with_prefix("fleetwire key fingerprint");
         digest.update(self.0);
@@ -95,7 +105,10 @@ impl Key {
 
     /// Encrypts `plain`, to be opened only as what belongs to `owner`: form, fingerprint, nonce,
     /// cipher text.
-    pub(super) fn seal(&self, plain: &[u8], owner: Uuid) -> Result<Vec<u8>, KeyError> {
+    ///
+    /// # Errors
+    /// When there is more than the cipher takes, which is 256 GiB.
+    pub fn seal(&self, plain: &[u8], owner: Uuid) -> Result<Vec<u8>, KeyError> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let payload = Payload {
             msg: plain,
@@ -109,7 +122,10 @@ impl Key {
     }
 
     /// Decrypts what [`Key::seal`] made for the same `owner`.
-    pub(super) fn open(&self, sealed: &[u8], owner: Uuid) -> Result<Vec<u8>, KeyError> {
+    ///
+    /// # Errors
+    /// When this key did not, or not for this owner.
+    pub fn open(&self, sealed: &[u8], owner: Uuid) -> Result<Vec<u8>, KeyError> {
         let rest = sealed
             .strip_prefix(&[FORM])
             .and_then(|rest| rest.get(FINGERPRINT_BYTES..))
@@ -182,6 +198,8 @@ mod tests {
         assert!(!sealed.windows(6).any(|part| part == b"s3cret"));
         assert!(key.open(&sealed, Uuid::new_v4()).is_err());
         assert!(Key::random().open(&sealed, owner).is_err());
+        assert!(key.derived("hints").open(&sealed, owner).is_err());
+        assert_ne!(key.derived("hints"), key.derived("else"));
         for at in [0, 9, 20, sealed.len() - 1] {
             let mut altered = sealed.clone();
             altered[at] ^= 1;

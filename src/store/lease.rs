@@ -1,15 +1,16 @@
 //! Claims of commands: kept alive by the node that runs them, ended where it does not any more.
 
+use std::collections::HashSet;
+
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
 
 use super::batch_device::Outcome;
 use super::command::{Command, CommandRow};
-use super::db::{self, Db, on_pool};
+use super::db::{IdList, among, on_pool};
 use super::queue::OFF;
 use super::transaction::{Write, on_write};
 use super::{Store, StoreError};
-use crate::event::{CommandId, CommandStatus, NodeId, Timestamp};
+use crate::event::{CommandId, CommandStatus, Event, NodeId, Timestamp};
 
 /// Commands ended in one sweep; the next one goes on.
 const SWEEP: i64 = 100;
@@ -27,8 +28,8 @@ struct LeftRow {
 }
 
 impl Store {
-    /// Keeps the claims of `node` on these commands for another `lease_s` seconds from now on. One that
-    /// nobody has ended is the node's still, however long the database was away.
+    /// Keeps the claims of `node` on these commands for another `lease_s` seconds from now on, and answers
+    /// with those that are its own still: one that nobody has ended is, however long the database was away.
     ///
     /// # Errors
     /// When the database fails.
@@ -37,42 +38,29 @@ impl Store {
         node: NodeId,
         running: &[CommandId],
         lease_s: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<HashSet<CommandId>, StoreError> {
         if running.is_empty() {
-            return Ok(());
+            return Ok(HashSet::new());
         }
-        let ids: Vec<Uuid> = running.iter().map(|id| id.0).collect();
-        let (among, now) = match self.db() {
-            Db::Sqlite { .. } => (db::SQLITE_AMONG, self.now()),
-            Db::Postgres { .. } => (db::POSTGRES_AMONG, self.now()),
-        };
+        let ids = IdList(running.iter().map(|id| id.0).collect());
         let sql = format!(
             "UPDATE command SET claimed_until = {now} + $3
-             WHERE id {among} AND claimed_by = $2 AND status = 'running'"
+             WHERE id {among} AND claimed_by = $2 AND status = 'running' RETURNING id",
+            now = self.now(),
+            among = among(self.db(), "$1"),
         );
         let lease = lease_s.saturating_mul(1_000_000);
         let mut write = self.write().await?;
-        match &mut write.transaction {
-            super::transaction::Transaction::Sqlite { transaction, .. } => {
-                sqlx::query(AssertSqlSafe(sql))
-                    .bind(db::ids(&ids))
-                    .bind(node)
-                    .bind(lease)
-                    .execute(&mut **transaction)
-                    .await
-                    .map(|_| ())?;
-            }
-            super::transaction::Transaction::Postgres(transaction) => {
-                sqlx::query(AssertSqlSafe(sql))
-                    .bind(ids)
-                    .bind(node)
-                    .bind(lease)
-                    .execute(&mut **transaction)
-                    .await
-                    .map(|_| ())?;
-            }
-        }
-        write.commit().await
+        let kept: Vec<CommandId> = on_write!(write, connection => {
+            sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(ids)
+                .bind(node)
+                .bind(lease)
+                .fetch_all(connection)
+                .await?
+        });
+        write.commit().await?;
+        Ok(kept.into_iter().collect())
     }
 
     /// Puts a command that `node` has claimed and not handed over back into the queue; false when
@@ -104,6 +92,7 @@ impl Store {
             return Ok(false);
         };
         write.note_result(&Outcome::of(&command)).await?;
+        write.tell(Event::CommandUpdated(command.into()));
         write.is_work();
         write.commit().await?;
         Ok(true)
@@ -114,10 +103,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn end_own(&self, node: NodeId) -> Result<usize, StoreError> {
-        let own = "status = 'running' AND claimed_by = $1".to_owned();
+        let own = "status = 'running' AND claimed_by = $1";
         let mut all = 0;
         loop {
-            let ended = self.end_all(std::slice::from_ref(&own), Some(node)).await?;
+            let ended = self.end_all(own, Some(node)).await?;
             all += ended;
             if ended == 0 {
                 return Ok(all);
@@ -125,17 +114,32 @@ impl Store {
         }
     }
 
-    /// Ends what its node left running, and what waited too long in the queue or for a device that was
-    /// deactivated; not more than some at a time. Answers how many.
+    /// Ends what nodes have left running whose leases are over: all of it. Answers how many.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn end_left_behind(&self) -> Result<usize, StoreError> {
         let now = self.now();
-        // One after the other: each has an index of its own.
         let left = format!("status = 'running' AND claimed_until <= {now} AND $1 IS NULL");
+        let mut all = 0;
+        loop {
+            let ended = self.end_all(&left, None).await?;
+            all += ended;
+            if ended == 0 {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Ends what waited too long in the queue or for a device that was deactivated; not more than some at a
+    /// time. Answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_late(&self) -> Result<usize, StoreError> {
+        let now = self.now();
         let late = format!("status = 'queued' AND (expires <= {now} OR {OFF}) AND $1 IS NULL");
-        self.end_all(&[left, late], None).await
+        self.end_all(&late, None).await
     }
 
     /// Ends a command that `node` has claimed.
@@ -154,28 +158,22 @@ impl Store {
         write.commit().await
     }
 
-    async fn end_all(
-        &self,
-        conditions: &[String],
-        node: Option<NodeId>,
-    ) -> Result<usize, StoreError> {
+    async fn end_all(&self, condition: &str, node: Option<NodeId>) -> Result<usize, StoreError> {
+        let sql = format!("SELECT id FROM command WHERE {condition} ORDER BY id LIMIT $2");
+        let found: Vec<CommandId> = on_pool!(self, pool => {
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(node).bind(SWEEP).fetch_all(pool).await?
+        });
         let mut ended = 0;
-        for condition in conditions {
-            let sql = format!("SELECT id FROM command WHERE {condition} ORDER BY id LIMIT $2");
-            let found: Vec<CommandId> = on_pool!(self, pool => {
-                sqlx::query_scalar(AssertSqlSafe(sql)).bind(node).bind(SWEEP).fetch_all(pool).await?
-            });
-            for id in found {
-                let mut write = self.write().await?;
-                // Asked again: its node, a client or another node may have been quicker.
-                if let Some(left) = write.lock_left(id, condition, node).await? {
-                    let reason = left.reason();
-                    write.fail(left.command.into(), reason).await?;
-                    write.is_work();
-                    ended += 1;
-                }
-                write.commit().await?;
+        for id in found {
+            let mut write = self.write().await?;
+            // Asked again: its node, a client or another node may have been quicker.
+            if let Some(left) = write.lock_left(id, condition, node).await? {
+                let reason = left.reason();
+                write.fail(left.command.into(), reason).await?;
+                write.is_work();
+                ended += 1;
             }
+            write.commit().await?;
         }
         Ok(ended)
     }

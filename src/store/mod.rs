@@ -6,7 +6,8 @@
 //!
 //! A write that somebody may watch ends with its hint: on SQLite the sink of [`Store::on_commit`]
 //! is called after the commit and before the next write may begin, on PostgreSQL a `NOTIFY` is
-//! part of the transaction. Both keep the order of commits.
+//! part of the transaction. Both keep the order of commits. Where [`Store::tell_through`] has named what
+//! carries hints between nodes, that is told after the commit, and NOTIFY only wakes runners.
 
 mod account;
 mod administration;
@@ -132,6 +133,8 @@ struct Inner {
     /// SQLite: held from the beginning of a write until its hints are told.
     write_order: Arc<Mutex<()>>,
     sink: OnceLock<Box<Sink>>,
+    /// PostgreSQL: what carries hints in place of NOTIFY.
+    relay: OnceLock<Box<Relay>>,
     /// Reports on their way to the group writer.
     reports: mpsc::Sender<Waiting>,
     settling: hints::Settling,
@@ -144,6 +147,8 @@ struct Inner {
 }
 
 type Sink = dyn Fn(Event) + Send + Sync;
+
+type Relay = dyn Fn(Vec<Event>, i64) + Send + Sync;
 
 /// The rows that a caller may see.
 #[derive(Clone, Debug)]
@@ -221,6 +226,7 @@ impl Store {
             db,
             write_order: Arc::default(),
             sink: OnceLock::new(),
+            relay: OnceLock::new(),
             reports,
             settling: hints::Settling::default(),
             work: Notify::new(),
@@ -248,6 +254,12 @@ impl Store {
     /// through [`Store::listen`]). Called once, before anything is written; later calls do nothing.
     pub fn on_commit(&self, sink: impl Fn(Event) + Send + Sync + 'static) {
         self.inner.sink.set(Box::new(sink)).ok();
+    }
+
+    /// Whether several nodes may work on this database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db(), Db::Postgres { .. })
     }
 
     /// Whether the database answers: for readiness.

@@ -16,8 +16,7 @@ use super::job::Job;
 use super::transaction::{Write, on_write};
 use super::{Store, StoreError};
 use crate::event::{
-    BatchId, CommandId, CommandStatus, CommandUpdated, ConnectionId, Event, NodeId, OrganizationId,
-    Timestamp,
+    BatchId, CommandId, CommandStatus, CommandUpdated, ConnectionId, Event, NodeId, Timestamp,
 };
 
 /// Commands that other nodes may claim before this one gives up until it is told to look again.
@@ -97,8 +96,9 @@ impl Store {
         let Some(claimed) = write.claim(id, node, lease_s).await? else {
             return Ok(None);
         };
-        let (organization, rank) = (claimed.organization_id, claimed.rank);
+        let rank = claimed.rank;
         let (command, sealed) = (Command::from(claimed.command), claimed.secret_input);
+        let organization = command.organization;
         write.note_result(&Outcome::of(&command)).await?;
         let updated = CommandUpdated::from(command.clone());
         write.tell(Event::CommandUpdated(updated));
@@ -412,7 +412,7 @@ impl Write {
             "UPDATE command SET status = 'running', claimed_by = $2, claimed_until = {now} + $3,
                  version = version + 1, change = $4, modified = $5
              WHERE id = $1 AND {is_free} AND {is_first}
-             RETURNING secret_input, expires, organization_id, rank, {columns}"
+             RETURNING secret_input, expires, rank, {columns}"
         );
         let claimed: Result<Option<ClaimedRow>, _> = on_write!(self, connection => {
             sqlx::query_as(AssertSqlSafe(sql))
@@ -439,6 +439,5 @@ struct ClaimedRow {
     command: CommandRow,
     secret_input: Option<Vec<u8>>,
     expires: Timestamp,
-    organization_id: Option<OrganizationId>,
     rank: i32,
 }

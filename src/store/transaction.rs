@@ -166,7 +166,12 @@ impl Write {
                 drop(order);
             }
             Transaction::Postgres(mut transaction) => {
-                let mut payloads: Vec<String> = self.events.iter().map(payload).collect();
+                // A commit that notifies waits for every other one that does: one lock of all of them.
+                let relay = self.store.inner.relay.get();
+                let mut payloads: Vec<String> = match relay {
+                    Some(_) => Vec::new(),
+                    None => self.events.iter().map(payload).collect(),
+                };
                 if self.is_work {
                     payloads.push(WORK.to_owned());
                 }
@@ -185,6 +190,12 @@ impl Write {
                     .await?;
                 }
                 transaction.commit().await?;
+                if let Some(relay) = relay
+                    && let Some(change) = self.change
+                    && !self.events.is_empty()
+                {
+                    relay(self.events, change);
+                }
             }
         }
         if self.is_work {

@@ -62,9 +62,14 @@ pub struct Metrics {
     sessions_refused: Family<Reason, Counter>,
     layer_messages: Family<Outcome, Counter>,
     layer_gaps: Family<Cause, Counter>,
+    hints_sent: Family<Outcome, Counter>,
+    hints_received: Family<Outcome, Counter>,
+    /// Channels of Redis that are listened to for them.
+    pub hints_channels: Gauge,
     /// Groups of OpenWISP's channel layer that the gateway is a member of.
     pub layer_groups: Gauge,
-    /// 1 while committed updates are told to this node at once, 0 while they are found by its tail alone.
+    /// 1 while committed updates are told to this node at once (through Redis, where
+    /// that carries them), 0 while they are found by its tail alone.
     pub hints_up: Gauge,
     /// 1 while the queue of commands can be read and claims be kept, 0 while not.
     pub runner_up: Gauge,
@@ -103,6 +108,9 @@ impl Default for Metrics {
             sessions_refused: Family::default(),
             layer_messages: Family::default(),
             layer_gaps: Family::default(),
+            hints_sent: Family::default(),
+            hints_received: Family::default(),
+            hints_channels: Gauge::default(),
             layer_groups: Gauge::default(),
             hints_up: Gauge::default(),
             runner_up: Gauge::default(),
@@ -187,6 +195,7 @@ impl Metrics {
         );
         self.register_parts();
         self.register_gateway();
+        self.register_hints();
         let r = &mut self.registry;
         r.register(
             "tail_passes",
@@ -212,6 +221,26 @@ impl Metrics {
             "runner_up",
             "Whether the queue of commands can be read and claims be kept",
             self.runner_up.clone(),
+        );
+    }
+
+    /// What is counted where Redis carries the hints.
+    fn register_hints(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "hints_sent",
+            "Events for other nodes, by whether Redis took them",
+            self.hints_sent.clone(),
+        );
+        r.register(
+            "hints_received",
+            "Events of other nodes that came through Redis, by what became of them",
+            self.hints_received.clone(),
+        );
+        r.register(
+            "hints_channels",
+            "Channels of Redis that are listened to for hints",
+            self.hints_channels.clone(),
         );
     }
 
@@ -248,6 +277,24 @@ impl Metrics {
             "Open connections that are handed through to the fallback",
             self.proxied_open.clone(),
         );
+    }
+
+    /// `count` events for other nodes were `published` or `dropped`.
+    pub fn hints_sent(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.hints_sent
+                .get_or_create(&Outcome { outcome })
+                .inc_by(count);
+        }
+    }
+
+    /// `count` events of other nodes ended up as `outcome`.
+    pub fn hints_received(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.hints_received
+                .get_or_create(&Outcome { outcome })
+                .inc_by(count);
+        }
     }
 
     /// A session of OpenWISP proved nobody because of `reason`.

@@ -39,6 +39,15 @@ impl Witness {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
+    /// Waits until a command has made this file.
+    pub async fn exists(&self, name: &str) {
+        let path = self.0.path().join(name);
+        eventually("a command makes a file", async || {
+            path.exists().then_some(())
+        })
+        .await;
+    }
+
     /// Waits until a command has written something.
     pub async fn written(&self, name: &str) {
         eventually("a command writes", async || {

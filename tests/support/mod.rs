@@ -9,6 +9,7 @@
 //! - [`openwisp`]: a real OpenWISP, databases of it to import, and whole ones of a test's own.
 //! - [`Gateway`]: `fleetwire gateway` beside such a one.
 //! - [`Nginx`]: a real nginx, in front of them.
+//! - [`Redis`]: a real Redis, or its like.
 //! - [`ssh`]: SSH servers, the devices that commands run on.
 //! - [`Seed`]: organizations, users, devices and locations made by the command line.
 //! - [`eventually`]: waits for a condition. Nothing here sleeps to let something happen; that
@@ -23,6 +24,7 @@ pub mod openwisp;
 mod postgres;
 mod process;
 mod raw;
+mod redis;
 mod seed;
 mod server;
 mod socket;
@@ -36,6 +38,7 @@ pub use limits::allow_open_files;
 pub use nginx::Nginx;
 pub use postgres::{OwnPostgres, Straggler};
 pub use raw::{Head, Raw, RawFrame, frame};
+pub use redis::Redis;
 pub use seed::{Device, PASSWORD, Seed};
 pub use server::{Engine, Server, free_address};
 pub use socket::{Heard, Socket};

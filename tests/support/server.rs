@@ -81,6 +81,17 @@ impl Server {
         Self::with(self.settings.clone())
     }
 
+    /// The same with other settings: `("SECTION__KEY", "value")`, which win.
+    pub fn beside_with(&self, settings: &[(&str, &str)]) -> Self {
+        let mut all = self.settings.clone();
+        for (key, value) in settings {
+            let key = format!("FLEETWIRE_{key}");
+            all.retain(|(name, _)| *name != key);
+            all.push((key, (*value).to_owned()));
+        }
+        Self::with(all)
+    }
+
     fn with(settings: Vec<(String, String)>) -> Self {
         let directory = TempDir::with_prefix("fleetwire-test-").expect("a temporary directory");
         let address = free_address();

@@ -205,14 +205,16 @@ over_both! {
         house.queue(&device).await;
         let job = house.store.claim_command(node, LEASE_S).await.unwrap().unwrap();
         let (id, connection) = (job.command.id, job.logins[0].connection);
-        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        let kept = house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        assert_eq!(kept, [id].into());
         assert_eq!(house.store.end_left_behind().await.unwrap(), 0);
         house.store.renew_claims(node, &[id], -1).await.unwrap();
         let sent = house.store.mark_sent(node, id, connection).await.unwrap();
         assert!(sent.is_none(), "others may be about to end the command");
         assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
         assert!(house.now(&job.command).await.output.contains("was not run"));
-        house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        let kept = house.store.renew_claims(node, &[id], LEASE_S).await.unwrap();
+        assert_eq!(kept, [].into(), "it is this node's no more");
         assert_eq!(house.now(&job.command).await.status, CommandStatus::Failed);
     }
 
@@ -275,7 +277,7 @@ over_both! {
         let new = NewCommand { queue_s: 0, ..custom(&device) };
         let old = house.store.add_command(&new).await.unwrap();
         assert!(house.claim(NodeId::random()).await.is_none());
-        assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
+        assert_eq!(house.store.end_late().await.unwrap(), 1);
         assert!(house.now(&old).await.output.starts_with("expired"));
     }
 
@@ -287,7 +289,7 @@ over_both! {
             let new = NewCommand { queue_s: 0, ..custom(&device) };
             late.push(house.store.add_command(&new).await.unwrap());
         }
-        let (here, there) = tokio::join!(house.store.end_left_behind(), other.end_left_behind());
+        let (here, there) = tokio::join!(house.store.end_late(), other.end_late());
         assert_eq!(here.unwrap() + there.unwrap(), 10);
         for command in &late {
             let ended = house.now(command).await;
@@ -365,7 +367,7 @@ over_both! {
             .await.unwrap().rows[0].id;
         let sent = house.store.mark_sent(node, claimed.id, connection).await.unwrap();
         assert!(sent.is_none(), "it is not handed over any more");
-        assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
+        assert_eq!(house.store.end_late().await.unwrap(), 1);
         assert_eq!(house.now(&waiting).await.status, CommandStatus::Failed);
     }
 

@@ -82,7 +82,7 @@ over_both! {
         let new = NewBatch { queue_s: 0, ..new };
         let batch = house.store.add_batch(&new, &Scope::All).await.unwrap();
         assert!(house.claim_all(1).await.is_empty());
-        assert_eq!(house.store.end_left_behind().await.unwrap(), 1);
+        assert_eq!(house.store.end_late().await.unwrap(), 1);
         let result = house.results(batch.id).await.remove(0);
         assert_eq!(result.status, ResultStatus::Failed);
         assert!(result.last_line.starts_with("expired"), "{}", result.last_line);

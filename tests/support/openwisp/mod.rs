@@ -3,11 +3,9 @@
 
 mod django;
 mod own;
-mod redis;
 
 pub use django::Django;
 pub use own::{Layout, OpenWisp, Options};
-pub use redis::Redis;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::{Database, Django, Kind, Redis, python};
+use super::{Database, Django, Kind, python};
+use crate::support::Redis;
 use crate::support::process::Process;
 use crate::support::{OwnPostgres, free_address};
 

@@ -7,8 +7,8 @@ use std::process::Command;
 use reqwest::Url;
 use rustix::process::Signal;
 
-use crate::support::free_address;
-use crate::support::process::Process;
+use super::free_address;
+use super::process::Process;
 
 /// A Redis that keeps what it was told when it is killed, as one with a volume does.
 pub struct Redis {
@@ -61,6 +61,11 @@ impl Redis {
         self.process
             .ready(async || client.get_multiplexed_async_connection().await.ok())
             .await;
+    }
+
+    /// Another connection to it.
+    pub fn client(&self) -> redis::Client {
+        redis::Client::open(self.url(0)).expect("a URL")
     }
 
     /// Ends it as an operator does.
