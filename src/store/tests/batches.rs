@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::event::{BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, NodeId, Timestamp};
-use crate::store::QueueLimits;
 use crate::store::{
     Actor, AuditFilter, Batch, BatchDevice, BatchFilter, BatchStatus, DeviceChange, Ending, Keep,
-    NewBatch, OrganizationChange, Page, Piece, Progress, ResultStatus, Scope, SecretInput,
-    Selection, StoreError,
+    NewBatch, OrganizationChange, Page, Piece, Progress, QueueLimits, ResultStatus, Scope,
+    SecretInput, Selection, StoreError,
 };
 
 const PAGE: Page = Page {

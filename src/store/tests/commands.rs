@@ -4,10 +4,9 @@ use super::*;
 use crate::event::{
     CommandId, CommandStatus, ConnectionId, CredentialId, Cursor, NodeId, Timestamp,
 };
-use crate::store::QueueLimits;
 use crate::store::{
     Actor, Cancelled, Command, ConnectionChange, Ending, LoginSecret, NewCommand, NewConnection,
-    NewCredential, Page, Piece, SecretInput, StoreError,
+    NewCredential, Page, Piece, QueueLimits, SecretInput, StoreError,
 };
 
 const LEASE_S: i64 = 30;
