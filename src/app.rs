@@ -133,8 +133,8 @@ impl App {
     }
 
     /// Starts what runs beside the requests: the tail, the hints, the leases, the runner, what this node
-    /// says to others, and the clearing away. They end when what is returned is dropped. Commands that this node left running
-    /// have ended when this returns.
+    /// says to others, and the clearing away. They end when what is returned is dropped. Commands that
+    /// this node left running have ended when this returns.
     ///
     /// # Errors
     /// When the database cannot say where its log stands.
