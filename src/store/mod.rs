@@ -31,6 +31,7 @@ mod glance;
 mod group;
 mod hints;
 mod import;
+mod inquiry;
 mod job;
 mod key;
 mod lease;
@@ -38,9 +39,11 @@ mod location;
 mod look_up;
 mod migration;
 mod new_batch;
+mod node;
 mod organization;
 mod password;
 mod queue;
+mod queue_room;
 mod retention;
 mod rights;
 mod runnable;
@@ -78,13 +81,16 @@ pub use import::{
     ImportedCredential, ImportedDevice, ImportedGroup, ImportedLocation, ImportedMembership,
     ImportedOrganization, ImportedPlace, ImportedUser, LeftOut, Matter,
 };
+pub use inquiry::{ClosedSockets, Inquiry, ListedSocket, NodeReply, Reply, SocketList};
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use new_batch::{Draft, NewBatch};
+pub use node::{NodeEntry, NodeReport};
 pub use organization::{NewOrganization, Organization, OrganizationChange, Place};
 pub use queue::{Ending, Piece};
+pub use queue_room::{QueueFull, QueueLimits};
 pub use retention::Keep;
 pub use selection::Selection;
 pub use session::Session;
@@ -141,6 +147,8 @@ struct Inner {
     settling: hints::Settling,
     /// Tells this process's runner that the queue has changed.
     work: Notify,
+    /// Tells this process that something is asked of all nodes.
+    inquired: Notify,
     vault: Vault,
     look_ups: LookUps,
     clock: Clock,
@@ -230,6 +238,7 @@ impl Store {
             reports,
             settling: hints::Settling::default(),
             work: Notify::new(),
+            inquired: Notify::new(),
             vault: Vault::new(engine),
             look_ups: LookUps::default(),
             clock: Clock::of(engine),
