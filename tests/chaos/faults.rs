@@ -60,15 +60,13 @@ impl Fault {
 
     /// Whether it can happen where one node stands alone on SQLite.
     pub fn is_of_one(self) -> bool {
-        !matches!(
-            self,
-            Self::StopRedis
-                | Self::FlushRedis
-                | Self::PauseRedis
-                | Self::CutNode
-                | Self::StopPostgres
-                | Self::TurnClock
-        )
+        let is_of_cluster = matches!(self, Self::CutNode | Self::StopPostgres | Self::TurnClock);
+        !is_of_cluster && !self.is_of_redis()
+    }
+
+    /// Whether it is about Redis.
+    pub fn is_of_redis(self) -> bool {
+        matches!(self, Self::StopRedis | Self::FlushRedis | Self::PauseRedis)
     }
 
     /// Whether it can happen where three nodes share a PostgreSQL.
