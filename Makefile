@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway bench-console soak openwisp clean-clients
+.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots chaos loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway bench-console soak openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -77,6 +77,9 @@ screenshots: console ## Take pictures of each page of the web console, light and
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
+
+chaos: ## Break everything that can break, alone and in pairs, under 2,000 sockets (docs/chaos.md); CHAOS_SEED=7, CHAOS_FAULTS="Redis" to choose; takes root and half an hour
+	FLEETWIRE_TEST_CHAOS=whole tests/servers/ssh.sh cargo test --test outside -- chaos:: --nocapture
 
 loom: ## Go through every order in which the threads around a shard's queues can take their steps (loom/)
 	cargo test --quiet --manifest-path loom/Cargo.toml --target-dir target/loom

@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod chaos;
 mod clients;
 mod command_line;
 mod commands;

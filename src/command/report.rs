@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::output::Collected;
 use super::runner::Runner;
 use super::ssh::Stream;
-use crate::event::{CommandId, CommandStatus, CommandUpdated, Timestamp};
+use crate::event::{CommandId, CommandStatus, CommandUpdated};
 use crate::store::{Command, Ending, Piece};
 
 /// Between two pushes at least; more the longer the output is, since each push carries all of it.
@@ -117,7 +117,7 @@ impl<'a> Report<'a> {
         if self.runner.ingest.wants_growth(self.command.device, bytes) {
             self.growth = self.growth.saturating_add(1);
             let grown = CommandUpdated {
-                modified: Timestamp::now(),
+                modified: self.runner.store.instant(),
                 growth: self.growth,
                 ..self.snapshot()
             };

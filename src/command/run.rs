@@ -11,7 +11,7 @@ use super::ssh::{Execute, Happening, Session};
 use super::stop::{Stop, Why};
 use super::turns::{Turn, Waiter};
 use super::types::Execution;
-use crate::event::{CommandStatus, Timestamp};
+use crate::event::CommandStatus;
 use crate::store::{EXPIRED, Job};
 
 /// How long a command has between TERM and KILL.
@@ -94,7 +94,7 @@ async fn make_ready(
 ) -> Result<(Session, Turn), Unsent> {
     let reached = reach(runner, job).await.map_err(Unsent::Because)?;
     // Waiting for it ends with the command's time in the queue.
-    let left = job.expires.0.saturating_sub(Timestamp::now().0);
+    let left = job.expires.0.saturating_sub(runner.store.instant().0);
     let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
     let waiter = Waiter {
         organization: job.organization,

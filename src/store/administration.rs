@@ -59,7 +59,9 @@ impl Store {
     pub async fn administer(&self, requester: UserId) -> Result<Administration, StoreError> {
         let mut write = self.write_people().await?;
         let found = write.people(ONE, requester.0).await?;
-        let requester = found.into_iter().find_map(Found::user);
+        let requester = found
+            .into_iter()
+            .find_map(|found| found.user(self.instant()));
         let requester = requester.ok_or(StoreError::NotFound("User"))?;
         Ok(Administration { write, requester })
     }
@@ -289,11 +291,9 @@ impl Found {
     }
 
     /// As the policy sees who asks: `None` for who counts for nothing now.
-    fn user(self) -> Option<User> {
+    fn user(self, now: Timestamp) -> Option<User> {
         let row = self.row;
-        let is_over = row
-            .expires
-            .is_some_and(|expires| expires <= Timestamp::now());
+        let is_over = row.expires.is_some_and(|expires| expires <= now);
         if !row.is_active || is_over {
             return None;
         }

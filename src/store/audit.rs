@@ -136,7 +136,7 @@ impl Write {
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(AuditId::random())
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .bind(actor.to_string())
             .bind(actor.user())
             .bind(action)

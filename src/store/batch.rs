@@ -308,7 +308,7 @@ impl Write {
     /// Ends commands that are locked in the queue and are to end.
     async fn end_waiting(&mut self, waiting: Vec<Uuid>) -> Result<(), StoreError> {
         let change = self.change().await?;
-        let now = Timestamp::now();
+        let now = self.store.instant();
         let among = db::among(self.store().db(), "$1");
         let columns = self.store().command_columns();
         let output = format!(

@@ -232,7 +232,7 @@ impl Write {
                      last_line = 'the device was removed'
                  WHERE command_id IS NULL AND status IN ('queued', 'running')",
             )
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .execute(connection)
             .await
             .map(|_| ())?;

@@ -2,6 +2,7 @@
 //! `?since=`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -85,7 +86,12 @@ impl Store {
                     .fetch_one(read)
                     .await?
             }
-            Db::Postgres { pool, .. } => sqlx::query_scalar(HORIZON).fetch_one(pool).await?,
+            Db::Postgres { pool, .. } => {
+                let asked = Instant::now();
+                let (horizon, clock) = sqlx::query_as(HORIZON).fetch_one(pool).await?;
+                self.set_clock(asked, clock);
+                horizon
+            }
         };
         Ok(Position(position))
     }
@@ -150,7 +156,7 @@ impl Store {
         cursor: Cursor,
         most: u32,
     ) -> Result<(Vec<LocationMoved>, Option<Cursor>), StoreError> {
-        let until = until(cursor);
+        let until = self.until(cursor);
         let (moment, tenancy, what) = match scope {
             SinceScope::Location(id) => ("moved", Scope::All, Some(*id)),
             SinceScope::Fleet(None) => ("fleet_moved", Scope::All, None),
@@ -222,6 +228,12 @@ impl Store {
             .collect())
     }
 
+    /// Where a replay ends: the first page sets it for all.
+    pub(super) fn until(&self, cursor: Cursor) -> Timestamp {
+        let now = || self.instant().plus_seconds(UNTIL_MARGIN_S);
+        cursor.until.unwrap_or_else(now)
+    }
+
     /// SQLite: a number that differs whenever another connection has committed since the last
     /// call (`PRAGMA data_version`); `None` on PostgreSQL, where NOTIFY tells.
     ///
@@ -240,16 +252,11 @@ impl Store {
     }
 }
 
-/// Where a replay ends: the first page sets it for all.
-pub(super) fn until(cursor: Cursor) -> Timestamp {
-    let now = || Timestamp::now().plus_seconds(UNTIL_MARGIN_S);
-    cursor.until.unwrap_or_else(now)
-}
-
 const LOCATIONS: &str =
     "SELECT id, organization_id, moved_version, fleet_version FROM location WHERE";
 
 const COMMANDS: &str = "SELECT id, device_id, version FROM command WHERE";
 
-/// Everything below this transaction id has ended.
-const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+/// Everything below this transaction id has ended; and what the clock shows.
+const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+    CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";

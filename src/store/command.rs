@@ -5,7 +5,6 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use super::batch_device::Outcome;
-use super::changes::until;
 use super::db::{Db, fetch_page, on_pool};
 use super::transaction::{Write, on_write};
 use super::{Page, Paged, QueueLimits, Scope, Store, StoreError};
@@ -196,7 +195,7 @@ impl Store {
             }
             None => None,
         };
-        let now = Timestamp::now();
+        let now = self.instant();
         let queue_us = microseconds(new.queue_s);
         let clock = self.now();
         let created_by = write.actor().user();
@@ -356,7 +355,7 @@ impl Store {
         cursor: Cursor,
         most: u32,
     ) -> Result<(Vec<CommandUpdated>, Option<Cursor>), StoreError> {
-        let until = until(cursor);
+        let until = self.until(cursor);
         let columns = self.command_columns();
         let sql = format!(
             "SELECT {columns} FROM command WHERE id IN (
@@ -421,7 +420,7 @@ impl Write {
         let ended = Command {
             output: command.output + &piece,
             status: CommandStatus::Failed,
-            modified: Timestamp::now(),
+            modified: self.store.instant(),
             version: command.version + 1,
             ..command
         };

@@ -176,7 +176,7 @@ impl Store {
             .bind(host_key)
             .bind(failure_reason.is_none())
             .bind(failure_reason.unwrap_or_default())
-            .bind(Timestamp::now())
+            .bind(self.instant())
             .execute(connection)
             .await
             .map(|_| ())?;
@@ -206,7 +206,7 @@ impl Write {
             .bind(new.device)
             .bind(new.credential)
             .bind(new.is_enabled)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_one(connection)
             .await
         });
@@ -244,7 +244,7 @@ impl Write {
             .bind(change.credential)
             .bind(change.is_enabled)
             .bind(change.forget_host_key)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_optional(connection)
             .await
         });
@@ -313,7 +313,7 @@ impl Write {
                          AND credential.port = its.port)",
             )
             .bind(id)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .execute(connection)
             .await
             .map(|_| ())?;

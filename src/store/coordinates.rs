@@ -317,11 +317,11 @@ impl Write {
         let change = self.change().await?;
         let moved = match &mut self.transaction {
             Transaction::Sqlite { transaction, .. } => {
-                let mut query = sqlite_moves(reports, round, change);
+                let mut query = sqlite_moves(reports, round, change, self.store.instant());
                 query.build_query_as().fetch_all(&mut **transaction).await?
             }
             Transaction::Postgres(transaction) => {
-                postgres_moves(transaction, reports, round, change).await?
+                postgres_moves(&self.store, transaction, reports, round, change).await?
             }
         };
         for row in &moved {
@@ -371,12 +371,10 @@ fn sqlite_moves(
     reports: &[Report],
     round: &[(usize, LocationId)],
     change: i64,
+    now: Timestamp,
 ) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("WITH stamp (change, now) AS (VALUES (");
-    query
-        .push_bind(change)
-        .push(", ")
-        .push_bind(Timestamp::now());
+    query.push_bind(change).push(", ").push_bind(now);
     query.push("))");
     let rows = (0..round.len().next_power_of_two()).map(|row| round.get(row));
     query.push(", report (id, longitude, latitude, time) AS (");
@@ -398,6 +396,7 @@ fn sqlite_moves(
 }
 
 async fn postgres_moves(
+    store: &Store,
     transaction: &mut sqlx::PgTransaction<'static>,
     reports: &[Report],
     round: &[(usize, LocationId)],
@@ -426,7 +425,7 @@ async fn postgres_moves(
     Ok(sqlx::query_as(AssertSqlSafe(sql))
         .bind(change)
         // Of after the wait for the locks: a move is stamped shortly before its commit.
-        .bind(Timestamp::now())
+        .bind(store.instant())
         .bind(locations)
         .bind(of(|report| report.geometry.longitude()))
         .bind(of(|report| report.geometry.latitude()))

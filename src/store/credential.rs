@@ -282,7 +282,7 @@ impl Write {
             .bind(kind)
             .bind(sealed)
             .bind(new.old_algorithms)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_one(connection)
             .await
         });
@@ -312,7 +312,7 @@ impl Write {
             .bind(change.secret.as_ref().map(LoginSecret::kind))
             .bind(sealed)
             .bind(change.old_algorithms)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_optional(connection)
             .await
         });

@@ -12,7 +12,7 @@ use sqlx::sqlite::{
     SqliteArgumentsBuffer, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous, SqliteTypeInfo,
 };
-use sqlx::{Postgres, Sqlite};
+use sqlx::{Connection, Postgres, Sqlite};
 use uuid::Uuid;
 
 use super::key::hexadecimal;
@@ -122,7 +122,15 @@ impl Db {
         };
         migrate_sqlite(&options).await?;
         let writer = options.clone().pragma("cache_size", WRITER_CACHE);
-        let write = one().connect_with(writer).await?;
+        let write = one()
+            // SQLite itself rolls a transaction back for which the disk has no room. To sqlx it is open still, and
+            // such a connection could never begin another one.
+            .before_acquire(|connection, _| {
+                let is_free = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_free) })
+            })
+            .connect_with(writer)
+            .await?;
         let reader = options.read_only(true);
         let read = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)

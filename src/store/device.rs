@@ -329,7 +329,7 @@ impl Write {
             .bind(&new.notes)
             .bind(Value::from(new.addresses.clone()).to_string())
             .bind(new.is_active.unwrap_or(true))
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_one(connection)
             .await
         });
@@ -381,7 +381,7 @@ impl Write {
             .bind(&change.notes)
             .bind(addresses)
             .bind(change.is_active)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_optional(connection)
             .await
         });

@@ -7,7 +7,7 @@ use super::location::COLUMNS;
 use super::location::LocationRow;
 use super::transaction::{Write, on_write};
 use super::{FieldErrors, Location, Scope, Store, StoreError};
-use crate::event::{DeviceId, LocationId, OrganizationId, Timestamp};
+use crate::event::{DeviceId, LocationId, OrganizationId};
 
 impl Store {
     /// The location that the device is at.
@@ -152,7 +152,7 @@ impl Write {
             .bind(at.id)
             .bind(organization)
             .bind(change)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .execute(connection)
             .await
             .map(|_| ())?;

@@ -158,7 +158,7 @@ impl Store {
         for (shown, wanted) in [(Shown::Session, sessions), (Shown::Token, tokens)] {
             if !wanted.is_empty() {
                 let select = shown.select(self.db(), "id");
-                let now = Some(Timestamp::now());
+                let now = Some(self.instant());
                 let rows: Vec<ProvedRow> = self.for_ids(&select, now, &wanted).await?;
                 let identities = rows.into_iter().map(|row| row.identity(shown));
                 proved.extend(identities.map(|identity| (identity.proof, identity)));

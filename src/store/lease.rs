@@ -84,7 +84,7 @@ impl Store {
                 .bind(id)
                 .bind(node)
                 .bind(change)
-                .bind(Timestamp::now())
+                .bind(self.instant())
                 .fetch_optional(connection)
                 .await?
         });
@@ -168,7 +168,7 @@ impl Store {
             let mut write = self.write().await?;
             // Asked again: its node, a client or another node may have been quicker.
             if let Some(left) = write.lock_left(id, condition, node).await? {
-                let reason = left.reason();
+                let reason = left.reason(self.instant());
                 write.fail(left.command.into(), reason).await?;
                 write.is_work();
                 ended += 1;
@@ -180,9 +180,9 @@ impl Store {
 }
 
 impl LeftRow {
-    fn reason(&self) -> &'static str {
+    fn reason(&self, now: Timestamp) -> &'static str {
         match (self.command.status, self.is_sent) {
-            (CommandStatus::Queued, _) if self.expires <= Timestamp::now() => EXPIRED,
+            (CommandStatus::Queued, _) if self.expires <= now => EXPIRED,
             (CommandStatus::Queued, _) => "the device was deactivated: it was not run",
             (_, true) => {
                 "the server that ran this command was stopped: it may have completed on the device"

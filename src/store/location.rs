@@ -338,7 +338,7 @@ impl Write {
         new: &NewLocation,
     ) -> Result<LocationRow, StoreError> {
         let change = self.change().await?;
-        let now = Timestamp::now();
+        let now = self.store.instant();
         let moved = new.geometry.map(|_| 1);
         let fleet = moved.filter(|_| new.is_mobile);
         let moment = |version: Option<i64>| version.map_or(Timestamp(0), |_| now);
@@ -427,7 +427,7 @@ impl Write {
         geometry: Option<Point>,
     ) -> Result<LocationRow, StoreError> {
         let stamp = self.change().await?;
-        let now = Timestamp::now();
+        let now = self.store.instant();
         let is_mobile = change.is_mobile.unwrap_or(before.is_mobile);
         let moves = change.geometry.flatten().is_some();
         let counts = moves && (before.is_mobile || is_mobile);

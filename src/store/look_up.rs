@@ -14,7 +14,6 @@ use super::directory::{ProvedRow, Shown};
 use super::session::digest;
 use super::{Store, StoreError};
 use crate::access::{Credential, DirectoryError, Identity};
-use crate::event::Timestamp;
 
 /// The most that one question asks.
 const TOGETHER: usize = 256;
@@ -108,7 +107,7 @@ impl Store {
             ($among:expr, $wanted:expr, $pool:expr) => {
                 sqlx::query_as(AssertSqlSafe(format!("{select} {}", $among)))
                     .bind($wanted)
-                    .bind(Timestamp::now())
+                    .bind(self.instant())
                     .fetch_all($pool)
                     .await?
             };

@@ -16,6 +16,7 @@ mod backup;
 mod batch;
 mod batch_device;
 mod changes;
+mod clock;
 mod columns;
 mod command;
 mod connection;
@@ -104,6 +105,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Notify, mpsc};
 use uuid::Uuid;
 
+use self::clock::Clock;
 use self::coordinates::Waiting;
 use self::db::{Db, on_pool};
 use self::look_up::LookUps;
@@ -149,6 +151,7 @@ struct Inner {
     inquired: Notify,
     vault: Vault,
     look_ups: LookUps,
+    clock: Clock,
 }
 
 type Sink = dyn Fn(Event) + Send + Sync;
@@ -238,12 +241,16 @@ impl Store {
             inquired: Notify::new(),
             vault: Vault::new(engine),
             look_ups: LookUps::default(),
+            clock: Clock::of(engine),
         });
         tokio::spawn(coordinates::write_groups(Arc::downgrade(&inner), waiting));
-        Ok(Self {
+        let store = Self {
             inner,
             actor: Actor::Node,
-        })
+        };
+        // Sets the clock.
+        store.position().await?;
+        Ok(store)
     }
 
     /// The same database, in the hands of `actor`.

@@ -16,7 +16,7 @@ use super::{
     Batch, BatchDevice, FieldErrors, QueueFull, QueueLimits, Scope, SecretInput, Selection, Store,
     StoreError,
 };
-use crate::event::{BatchId, CommandId, DeviceId, OrganizationId, Timestamp};
+use crate::event::{BatchId, CommandId, DeviceId, OrganizationId};
 
 const LABEL: usize = 64;
 const NOTES: usize = 10_000;
@@ -137,7 +137,7 @@ impl Store {
         let organizations = selected.iter().map(|device| device.organization_id);
         let organizations: BTreeSet<OrganizationId> = organizations.collect();
         let full = write.full_devices(&ids, organizations, new.limits).await?;
-        let now = Timestamp::now();
+        let now = self.instant();
         let mut progress = Progress::default();
         let mut devices = Vec::new();
         for device in selected {

@@ -260,7 +260,7 @@ impl Write {
             .bind(&new.description)
             .bind(&new.email)
             .bind(&new.url)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .fetch_one(connection)
             .await
         });
@@ -290,7 +290,7 @@ impl Write {
             .bind(&change.name)
             .bind(&change.slug)
             .bind(change.is_active)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .bind(&change.description)
             .bind(&change.email)
             .bind(&change.url)

@@ -168,7 +168,7 @@ impl Store {
                 .bind(node)
                 .bind(connection)
                 .bind(change)
-                .bind(Timestamp::now())
+                .bind(self.instant())
                 .execute(database)
                 .await?
                 .rows_affected()
@@ -221,7 +221,7 @@ impl Store {
     ) -> Result<Option<i64>, StoreError> {
         let mut write = self.write().await?;
         let change = write.change().await?;
-        let modified = Timestamp::now();
+        let modified = self.instant();
         let status = ending.map_or(CommandStatus::Running, |ending| ending.status);
         let saved: Option<(i64, Option<BatchId>)> = on_write!(write, connection => {
             sqlx::query_as(
@@ -420,7 +420,7 @@ impl Write {
                 .bind(node)
                 .bind(lease_s.saturating_mul(1_000_000))
                 .bind(change)
-                .bind(Timestamp::now())
+                .bind(self.store.instant())
                 .fetch_optional(connection)
                 .await
         });

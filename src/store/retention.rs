@@ -52,7 +52,7 @@ impl Store {
              (SELECT id FROM inquiry WHERE asked < $1 LIMIT $2)";
         const NODES: &str = "DELETE FROM node WHERE id IN
              (SELECT id FROM node WHERE seen < $1 LIMIT $2)";
-        let now = Timestamp::now();
+        let now = self.instant();
         let mut gone = self.clear(SESSIONS, AT_ONCE, now).await?;
         for sql in [RIGHTS, INQUIRIES, NODES] {
             gone += self.clear(sql, AT_ONCE, now.plus_seconds(-DAY_S)).await?;

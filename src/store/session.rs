@@ -60,7 +60,7 @@ impl Store {
         password_version: Option<i64>,
         expires: Timestamp,
     ) -> Result<(Session, String), StoreError> {
-        let (id, cookie, now) = (SessionId::random(), secret(COOKIE), Timestamp::now());
+        let (id, cookie, now) = (SessionId::random(), secret(COOKIE), self.instant());
         let mut write = self.write().await?;
         on_write!(write, connection => {
             sqlx::query(

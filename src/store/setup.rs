@@ -8,7 +8,7 @@ use super::key::hexadecimal;
 use super::session::digest;
 use super::transaction::{Write, on_write};
 use super::{Account, Actor, NewAccount, Scope, Store, StoreError};
-use crate::event::{NodeId, Timestamp, UserId};
+use crate::event::{NodeId, UserId};
 
 /// 160 bits.
 const TOKEN_BYTES: usize = 20;
@@ -66,7 +66,7 @@ impl Store {
             )
             .bind(node)
             .bind(digest(&token))
-            .bind(Timestamp::now())
+            .bind(self.instant())
             .execute(connection)
             .await
             .map(|_| ())?;

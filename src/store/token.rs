@@ -160,7 +160,7 @@ impl Write {
             .bind(user)
             .bind(description)
             .bind(login_version.is_some())
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .bind(login_version)
             .execute(connection)
             .await?

@@ -23,7 +23,7 @@ pub enum Transaction {
 
 /// Everything that is written is written by one of these; dropped without a commit, nothing was.
 pub struct Write {
-    store: Store,
+    pub(super) store: Store,
     pub(super) transaction: Transaction,
     change: Option<i64>,
     events: Vec<Event>,

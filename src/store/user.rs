@@ -154,7 +154,7 @@ impl Store {
                      AND is_active AND (expires IS NULL OR expires > $2)",
             )
             .bind(username)
-            .bind(Timestamp::now())
+            .bind(self.instant())
             .fetch_optional(pool)
             .await?
         });
@@ -206,7 +206,7 @@ impl Write {
             .bind(new.is_staff)
             .bind(new.is_superuser)
             .bind(new.expires)
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .execute(connection)
             .await
             .map(|_| ())?;
@@ -291,7 +291,7 @@ impl Write {
             .bind(change.is_superuser)
             .bind(change.expires.is_some())
             .bind(change.expires.flatten())
-            .bind(Timestamp::now())
+            .bind(self.store.instant())
             .bind(&change.first_name)
             .bind(&change.last_name)
             .execute(connection)

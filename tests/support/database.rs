@@ -22,6 +22,10 @@ macro_rules! on {
 }
 
 impl Database {
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     pub async fn of(server: &Server) -> Self {
         if let Some(url) = server.database_url() {
             return Self::Postgres(PgConnection::connect(url).await.unwrap());
@@ -60,7 +64,8 @@ impl Database {
         rows
     }
 
-    async fn texts(&mut self, sql: String) -> Vec<String> {
+    /// The only column of what `sql` selects, which must be text.
+    pub async fn texts(&mut self, sql: String) -> Vec<String> {
         let sql = AssertSqlSafe(sql);
         on!(self, connection => sqlx::query_scalar(sql).fetch_all(connection).await.unwrap())
     }

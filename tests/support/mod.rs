@@ -40,7 +40,7 @@ pub use postgres::{OwnPostgres, Straggler};
 pub use raw::{Head, Raw, RawFrame, frame};
 pub use redis::Redis;
 pub use seed::{Device, PASSWORD, Seed};
-pub use server::{Engine, Server, free_address};
+pub use server::{Engine, Server, Surroundings, free_address};
 pub use socket::{Heard, Socket};
 pub use wait::{eventually, within};
 

@@ -20,7 +20,19 @@ impl Nginx {
     pub async fn start(directory: &Path, locations: &str) -> Self {
         let address = free_address();
         let file = configuration(directory, address, locations);
-        let mut command = nginx(&file);
+        Self::run(directory, address, &file).await
+    }
+
+    /// Balances TCP connections between `servers`: each is handed to one that takes it, and what is said on
+    /// it is passed on as it is.
+    pub async fn balance(directory: &Path, servers: &[SocketAddr]) -> Self {
+        let address = free_address();
+        let file = balancer(directory, address, servers);
+        Self::run(directory, address, &file).await
+    }
+
+    async fn run(directory: &Path, address: SocketAddr, file: &Path) -> Self {
+        let mut command = nginx(file);
         command.args(["-g", "daemon off; master_process off;"]);
         let mut process = Process::new("nginx", command, &directory.join("nginx.log"));
         process.start();
@@ -72,6 +84,29 @@ fn configuration(directory: &Path, address: SocketAddr, locations: &str) -> Path
         "pid {folder}/nginx.pid;\nevents {{}}\nhttp {{\n{}    access_log off;\n    \
          server {{\n        listen {address};\n{locations}\n    }}\n}}\n",
         places.concat()
+    );
+    let file = directory.join("nginx.conf");
+    std::fs::write(&file, text).expect("the folder can be written");
+    file
+}
+
+fn balancer(directory: &Path, address: SocketAddr, servers: &[SocketAddr]) -> PathBuf {
+    // Debian's nginx has it as a module of its own; where it is built in there is no such file.
+    let module = Path::new("/usr/lib/nginx/modules/ngx_stream_module.so");
+    let load = if module.exists() {
+        format!("load_module {};\n", module.display())
+    } else {
+        String::new()
+    };
+    let servers = servers
+        .iter()
+        .map(|server| format!("        server {server} max_fails=1 fail_timeout=2s;\n"));
+    let text = format!(
+        "{load}error_log stderr crit;\npid {}/nginx.pid;\nevents {{ worker_connections 18000; }}\nstream {{\n    upstream nodes {{\n        \
+         least_conn;\n{}    }}\n    server {{\n        listen {address} backlog=4096 sndbuf=16k;\n        \
+         proxy_pass nodes;\n        proxy_connect_timeout 2s;\n        proxy_timeout 1h;\n    }}\n}}\n",
+        directory.display(),
+        servers.collect::<String>(),
     );
     let file = directory.join("nginx.conf");
     std::fs::write(&file, text).expect("the folder can be written");

@@ -1,13 +1,15 @@
 //! A PostgreSQL database of its own for each server, and servers of a test's own.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use reqwest::Url;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::within;
+use super::{free_address, within};
 
 /// Names the server that the tests were given.
 const VARIABLE: &str = "FLEETWIRE_TEST_POSTGRES_URL";
@@ -87,6 +89,8 @@ pub struct OwnPostgres {
     script: Child,
     /// The script ends with its input, however the test ends.
     input: Option<ChildStdin>,
+    /// What it is started with, beyond what the script says.
+    options: String,
 }
 
 impl OwnPostgres {
@@ -112,7 +116,29 @@ impl OwnPostgres {
             url,
             script,
             input: Some(input),
+            options: String::new(),
         }
+    }
+
+    /// Makes it listen at an address of this machine, too, and answers with the URL of its database
+    /// `postgres` there. Everybody who reaches it may enter.
+    pub fn listen_at(&mut self, address: IpAddr) -> String {
+        let port = free_address().port();
+        let mut rules = File::options()
+            .append(true)
+            .open(self.directory().join("data/pg_hba.conf"))
+            .expect("the rules can be written");
+        rules
+            .write_all(b"host all all all trust\n")
+            .expect("the rules can be written");
+        self.options = format!("-c listen_addresses={address} -c port={port}");
+        // The name of its socket is made of the port.
+        let mut url = Url::parse(&self.url).expect("a URL");
+        url.query_pairs_mut().append_pair("port", &port.to_string());
+        self.url = url.into();
+        self.stop();
+        self.run();
+        format!("postgres://postgres@{address}:{port}/postgres")
     }
 
     /// The URL of another one of its databases, of which [`OwnPostgres::fill`] may make one.
@@ -136,17 +162,24 @@ impl OwnPostgres {
     }
 
     pub fn run(&self) {
-        self.control(&["start"]);
+        match &*self.options {
+            "" => self.control(&["start"]),
+            options => self.control(&["start", &format!("--options={options}")]),
+        }
     }
 
     fn control(&self, arguments: &[&str]) {
-        let url = Url::parse(&self.url).expect("a URL");
-        let host = url.host_str().expect("a socket's directory");
-        let program = PathBuf::from(host.replace("%2F", "/")).join("ctl");
-        let mut command = Command::new(program);
+        let mut command = Command::new(self.directory().join("ctl"));
         command.args(arguments).stdout(Stdio::null());
         let status = command.status().expect("pg_ctl starts");
         assert!(status.success(), "{arguments:?}: {status}");
+    }
+
+    /// Where its socket is, and all that it has.
+    fn directory(&self) -> PathBuf {
+        let url = Url::parse(&self.url).expect("a URL");
+        let host = url.host_str().expect("a socket's directory");
+        PathBuf::from(host.replace("%2F", "/"))
     }
 }
 

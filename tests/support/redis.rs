@@ -20,12 +20,27 @@ pub struct Redis {
 impl Redis {
     /// A running one, with its files in `directory`; `name` tells it from others there.
     pub async fn start(directory: &Path, name: &str, password: Option<&str>) -> Self {
-        let address = free_address();
+        Self::start_at(free_address(), directory, name, password).await
+    }
+
+    /// The same at an address of this machine.
+    pub async fn start_at(
+        address: SocketAddr,
+        directory: &Path,
+        name: &str,
+        password: Option<&str>,
+    ) -> Self {
         let data = directory.join(name);
         std::fs::create_dir(&data).expect("a directory");
         let mut command = Command::new("redis-server");
         command
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
+            .args([
+                "--bind",
+                &address.ip().to_string(),
+                "--protected-mode",
+                "no",
+            ])
+            .args(["--save", "", "--appendonly", "yes"])
             .args(["--port", &address.port().to_string()])
             .arg("--dir")
             .arg(&data);

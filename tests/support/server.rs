@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -34,6 +34,16 @@ pub struct Server {
     directory: TempDir,
     settings: Vec<(String, String)>,
     address: SocketAddr,
+}
+
+/// Where and how a node runs, beside its settings.
+#[derive(Default)]
+pub struct Surroundings {
+    /// Where it listens; a free port of the loopback interface where none is given.
+    pub address: Option<SocketAddr>,
+    /// A program that starts it in its own place, as `ip netns exec` does, with its first arguments.
+    pub launcher: Vec<String>,
+    pub environment: Vec<(String, String)>,
 }
 
 /// How much memory a process holds, in KiB.
@@ -81,6 +91,11 @@ impl Server {
         Self::with(self.settings.clone())
     }
 
+    /// Like [`Server::beside`], in surroundings of its own.
+    pub fn beside_in(&self, surroundings: &Surroundings) -> Self {
+        Self::within(self.settings.clone(), surroundings)
+    }
+
     /// The same with other settings: `("SECTION__KEY", "value")`, which win.
     pub fn beside_with(&self, settings: &[(&str, &str)]) -> Self {
         let mut all = self.settings.clone();
@@ -93,10 +108,26 @@ impl Server {
     }
 
     fn with(settings: Vec<(String, String)>) -> Self {
+        Self::within(settings, &Surroundings::default())
+    }
+
+    fn within(settings: Vec<(String, String)>, surroundings: &Surroundings) -> Self {
         let directory = TempDir::with_prefix("fleetwire-test-").expect("a temporary directory");
-        let address = free_address();
+        let address = surroundings.address.unwrap_or_else(free_address);
         let arguments = ["serve", "--listen", &address.to_string()];
-        let command = program(&directory, &settings, &arguments);
+        let mut command = program(&directory, &settings, &arguments);
+        if let [launcher, options @ ..] = &*surroundings.launcher {
+            let mut launched = Command::new(launcher);
+            launched
+                .args(options)
+                .arg(command.get_program())
+                .args(command.get_args());
+            launched
+                .current_dir(directory.path())
+                .envs(settings.iter().cloned());
+            command = launched;
+        }
+        command.envs(surroundings.environment.iter().cloned());
         let log = directory.path().join("test-server.log");
         Self {
             process: Process::new(&format!("the server at {address}"), command, &log),
@@ -120,6 +151,11 @@ impl Server {
         let is_url = |(key, _): &&(String, String)| key == "FLEETWIRE_DATABASE__URL";
         let found = self.settings.iter().find(is_url);
         found.map(|(_, url)| &**url)
+    }
+
+    /// Where it keeps its files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The file of its SQLite database.

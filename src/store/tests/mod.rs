@@ -4,6 +4,7 @@ mod batches;
 mod commands;
 mod coordinates;
 mod directory;
+mod disk;
 mod locations;
 mod nodes;
 mod people;
