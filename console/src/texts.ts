@@ -21,7 +21,6 @@ export const texts = {
   close: "Close",
   back: "Back",
   none: "none",
-  never: "never",
 
   navigation: { label: "Pages", map: "Map", devices: "Devices", batches: "Batches", admin: "Administration" },
 
@@ -77,6 +76,7 @@ export const texts = {
     offlineHint: "This device has no network. It goes on by itself when there is one.",
     refused: "Not permitted",
     polling: "Every few seconds",
+    seconds: (seconds: number) => `${seconds} s`,
     stopped: "Not connected",
     retry: "Now",
     why: {
@@ -104,7 +104,6 @@ export const texts = {
     nothingFound: "No vehicle is called that.",
     follow: "Follow",
     unfollow: "Stop following",
-    following: (name: string) => `Following ${name}`,
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",
     fit: "Show all",
@@ -120,7 +119,6 @@ export const texts = {
     noGraphics:
       "This browser cannot draw the map (it has no WebGL). The list beside it works all the same.",
     attribution: "Made with Natural Earth. Cities: GeoNames (CC BY 4.0).",
-    cluster: (count: number) => plural(count, "vehicle", "vehicles"),
   },
 
   devices: {
@@ -179,12 +177,10 @@ export const texts = {
     secret: "Its input holds a secret, which is not kept: enter it again.",
     status: { "in-progress": "Running", success: "Succeeded", failed: "Failed" },
     exit: (code: number) => `exit ${code}`,
-    duration: "Duration",
-    started: "Asked for",
     by: "by",
     you: "you",
-    byCommandLine: "command line",
     confirm: (label: string) => `Really run "${label}" on this device?`,
+    notAllowed: (type: string) => `The device's organization may not use "${type}" any more.`,
     nothingAllowed: "The device's organization may use no type of command.",
   },
 

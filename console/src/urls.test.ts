@@ -33,6 +33,7 @@ describe("addresses", () => {
       { page: "run", choice: { ...NO_CHOICE, organization: ID, picked: "kept" } },
       { page: "run", choice: { ...NO_CHOICE, picked: [ID, OTHER] } },
       { page: "run", choice: { ...NO_CHOICE, area: { west: 9, south: -1.5, east: 10, north: 2 } } },
+      { page: "run", choice: { ...NO_CHOICE, area: { west: 9, south: 0, east: 10, north: 2 }, named: "bus" } },
       { page: "admin", kind: null, item: null, search: "", number: 1 },
       { page: "admin", kind: "users", item: null, search: "ada", number: 3 },
       { page: "admin", kind: "devices", item: "new", search: "", number: 1 },
@@ -57,9 +58,18 @@ describe("addresses", () => {
     }
   });
 
+  test("whatever a link says, there is a page", () => {
+    expect(parse("/login?next=/%5C")).toEqual({ page: "login", next: "/" });
+    expect(parse("/login?next=/.//")).toEqual({ page: "login", next: "/" });
+    for (const path of ["//", "/\\", "//[", "/.//"]) {
+      expect(parse(path).page).toMatch(/^(map|nothing)$/);
+    }
+  });
+
   test("a log-in leads back into the console and nowhere else", () => {
     const outside = ["//evil.test", "https://evil.test", "/\\evil.test", "javascript:1", null, ""];
     for (const next of outside) expect(safeNext(next)).toBe("/");
+    for (const next of ["/\\", "/.//", "/.//evil.test", "//"]) expect(safeNext(next)).toBe("/");
     expect(safeNext("/login?next=/login")).toBe("/");
     expect(safeNext("/devices?q=a")).toBe("/devices?q=a");
   });

@@ -59,6 +59,8 @@ export interface ChoiceView {
   search: string;
   /** Those that are in this rectangle of the map. */
   area: Area | null;
+  /** …at locations whose names have this in them: the map is searched for those, and not for devices. */
+  named: string;
   /** All that fit, these, or those that this browser keeps: too many for an address. */
   picked: "all" | "kept" | readonly string[];
   /** The batch that is run again, on the devices on which it failed. */
@@ -69,6 +71,7 @@ export const NO_CHOICE: ChoiceView = {
   organization: null,
   search: "",
   area: null,
+  named: "",
   picked: [],
   again: null,
 };
@@ -83,7 +86,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Reads a path with its query. */
 export function parse(address: string): Route {
-  const url = new URL(address, "http://console");
+  const url = here(address);
   const [first = "", second, ...more] = url.pathname.split("/").filter(Boolean);
   const query = url.searchParams;
   if (first === "admin") return parseAdmin(second, more, query);
@@ -170,12 +173,13 @@ export function format(route: Route): string {
   }
 }
 
-function formatChoice({ organization, search, area, picked, again }: ChoiceView): string {
+function formatChoice({ organization, search, area, named, picked, again }: ChoiceView): string {
   const query = new URLSearchParams();
   if (again) query.set("again", again);
   if (organization) query.set("org", organization);
   if (search) query.set("q", search);
   if (area) query.set("area", writeArea(area));
+  if (area && named) query.set("named", named);
   if (typeof picked === "string") query.set("devices", picked);
   else if (picked.length > 0) query.set("devices", picked.join(","));
   return withQuery("/run", query);
@@ -188,6 +192,7 @@ function parseChoice(query: URLSearchParams): ChoiceView {
     organization: idOf(query.get("org")),
     search: query.get("q") ?? "",
     area: readArea(query.get("area")),
+    named: query.get("named") ?? "",
     picked: devices === "all" || devices === "kept" ? devices : ids.filter((id) => id !== null),
     again: idOf(query.get("again")),
   };
@@ -238,9 +243,15 @@ function oneOf<T extends string>(words: T[], text: string | null): T | null {
 /** Only a path of this very console: a log-in must not send anybody elsewhere. */
 export function safeNext(next: string | null): string {
   if (!next?.startsWith("/")) return "/";
-  const url = new URL(next, "http://console");
-  if (url.origin !== "http://console" || /^\/(login|setup)/.test(url.pathname)) return "/";
+  const url = here(next);
+  // What begins with two of them is a host, as a browser reads it.
+  if (/^\/(\/|login|setup)/.test(url.pathname)) return "/";
   return url.pathname + url.search;
+}
+
+/** A path of this console, whatever stands in it: none of it becomes a host, and none is refused. */
+function here(path: string): URL {
+  return new URL(`http://console${path}`);
 }
 
 function withQuery(path: string, query: URLSearchParams): string {

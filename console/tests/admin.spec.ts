@@ -170,6 +170,44 @@ test("a location that is dragged moves on the live map", async ({ page, server, 
   await live.context().close();
 });
 
+test("a device is put on the map, moved to another place and taken away", async ({
+  page,
+  server,
+  organization,
+  complaints,
+}) => {
+  const bus = server.device("bus-1", organization);
+  await server.report(server.device("bus-2", organization), ROME);
+  await asRoot(page, server, `/devices/${bus.id}`);
+  const where = page.getByRole("region", { name: "Location" });
+  await expect(where).toContainText("It is nowhere");
+  await where.getByRole("button", { name: "Put it on a map" }).click();
+  const form = where.getByRole("form", { name: "Put it on a map" });
+  await expect(form.getByLabel("Name")).toHaveValue("bus-1");
+  // One that does not move is somewhere.
+  await form.getByRole("button", { name: "Put it on the map" }).click();
+  await expect(form.getByRole("group", { name: "Position" })).toHaveAccessibleDescription(/geometry|required|point/i);
+  await form.getByLabel("Latitude").fill("41.95");
+  await form.getByLabel("Longitude").fill("12.6");
+  await form.getByLabel("Longitude").blur();
+  await form.getByRole("checkbox", { name: "Mobile" }).check();
+  await expectAccessible(page);
+  await form.getByRole("button", { name: "Put it on the map" }).click();
+  await expect(where.getByRole("listitem")).toContainText("bus-1");
+  await expect(where.getByRole("button", { name: "Put it on a map" })).toHaveCount(0);
+
+  await where.getByLabel("A location of the organization").selectOption("bus-2");
+  await where.getByRole("button", { name: "Move it there" }).click();
+  await expect(where.getByRole("listitem")).toContainText("bus-2");
+  await where.getByRole("button", { name: "Remove the device from bus-2" }).click();
+  await expect(where).toContainText("It is nowhere");
+  await where.getByLabel("A location of the organization").selectOption("bus-1");
+  await where.getByRole("button", { name: "Put it there" }).click();
+  await where.getByRole("link", { name: "Open the location" }).click();
+  await expect(page.getByLabel("Latitude")).toHaveValue("41.95");
+  expect(complaints).toEqual([]);
+});
+
 test("a field that is refused says why, and what was entered stays", async ({
   page,
   server,
@@ -235,4 +273,14 @@ test("a password is set by who may, and names stay text", async ({ page, server,
   await form.getByLabel("New password again").fill("another good one");
   await form.getByRole("button", { name: "Set the password" }).click();
   await expect(form).toContainText("The password is set.");
+});
+
+test("a right that is lost over a form is named", async ({ page, server, organization }) => {
+  const { id } = server.device("bus-1", organization);
+  await page.goto(`${server.url}/admin/devices/${id}`);
+  await logIn(page);
+  await page.getByLabel("Name").fill("bus-2");
+  server.cli(["user", "set", "ada", "--remove-group", "Operator", "--permission", "config.delete_device", "--permission", "config.view_device"]);
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("alert")).toContainText("config.change_device");
 });

@@ -159,3 +159,73 @@ test("a form says what is wrong at its field", async ({ page, server, device }) 
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await expect(page.getByText("This is needed.")).toHaveCount(2);
 });
+
+test("what the first answers lacked is there when the server answers again", async ({ page, server, device }) => {
+  const failing = new RegExp(`/device/${device}/(command-type/)?$`);
+  await page.route(failing, (route) => route.fulfill({ status: 503, json: { detail: "Not now." } }));
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await expect(page.getByRole("alert")).toContainText("cannot answer at the moment");
+  await page.unroute(failing);
+  await run(page, "echo well");
+  await expect(output(page)).toContainText("well");
+  await expect(page.getByRole("alert")).toHaveCount(0);
+});
+
+test("a double click runs it again once, and what is typed meanwhile stays", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, "echo begun");
+  await expect(status(page)).toHaveText("Succeeded");
+  const line = page.getByLabel("Custom Command", { exact: true });
+  let [posts, cancels] = [0, 0];
+  page.on("request", (request) => {
+    if (request.method() !== "POST") return;
+    if (request.url().endsWith("/cancel/")) cancels += 1;
+    else posts += 1;
+  });
+  await page.getByRole("button", { name: "Run again" }).dblclick();
+  await expect(page.locator("ol [aria-current]").first()).toBeVisible();
+  await expect(page.getByRole("list", { name: "Commands" }).getByRole("listitem")).toHaveCount(2);
+  await expect(status(page)).toHaveText("Succeeded");
+  expect([posts, cancels]).toEqual([1, 0]);
+  // Typed while the answer is on its way.
+  await page.route("**/command/", async (route) => {
+    if (route.request().method() === "POST") await line.fill("echo next");
+    await route.continue();
+  });
+  await run(page, "echo sent");
+  await expect(output(page)).toContainText("sent");
+  await expect(line).toHaveValue("echo next");
+  await line.press("ArrowUp");
+  await expect(line).toHaveValue("echo sent");
+});
+
+test("what ended while the network was away does not run for ever, however much came after it", async ({ page, server, device }) => {
+  await page.goto(`${server.url}/devices/${device}`);
+  await logIn(page);
+  await run(page, "echo first; exec sleep 600");
+  await expect(output(page)).toContainText("first");
+  const id = new URL(page.url()).searchParams.get("command") ?? "";
+  await page.context().setOffline(true);
+  await expect(page.getByText("Offline", { exact: true })).toBeVisible();
+  const commands = `${server.url}/api/v1/controller/device/${device}/command/`;
+  const answer = await page.request.get(`${commands}?page_size=1`);
+  const { results } = (await answer.json()) as { results: Record<string, unknown>[] };
+  // It ended long ago, and twenty others are newer than it.
+  const others = Array.from({ length: 20 }, (_, at) => ({
+    ...results[0],
+    id: `5f3b8c5e-6a53-4a52-9d0c-3f9f7f0f9d${10 + at}`,
+    created: `2099-01-01T00:00:${10 + at}.000000Z`,
+    status: "success",
+  }));
+  await page.route(`${commands}?page_size=20`, (route) =>
+    route.fulfill({ json: { count: 21, next: null, previous: null, results: others } }),
+  );
+  await page.route(`${commands}${id}/`, (route) =>
+    route.fulfill({ json: { ...results[0], status: "failed", output: "first\nover\n", modified: "2099-01-01T00:00:00.000000Z" } }),
+  );
+  await page.context().setOffline(false);
+  await expect(status(page)).toContainText("Failed");
+  await expect(output(page)).toContainText("over");
+});

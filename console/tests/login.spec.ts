@@ -75,3 +75,14 @@ test("light and dark are chosen, and kept", async ({ page, server, organization 
   await expect(page.getByRole("heading", { name: "Devices" })).toBeVisible();
   expect(await paper()).toBe(dark);
 });
+
+test("no link makes a white page", async ({ page, server, organization, complaints }) => {
+  expect(organization).not.toBe("");
+  for (const path of ["/login?next=/%5C", "//", "/login?next=/.//"]) {
+    await page.goto(server.url + path);
+    await expect(page.getByRole("button", { name: "Log in" })).toBeVisible();
+  }
+  await logIn(page);
+  await expect(page.getByRole("heading", { name: "Map" })).toBeAttached();
+  expect(complaints).toEqual([]);
+});

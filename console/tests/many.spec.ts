@@ -75,7 +75,7 @@ test("one command runs on many, and lines appear", async ({ page, server, fleet,
   for (const name of fleet.keys()) await expect(row(page, name)).toContainText("first");
   await expect(row(page, "bare")).toContainText("Left out");
   // As people count.
-  await expect(rows(page).locator(".name")).toHaveText(["bare", "bus-1", "bus-2", "bus-10"]);
+  await expect(rows(page).locator(".list-name")).toHaveText(["bare", "bus-1", "bus-2", "bus-10"]);
   await expect(page.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "1");
   await expectAccessible(page);
   // A page that is loaded in the middle goes on.
@@ -130,8 +130,8 @@ test("the results are saved, and none of them becomes a formula", async ({ page,
   expect(csv).toContain("\ufeffdevice,organization,status,exit_code,last_line,reason,device_id,command_id\r\n");
   expect(csv).toContain(`"'=cmd|""x"",1",Alpha,success,0,"'-1+1, ""so""",,${fleet.get("bus-2") ?? ""},`);
   expect(csv).toContain(`bare,Alpha,skipped,,,Device has no credentials assigned.,${bare},`);
-  const json = JSON.parse(await saved("Download JSON")) as { total: number; results: { device: string; last_line: string }[] };
-  expect(json.total).toBe(4);
+  const json = JSON.parse(await saved("Download JSON")) as { status: string; total: number; results: { device: string; last_line: string }[] };
+  expect([json.status, json.total]).toEqual(["success", 4]);
   expect(json.results.find((it) => it.device === fleet.get("bus-1"))?.last_line).toBe('-1+1, "so"');
 });
 
@@ -142,7 +142,7 @@ test("hostile output and names stay text", async ({ page, server, fleet, complai
   await start(page, server, `printf '\\033[31m%s\\033[0m\\033]0;title\\007\\n' '${markup}'`);
   await expect(page.getByText("3 of 3 devices finished")).toBeVisible();
   await expect(rows(page).locator(".line").first()).toHaveText(markup);
-  await expect(rows(page).locator(".name").filter({ hasText: markup })).toHaveCount(1);
+  await expect(rows(page).locator(".list-name").filter({ hasText: markup })).toHaveCount(1);
   await expect(page.locator("img, b")).toHaveCount(0);
   expect(complaints).toEqual([]);
 });
@@ -259,4 +259,26 @@ test("an organization that is lost meanwhile takes its devices along", async ({ 
   await expect(page.getByRole("dialog")).toContainText("It runs on no device.");
   await expect(page.getByRole("dialog")).toContainText("2 devices are left out:");
   await expect(page.getByRole("dialog").getByRole("button", { name: /^Run on/ })).toHaveCount(0);
+});
+
+test("a search on the map is one of vehicles, also when they are chosen by a rectangle", async ({ page, server, organization }) => {
+  const devices = ["router-1", "router-2", "bus-3"].map((name) => server.device(name, organization));
+  for (const device of devices) await server.report(device, [12.4964, 41.9028]);
+  for (const { id, name } of server.list(["location", "list"])) {
+    const called = { "router-1": "Bus 1", "router-2": "Bus 2", "bus-3": "Tram 3" }[String(name)];
+    server.cli(["location", "set", id, "--name", called ?? ""]);
+  }
+  await page.goto(`${server.url}/?at=41.9028,12.4964,12&q=bus&choose=1`);
+  await logIn(page);
+  const stage = page.getByRole("application", { name: "Rectangle on the map" });
+  await expect(stage).toBeFocused();
+  await expect(page.getByText("2 of 3 vehicles")).toBeVisible();
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByText("2 vehicles in it")).toBeVisible();
+  await page.keyboard.press("Enter");
+  const chosen = page.getByRole("region", { name: "1. Devices" }).getByRole("status");
+  await expect(chosen).toHaveText("2 devices chosen");
+  await expect(page.getByRole("checkbox", { name: "router-1" })).toBeChecked();
+  await page.reload();
+  await expect(chosen).toHaveText("2 devices chosen");
 });

@@ -199,7 +199,7 @@ test("vehicles are filtered by organization, and the silent are counted", async 
     const response = await route.fetch();
     const list = (await response.json()) as { features: { properties: Record<string, unknown> }[] };
     for (const { properties } of list.features) {
-      if (properties["name"] === "bus-2") properties["modified"] = "2026-01-01T00:00:00.000000Z";
+      if (properties["name"] === "bus-2") properties["moved"] = "2026-01-01T00:00:00.000000Z";
     }
     await route.fulfill({ response, json: list });
   });
@@ -211,4 +211,54 @@ test("vehicles are filtered by organization, and the silent are counted", async 
   await expect(page.getByText("silent")).toHaveCount(0);
   await expect(vehicle(page, "bus-2")).toHaveCount(0);
   await expect(page).toHaveURL(new RegExp(`org=${organization}`));
+});
+
+test("the map is there after a page that was refused", async ({ page, server, organization }) => {
+  await server.report(server.device("bus-1", organization), ROME);
+  await page.goto(`${server.url}/devices/5f3b8c5e-6a53-4a52-9d0c-3f9f7f0f9d11`);
+  await logIn(page);
+  await expect(page.getByRole("alert").first()).toContainText("This is not there");
+  await page.getByRole("link", { name: "Map" }).click();
+  await expect(page.locator(".maplibregl-canvas")).toBeVisible();
+  await expect.poll(() => painted(page)).toBeGreaterThan(20);
+});
+
+test("who is looked up for is told that the right is gone", async ({ page, server, organization }) => {
+  await server.report(server.device("bus-1", organization), ROME);
+  server.user("eve", "--permission", "geo.view_location", "--manages", organization);
+  await page.goto(server.url);
+  await logIn(page, "eve");
+  await expect(vehicle(page, "bus-1")).toBeVisible();
+  await expect(page.getByText("Every few seconds", { exact: true })).toBeVisible();
+  server.cli(["user", "set", "eve", "--remove-permission", "geo.view_location"]);
+  await expect(page.getByRole("alert")).toContainText("geo.view_location");
+  await expect(page.getByText("bus-1")).toHaveCount(0);
+});
+
+test("whose a new one is, its row says also when the answer is late", async ({ page, server, organization }) => {
+  await page.route(/\/location\/[0-9a-f-]{36}\/$/, async (route) => {
+    const response = await route.fetch();
+    await expect(vehicle(page, "bus-1")).toContainText("…");
+    await route.fulfill({ response });
+  });
+  await page.goto(server.url);
+  await logIn(page);
+  await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  await server.report(server.device("bus-1", organization), ROME);
+  await expect(vehicle(page, "bus-1")).toContainText("Alpha");
+});
+
+test("land that could not be fetched is fetched again", async ({ page, server, organization }) => {
+  await server.report(server.device("bus-1", organization), ROME);
+  let asked = 0;
+  await page.route(/world-.*\.json$/, (route) => {
+    asked += 1;
+    return asked === 1 ? route.abort() : route.continue();
+  });
+  await page.goto(server.url);
+  await logIn(page);
+  await expect.poll(() => asked).toBe(1);
+  await page.getByRole("link", { name: "Devices" }).click();
+  await page.getByRole("link", { name: "Map" }).click();
+  await expect.poll(() => asked).toBe(2);
 });

@@ -20,6 +20,9 @@ pub enum LoginError {
         /// Seconds until the next attempt is admitted.
         retry_after_s: u64,
     },
+    /// Of the first superuser: there is, or was, a user already.
+    #[error("the first user has been made")]
+    SetUpAlready,
     /// It cannot be told now.
     #[error("log-ins are not possible now: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -94,7 +97,8 @@ impl Logins {
     /// that fail do.
     ///
     /// # Errors
-    /// When it does not, when too many attempts have failed, or when it cannot be told.
+    /// When it does not, when there is nothing left to set up (which counts as no guess), when too many
+    /// attempts have failed, or when it cannot be told.
     pub async fn prove_setup(&self, token: &str, address: IpAddr) -> Result<(), LoginError> {
         let attempt = self.attempt(None, address).await?;
         match self.store.prove_setup(token).await {
@@ -102,7 +106,11 @@ impl Logins {
                 attempt.succeeded();
                 Ok(())
             }
-            Err(SetupError::Over | SetupError::WrongToken) => {
+            Err(SetupError::Over) => {
+                attempt.forget();
+                Err(LoginError::SetUpAlready)
+            }
+            Err(SetupError::WrongToken) => {
                 tracing::info!(%address, "the first user was not made: wrong token");
                 Err(LoginError::Invalid)
             }

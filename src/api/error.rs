@@ -263,6 +263,7 @@ impl From<LoginError> for ApiError {
         match error {
             LoginError::Invalid => Self::non_field("Unable to log in with provided credentials."),
             LoginError::Throttled { retry_after_s } => Self::throttled(retry_after_s),
+            LoginError::SetUpAlready => Self::set_up_already(),
             LoginError::Unavailable(cause) => Self::unavailable(&cause),
         }
     }

@@ -46,6 +46,8 @@ struct Properties<'a> {
     is_mobile: bool,
     address: &'a str,
     organization: OrganizationId,
+    /// When the geometry was updated last, with the same coordinates too: a new name is no report.
+    moved: Timestamp,
 }
 
 impl<'a> From<&'a Location> for Feature<LocationId, Properties<'a>> {
@@ -59,6 +61,7 @@ impl<'a> From<&'a Location> for Feature<LocationId, Properties<'a>> {
             is_mobile: location.is_mobile,
             address: &location.address,
             organization: location.organization,
+            moved: location.moved,
         };
         Self::new(location.id, location.geometry, properties)
     }

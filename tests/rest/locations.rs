@@ -351,6 +351,7 @@ async fn geojson_is_a_feature_collection_of_what_has_a_geometry() {
         "is_mobile",
         "address",
         "organization",
+        "moved",
     ];
     assert_eq!(keys(properties), order);
     assert_eq!(
@@ -370,4 +371,29 @@ async fn geojson_is_a_feature_collection_of_what_has_a_geometry() {
         (&json!(device.id), &json!("router"))
     );
     assert!(listed.get("key").is_none(), "a key is shown: {listed}");
+}
+
+#[tokio::test]
+async fn geojson_says_when_a_location_moved_and_a_new_name_is_no_move() {
+    let stage = Stage::set_up().await;
+    let id = stage.add_location(&new_location(&stage.own, "bus")).await;
+    let map = format!("{LOCATIONS}geojson/");
+    let moments = || async {
+        let map = stage.root.get(&map).await.expect(200);
+        let properties = &map["features"][0]["properties"];
+        ["created", "moved", "modified"].map(|name| properties[name].as_str().unwrap().to_owned())
+    };
+    let [created, moved, _] = moments().await;
+    assert_eq!(moved, created);
+    let path = one(LOCATIONS, &id);
+    let renamed = stage.root.patch(&path, &json!({"name": "tram"})).await;
+    assert!(renamed.is_success());
+    let [_, moved, modified] = moments().await;
+    assert_eq!(moved, created);
+    assert!(modified > moved);
+    // A report is one also where the vehicle stands.
+    let geometry = json!({"geometry": point(1.5, 2.5)});
+    assert!(stage.root.patch(&path, &geometry).await.is_success());
+    let [_, moved, modified] = moments().await;
+    assert_eq!(moved, modified);
 }

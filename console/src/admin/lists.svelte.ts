@@ -1,12 +1,12 @@
 // Whole lists of what is administered: for the page of one, and for what the forms of others refer to.
 
-import { ask, pathOf, Refusal, type Page } from "../api/client";
+import { Refusal } from "../api/client";
+import { readRows } from "../api/pages";
 import { rightTo, type Me } from "../api/rights";
+import { compareNames } from "../many/order";
 import type { KindName } from "../urls";
 import { mayDo, type Kind, type Row } from "./kind";
 import { kinds } from "./kinds";
-
-const collator = new Intl.Collator("en", { numeric: true });
 
 export class Lists {
   #rows = $state.raw<Partial<Record<KindName, Row[] | undefined>>>({});
@@ -31,15 +31,12 @@ export class Lists {
   /** Reads all pages, each shown as it comes. Those of an earlier reading stay until this one is done. */
   async load(name: KindName, signal: AbortSignal): Promise<void> {
     const kind = kinds[name];
-    const found: Row[] = [];
     const isFirst = this.#rows[name] === undefined;
-    let next: string | null = `${kind.path}?page_size=100`;
-    while (next) {
-      const page: Page<Row> = (await ask<Page<Row>>(next, this.#question(kind, signal))).data;
-      found.push(...page.results);
-      next = page.next && pathOf(page.next);
-      if (isFirst || !next) this.#set(name, found);
-    }
+    const path = `${kind.path}?page_size=100`;
+    const rows = await readRows(path, this.#question(kind, signal), ({ id }: Row) => id, (found) => {
+      if (isFirst) this.#set(name, found().rows);
+    });
+    this.#set(name, rows);
   }
 
   /** What forms and lists refer to, as far as the user may see it. */
@@ -69,7 +66,7 @@ export class Lists {
 
   #set(name: KindName, rows: Row[]): void {
     const { titleOf } = kinds[name];
-    const sorted = rows.toSorted((a, b) => collator.compare(titleOf(a), titleOf(b)));
+    const sorted = rows.toSorted((a, b) => compareNames(titleOf(a), titleOf(b)));
     this.#rows = { ...this.#rows, [name]: sorted };
   }
 }

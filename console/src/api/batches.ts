@@ -1,7 +1,7 @@
 // Batches, a function an operation of the REST API: one command on many devices.
 
 import { ask, type Answer, type Page } from "./client";
-import { pages, type Device } from "./resources";
+import { readRows } from "./pages";
 
 const BATCHES = "/api/v1/controller/batch-command/";
 /** What a page of results holds; it is also the most that the server gives. */
@@ -95,13 +95,10 @@ export async function cancelBatch(id: string): Promise<Batch> {
   return (await ask<Batch>(`${BATCHES}${id}/cancel/`, question)).data;
 }
 
-/** All devices at a location. */
-export async function allDevicesAt(location: string, signal: AbortSignal): Promise<string[]> {
-  const path = `/api/v1/controller/location/${location}/device/?page_size=100`;
-  const found: string[] = [];
-  const question = { signal, right: "config.view_device" } as const;
-  for await (const { data } of pages<Page<Pick<Device, "id">>>(path, question)) {
-    found.push(...data.results.map((it) => it.id));
-  }
-  return found;
+/** All devices on which a batch failed. */
+export async function failedDevices(id: string, signal: AbortSignal): Promise<string[]> {
+  const path = `${BATCHES}${id}/device/?page_size=${RESULTS_A_PAGE}&status=failed`;
+  const question = { signal, right: "connection.view_command" } as const;
+  const failed = await readRows(path, question, ({ device }: Result) => device);
+  return failed.map((it) => it.device);
 }

@@ -53,6 +53,13 @@ export function onSignedOut(call: () => void): void {
   signedOut = call;
 }
 
+let forbidden: () => void = () => undefined;
+
+/** Who is told that a right was lacking: what was known of them may be old. */
+export function onForbidden(call: () => void): void {
+  forbidden = call;
+}
+
 /** How far the server's clock is ahead of ours, in milliseconds, by the last answer. */
 let skew = 0;
 
@@ -92,6 +99,7 @@ async function refusal(response: Response, right: Right | null): Promise<Refusal
   const { status } = response;
   const body: unknown = await response.json().catch(() => null);
   if (status === 401) signedOut();
+  if (status === 403 && right) forbidden();
   const after = Number(response.headers.get("Retry-After") ?? NaN);
   const { detail, fields } = reasons(body);
   return new Refusal(

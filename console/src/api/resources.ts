@@ -1,6 +1,7 @@
 // The resources that the console asks for, a function an operation of the REST API.
 
-import { ask, pathOf, type Answer, type Page } from "./client";
+import { ask, type Answer, type Page } from "./client";
+import { readPages, readRows, type Found, type Reader } from "./pages";
 import type { Me } from "./rights";
 import type { Command } from "../live/commands";
 import type { LocationFeature } from "../live/fleet";
@@ -74,42 +75,38 @@ export async function logOut(): Promise<void> {
   await ask("/accounts/logout/", { method: "POST" });
 }
 
-/** All pages of a list, page by page. */
-export async function* pages<T extends { next: string | null }>(
-  path: string,
-  question: Parameters<typeof ask>[1],
-): AsyncGenerator<Answer<T>> {
-  let next: string | null = path;
-  while (next) {
-    const answer: Answer<T> = await ask<T>(next, question);
-    yield answer;
-    next = answer.data.next && pathOf(answer.data.next);
-  }
-}
-
 interface Features {
   count: number;
   next: string | null;
   features: LocationFeature[];
 }
 
-export function mobileLocations(signal: AbortSignal): AsyncGenerator<Answer<Features>> {
-  const path = `${CONTROLLER}/location/geojson/?is_mobile=true`;
-  return pages(path, { signal, right: "geo.view_location" });
-}
-
-export function devices(
-  organization: string | null,
+/** Reads all locations that are mobile; answers whether the list came to rest. */
+export function readMobileLocations(
   signal: AbortSignal,
-): AsyncGenerator<Answer<Page<Device>>> {
-  const filter = organization ? `&organization=${organization}` : "";
-  const path = `${CONTROLLER}/device/?page_size=100${filter}`;
-  return pages(path, { signal, right: "config.view_device" });
+  begin: () => Reader<Features>,
+): Promise<boolean> {
+  const path = `${CONTROLLER}/location/geojson/?is_mobile=true`;
+  return readPages(path, { signal, right: "geo.view_location" }, begin);
 }
 
-export async function devicesAt(location: string, signal: AbortSignal): Promise<Device[]> {
-  const path = `${CONTROLLER}/location/${location}/device/`;
-  return (await ask<Page<Device>>(path, { signal, right: "config.view_device" })).data.results;
+/** All devices; `hear` is told of each page. */
+export function readDevices(
+  signal: AbortSignal,
+  hear: (found: () => Found<Device>) => void,
+): Promise<Device[]> {
+  const path = `${CONTROLLER}/device/?page_size=100`;
+  return readRows(path, { signal, right: "config.view_device" }, ({ id }: Device) => id, hear);
+}
+
+/** All devices at a location. */
+export function devicesAt(
+  location: string,
+  signal: AbortSignal,
+): Promise<Pick<Device, "id" | "name">[]> {
+  const path = `${CONTROLLER}/location/${location}/device/?page_size=100`;
+  const question = { signal, right: "config.view_device" } as const;
+  return readRows(path, question, ({ id }: Pick<Device, "id" | "name">) => id);
 }
 
 export async function device(id: string, signal: AbortSignal): Promise<Device> {
@@ -142,9 +139,10 @@ export function lastCommands(device: string, signal: AbortSignal): Promise<Answe
   return ask(path, { signal, right: "connection.view_command" });
 }
 
-export async function command(device: string, id: string): Promise<Command> {
+export async function command(device: string, id: string, signal?: AbortSignal): Promise<Command> {
   const path = `${commandsPath(device)}${id}/`;
-  return (await ask<Command>(path, { right: "connection.view_command" })).data;
+  const question = { right: "connection.view_command", ...(signal ? { signal } : {}) } as const;
+  return (await ask<Command>(path, question)).data;
 }
 
 export async function runCommand(

@@ -20,5 +20,18 @@ test("what is run is the newest, and there once", () => {
   expect(history.previous("")).toBe("a");
   expect(history.previous("a")).toBe("b");
   history.learn(["a", "c"]);
-  expect(history.previous("")).toBe("a");
+  expect(history.next()).toBe("c");
+  expect(history.next()).toBe("a");
+});
+
+test("what somebody else runs is newer than what was known, and takes nobody away from where they are", () => {
+  const history = new History();
+  history.learn(["b", "a"]);
+  expect(history.previous("draft")).toBe("b");
+  history.learn(["c", "b", "a"]);
+  expect(history.previous("b")).toBe("a");
+  expect(history.next()).toBe("b");
+  expect(history.next()).toBe("c");
+  expect(history.next()).toBe("draft");
+  expect(history.previous("draft")).toBe("c");
 });

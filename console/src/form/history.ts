@@ -9,15 +9,16 @@ export class History {
   /** Takes over what was run before, newest first; a line that comes again is there once. */
   learn(newestFirst: string[]): void {
     const known = new Set<string>();
-    const lines = [...this.#lines.toReversed(), ...newestFirst].filter((line) => {
+    // What is not among them any more is older than all of them.
+    const lines = [...newestFirst, ...this.#lines.toReversed()].filter((line) => {
       if (line.trim() === "" || known.has(line)) return false;
       known.add(line);
       return true;
     });
-    // Nothing new: who goes through it at the moment stays where they are.
-    if (lines.length === this.#lines.length) return;
+    // Who goes through it at the moment stays where they are.
+    const present = this.#lines[this.#at];
     this.#lines = lines.reverse();
-    this.#at = this.#lines.length;
+    this.#at = present === undefined ? this.#lines.length : this.#lines.indexOf(present);
   }
 
   /** Something was run: it is the newest. */

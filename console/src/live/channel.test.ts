@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { Channel, Refused, SILENCE_MS, type ChannelState, type Feed, type Verdict } from "./channel";
+import { ANSWER_MS, Channel, HANDSHAKE_MS, Refused, SILENCE_MS, type ChannelState, type Feed, type Verdict } from "./channel";
 import { FakeWorld, settled, type FakeSocket } from "./fakeWorld";
 
 describe("a channel", () => {
@@ -8,8 +8,9 @@ describe("a channel", () => {
   let states: ChannelState[];
   let messages: unknown[];
   let lists: number;
-  let list: () => Promise<string>;
+  let list: (signal: AbortSignal, heard: () => void) => Promise<string>;
   let verdict: Verdict;
+  let isMute: boolean;
   let channel: Channel;
 
   beforeEach(() => {
@@ -19,14 +20,15 @@ describe("a channel", () => {
     lists = 0;
     list = () => Promise.resolve(`2026-01-01T00:00:0${lists}.000Z`);
     verdict = "yes";
+    isMute = false;
     const feed: Feed = {
       path: "/ws/x",
-      list: () => {
+      list: (signal, heard) => {
         lists += 1;
-        return list();
+        return list(signal, heard);
       },
       read: (message) => messages.push(message),
-      verdict: () => Promise.resolve(verdict),
+      verdict: () => (isMute ? new Promise(() => undefined) : Promise.resolve(verdict)),
     };
     channel = new Channel(world, feed, (state) => states.push(state));
   });
@@ -36,6 +38,12 @@ describe("a channel", () => {
     await settled();
     world.last.onopen?.();
     return world.last;
+  }
+
+  /** The wait passes, and the server lets it in. */
+  async function comeBack(): Promise<void> {
+    if (channel.state.is === "waiting") await world.pass(channel.state.until - world.time);
+    world.last.onopen?.();
   }
 
   test("asks for the list, then for what changed since", async () => {
@@ -79,8 +87,7 @@ describe("a channel", () => {
       const socket = channel.state.is === "stopped" ? await goLive() : world.last;
       socket.onclose?.({ code });
       expect(channel.state).toMatchObject({ is: "waiting", why });
-      await world.pass(60_000);
-      world.last.onopen?.();
+      await comeBack();
     }
   });
 
@@ -88,8 +95,7 @@ describe("a channel", () => {
     await goLive();
     for (let time = 0; time < 4; time += 1) {
       world.last.onclose?.({ code: 1006 });
-      await world.pass(30_000);
-      world.last.onopen?.();
+      await comeBack();
     }
     world.last.onclose?.({ code: 1006 });
     expect(channel.state).toMatchObject({ until: world.time + 8000 });
@@ -151,6 +157,63 @@ describe("a channel", () => {
     await world.pass(SILENCE_MS);
     expect(socket.isClosed).toBe(true);
     expect(states.at(-1)).toMatchObject({ is: "waiting", why: "silent" });
+  });
+
+  test("does not wait for ever for a list, a handshake or a verdict", async () => {
+    list = () => new Promise(() => undefined);
+    channel.start();
+    await world.pass(ANSWER_MS);
+    expect(channel.state).toMatchObject({ is: "waiting", why: "failed" });
+    list = () => Promise.resolve("2026-01-01T00:00:00.000Z");
+    await world.pass(500);
+    expect(channel.state).toEqual({ is: "connecting" });
+    await world.pass(HANDSHAKE_MS);
+    expect(world.last.isClosed).toBe(true);
+    expect(channel.state).toMatchObject({ is: "waiting", why: "failed" });
+    await world.pass(1000);
+    isMute = true;
+    world.last.onclose?.({ code: 1006 });
+    await world.pass(HANDSHAKE_MS);
+    expect(channel.state).toMatchObject({ is: "waiting", why: "lost" });
+    await world.pass(2000);
+    world.last.onopen?.();
+    expect(channel.state).toEqual({ is: "live" });
+  });
+
+  test("waits for a long list as long as its pages come", async () => {
+    list = async (_signal, heard) => {
+      for (let page = 0; page < 5; page += 1) {
+        await new Promise<void>((resolve) => world.after(ANSWER_MS - 1, resolve));
+        heard();
+      }
+      return "2026-01-01T00:00:00.000Z";
+    };
+    channel.start();
+    await world.pass(5 * ANSWER_MS);
+    expect(lists).toBe(1);
+    expect(world.sockets.length).toBe(1);
+  });
+
+  test("keeps nothing of each look whether the server is there", async () => {
+    let listeners = 0;
+    list = (signal) => {
+      const count = (by: number) => (listeners += by);
+      const { addEventListener, removeEventListener } = signal;
+      signal.addEventListener = (...of: Parameters<typeof addEventListener>) => {
+        count(1);
+        addEventListener.apply(signal, of);
+      };
+      signal.removeEventListener = (...of: Parameters<typeof removeEventListener>) => {
+        count(-1);
+        removeEventListener.apply(signal, of);
+      };
+      return Promise.resolve("2026-01-01T00:00:00.000Z");
+    };
+    await goLive();
+    const before = listeners;
+    await world.pass(50 * SILENCE_MS);
+    expect(channel.state).toEqual({ is: "live" });
+    expect(listeners).toBe(before);
   });
 
   test("does not ask whether the server is there while it speaks", async () => {

@@ -4,6 +4,7 @@
 // tests have their own time, network and chance.
 
 import { Backoff } from "./backoff";
+import { Patience } from "./patience";
 
 /** Why there is no connection at the moment. */
 export type Why = "lost" | "restart" | "overload" | "silent" | "failed";
@@ -48,9 +49,10 @@ export interface Feed {
   readonly path: string;
   /**
    * Takes over the present state, and answers with the moment of the list (ISO 8601, by the server's
-   * clock). It throws a `Refused` where asking again is no use.
+   * clock). It throws a `Refused` where asking again is no use. Of several answers it calls `heard`
+   * with each: long is only the wait for one.
    */
-  list(signal: AbortSignal): Promise<string>;
+  list(signal: AbortSignal, heard: () => void): Promise<string>;
   /** Takes one message; those of one thing come in their order. */
   read(message: unknown): void;
   /** Whether one may listen, asked when the server closed without a reason that a browser shows. */
@@ -72,6 +74,10 @@ const TRY_LATER = 1013;
 /** The server pings each 20 s; who hears nothing for as long asks whether it is there. */
 export const SILENCE_MS = 20_000;
 const PROBE_MS = 10_000;
+/** An answer with all its output, over a bad network, takes no longer than that. */
+export const ANSWER_MS = 60_000;
+/** A handshake is small, and so is the question why it failed. */
+export const HANDSHAKE_MS = 20_000;
 
 export class Channel {
   #state: ChannelState = { is: "stopped" };
@@ -135,9 +141,12 @@ export class Channel {
     this.#attempt = attempt;
     this.#set({ is: "connecting" });
     let since: string;
+    const patience = this.#patience(ANSWER_MS, attempt.signal, () => this.#wait("failed"));
     try {
-      since = await this.feed.list(attempt.signal);
+      since = await this.feed.list(attempt.signal, () => patience.heard());
+      patience.end();
     } catch (error) {
+      patience.end();
       if (attempt.signal.aborted) return;
       if (error instanceof Refused) return this.#refuse(error.verdict);
       return this.#wait("failed");
@@ -146,14 +155,23 @@ export class Channel {
     this.#listen(since, attempt.signal);
   }
 
+  /** What is called when a step of an attempt has taken too long. */
+  #patience(ms: number, signal: AbortSignal, lost: () => void): Patience {
+    const patience = new Patience(this.world, ms, lost);
+    signal.addEventListener("abort", () => patience.end());
+    return patience;
+  }
+
   #listen(since: string, signal: AbortSignal): void {
     const socket = this.world.open(`${this.feed.path}?since=${encodeURIComponent(since)}`);
     let openedAt: number | null = null;
     this.#socket = socket;
     // What comes of a socket that was left is of no interest.
     const isLeft = () => this.#socket !== socket;
+    const patience = this.#patience(HANDSHAKE_MS, signal, () => this.#wait("failed"));
     socket.onopen = () => {
       if (isLeft()) return;
+      patience.end();
       openedAt = this.#heardAt = this.world.now();
       this.#set({ is: "live" });
       this.#watch(signal);
@@ -166,6 +184,7 @@ export class Channel {
     socket.onclose = ({ code }) => {
       if (isLeft()) return;
       this.#socket = null;
+      patience.end();
       if (openedAt !== null) this.#backoff.lasted(this.world.now() - openedAt);
       // A refused handshake looks like a broken network.
       if (openedAt === null || code === NOT_PERMITTED) void this.#ask(signal);
@@ -176,11 +195,14 @@ export class Channel {
   /** Asks whether it is the right that is lacking. */
   async #ask(signal: AbortSignal): Promise<void> {
     let verdict: Verdict = "yes";
+    // No answer is no refusal.
+    const patience = this.#patience(HANDSHAKE_MS, signal, () => this.#wait("lost"));
     try {
       verdict = await this.feed.verdict();
     } catch {
-      // No answer is no refusal.
+      // The same.
     }
+    patience.end();
     if (signal.aborted) return;
     if (verdict === "yes") this.#wait("lost");
     else this.#refuse(verdict);
@@ -205,6 +227,8 @@ export class Channel {
   /** Looks, as long as the attempt lasts, whether silence is only that nothing moves. */
   #watch(signal: AbortSignal): void {
     const cancel = this.world.after(SILENCE_MS, () => {
+      // A connection may last for days: nothing of each look is to stay.
+      signal.removeEventListener("abort", cancel);
       void this.#probe(signal).then(() => {
         if (!signal.aborted) this.#watch(signal);
       });

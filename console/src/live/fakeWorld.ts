@@ -86,6 +86,15 @@ export class FakeWorld implements World {
     await settled();
   }
 
+  /** Until the next timer; answers with how long that was. */
+  async next(): Promise<number> {
+    await settled();
+    const at = Math.min(...[...this.#timers].map((it) => it.at));
+    const waited = at - this.time;
+    if (waited !== Infinity) await this.pass(waited);
+    return waited;
+  }
+
   async change(online: boolean): Promise<void> {
     this.online = online;
     for (const watcher of [...this.#watchers]) watcher();

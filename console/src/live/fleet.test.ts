@@ -13,7 +13,7 @@ function feature(id: string, x: number, more: Partial<LocationFeature["propertie
       address: "",
       organization: ORGANIZATION,
       is_mobile: true,
-      modified: "2026-01-01T00:00:00.000000Z",
+      moved: "2026-01-01T00:00:00.000000Z",
       ...more,
     },
   };
@@ -55,15 +55,53 @@ describe("a fleet", () => {
     expect(changes).not.toContain("moved");
   });
 
+  const listed = Date.parse("2026-01-01T00:00:00Z");
+  const heardAt = () => fleet.get("a")?.heardAt;
+
+  /** A list before a connect, and what the socket says again after it. */
+  function connect(since: number, ...features: LocationFeature[]): void {
+    const list = fleet.beginList();
+    for (const it of features) list.add(it, since);
+    list.finish();
+  }
+
   test("what the socket says again of the list is no report of now", () => {
-    const heardAt = () => fleet.get("a")?.heardAt;
-    const modified = Date.parse("2026-01-01T00:00:00Z");
-    list(feature("a", 1));
-    fleet.read(message("a", 1), modified + 5000);
-    expect(heardAt()).toBe(modified);
+    connect(listed + 9000, feature("a", 1));
+    fleet.read(message("a", 1), listed + 9500);
+    expect(heardAt()).toBe(listed);
     // From there on one that stands and reports is heard.
-    fleet.read(message("a", 1), modified + 9000);
-    expect(heardAt()).toBe(modified + 9000);
+    fleet.read(message("a", 1), listed + 19_000);
+    expect(heardAt()).toBe(listed + 19_000);
+  });
+
+  test("what had been silent before a connect is not said again: its next report is one", () => {
+    connect(listed + 11_000, feature("a", 1));
+    fleet.read(message("a", 1), listed + 12_000);
+    expect(heardAt()).toBe(listed + 12_000);
+  });
+
+  test("after a look that no socket follows, the next report of one that stands is heard", () => {
+    list(feature("a", 1));
+    fleet.read(message("a", 1), listed + 110_000);
+    list(feature("a", 1, { moved: "2026-01-01T00:01:50.000000Z" }));
+    fleet.read(message("a", 1), listed + 230_000);
+    expect(heardAt()).toBe(listed + 230_000);
+  });
+
+  test("another name, address or organization makes another object, a report does not", () => {
+    fleet.read(message("a", 1), 0);
+    const first = fleet.get("a");
+    fleet.read(message("a", 2), 0);
+    expect(fleet.get("a")).toBe(first);
+    fleet.introduce("a", ORGANIZATION);
+    const second = fleet.get("a");
+    expect(second).not.toBe(first);
+    expect(second).toMatchObject({ organization: ORGANIZATION, longitude: 2 });
+    fleet.read(message("a", 2, { name: "renamed" }), 0);
+    expect(fleet.get("a")).not.toBe(second);
+    expect(fleet.get("a")).toMatchObject({ name: "renamed", organization: ORGANIZATION });
+    list(feature("a", 2, { name: "renamed", address: "Via Appia" }));
+    expect(fleet.get("a")?.address).toBe("Via Appia");
   });
 
   test("a list that was on its way undoes nothing that the socket said meanwhile", () => {
@@ -110,7 +148,6 @@ describe("a fleet", () => {
 
   test("the last report is the latest that is known of", () => {
     list(feature("a", 1));
-    const listed = Date.parse("2026-01-01T00:00:00Z");
     expect(fleet.get("a")?.heardAt).toBe(listed);
     fleet.read(message("a", 2), listed + 9000);
     list(feature("a", 2));

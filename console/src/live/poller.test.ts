@@ -1,61 +1,10 @@
 import { expect, test } from "vitest";
 
-import { Refused, type ChannelState, type World } from "./channel";
+import { ANSWER_MS, Refused, type ChannelState } from "./channel";
+import { FakeWorld, settled } from "./fakeWorld";
 import { LATEST_MS, Poller, RARELY_MS, SOON_MS, type Pace } from "./poller";
 
-/** A world whose time passes when the test says so. */
-class FakeWorld implements World {
-  time = 0;
-  online = true;
-  #timers: { at: number; call: () => void }[] = [];
-  #changed: () => void = () => undefined;
-
-  open(): never {
-    throw new Error("a poller opens no socket");
-  }
-
-  now = () => this.time;
-  random = () => 0.5;
-  isOnline = () => this.online;
-  answers = () => Promise.resolve(true);
-
-  after(ms: number, call: () => void) {
-    const timer = { at: this.time + ms, call };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((it) => it !== timer);
-    };
-  }
-
-  onChange(call: () => void) {
-    this.#changed = call;
-    return () => undefined;
-  }
-
-  set(online: boolean) {
-    this.online = online;
-    this.#changed();
-  }
-
-  /** Until the next timer; answers with how long that was. */
-  async next(): Promise<number> {
-    await settled();
-    const [timer] = this.#timers.sort((a, b) => a.at - b.at);
-    if (!timer) return Infinity;
-    this.#timers = this.#timers.filter((it) => it !== timer);
-    const waited = timer.at - this.time;
-    this.time = timer.at;
-    timer.call();
-    await settled();
-    return waited;
-  }
-}
-
-const settled = async () => {
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
-};
-
-function polling(look: () => Pace) {
+function polling(look: () => Pace | Promise<Pace>) {
   const world = new FakeWorld();
   const states: ChannelState["is"][] = [];
   const poller = new Poller(
@@ -107,11 +56,11 @@ test("without a network nothing is asked, and with it at once", async () => {
     return "soon";
   });
   await settled();
-  world.set(false);
+  await world.change(false);
   expect(states.at(-1)).toBe("offline");
   expect(await world.next()).toBe(Infinity);
   expect(asked).toBe(1);
-  world.set(true);
+  await world.change(true);
   await settled();
   expect(states.at(-1)).toBe("live");
   expect(asked).toBe(2);
@@ -122,8 +71,29 @@ test("a refusal is final", async () => {
     throw new Refused("right");
   });
   expect(await world.next()).toBe(Infinity);
-  world.set(false);
-  world.set(true);
+  await world.change(false);
+  await world.change(true);
   poller.retry();
   expect(states).toEqual(["connecting", "refused"]);
+});
+
+test("an answer that does not come is not waited for, and is not called live", async () => {
+  let isMute = false;
+  const { world, poller } = polling(() => (isMute ? new Promise<Pace>(() => undefined) : "soon"));
+  await settled();
+  expect(poller.state).toEqual({ is: "live" });
+  isMute = true;
+  await world.pass(SOON_MS + ANSWER_MS);
+  expect(poller.state).toMatchObject({ is: "waiting", why: "failed" });
+  isMute = false;
+  await world.pass(ANSWER_MS);
+  expect(poller.state).toEqual({ is: "live" });
+});
+
+test("how soon is for who looks to say", async () => {
+  const world = new FakeWorld();
+  const poller = new Poller(world, () => Promise.resolve("later"), () => undefined, 12_000);
+  poller.start();
+  expect(await world.next()).toBe(12_000);
+  expect(await world.next()).toBe(12_000);
 });

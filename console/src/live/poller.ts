@@ -2,7 +2,8 @@
 // while nothing does, and later each time when the server does not answer.
 
 import { Backoff } from "./backoff";
-import { Refused, type ChannelState, type World } from "./channel";
+import { ANSWER_MS, Refused, type ChannelState, type World } from "./channel";
+import { Patience } from "./patience";
 
 /** How soon the next turn is worthwhile. */
 export type Pace = "soon" | "later" | "rarely";
@@ -14,17 +15,21 @@ export const RARELY_MS = 30_000;
 export class Poller {
   #state: ChannelState = { is: "stopped" };
   #backoff: Backoff;
-  #pause = SOON_MS;
+  #pause: number;
   /** What belongs to the present turn and to the pause behind it. */
   #turn: AbortController | null = null;
   #forget: (() => void) | null = null;
 
   constructor(
     private readonly world: World,
-    private readonly look: (signal: AbortSignal) => Promise<Pace>,
+    /** Of several answers it calls `heard` with each: long is only the wait for one. */
+    private readonly look: (signal: AbortSignal, heard: () => void) => Promise<Pace>,
     private readonly tell: (state: ChannelState) => void,
+    /** How soon "soon" is. */
+    private readonly soonMs = SOON_MS,
   ) {
     this.#backoff = new Backoff(() => world.random());
+    this.#pause = soonMs;
   }
 
   get state(): ChannelState {
@@ -50,7 +55,7 @@ export class Poller {
   retry(): void {
     if (this.#state.is === "stopped" || this.#state.is === "refused") return;
     this.#backoff.restart();
-    this.#pause = SOON_MS;
+    this.#pause = this.soonMs;
     void this.#go();
   }
 
@@ -66,9 +71,13 @@ export class Poller {
     if (!this.world.isOnline()) return this.#set({ is: "offline" });
     if (this.#state.is === "waiting" || this.#state.is === "offline") this.#set({ is: "connecting" });
     let pace: Pace;
+    const patience = new Patience(this.world, ANSWER_MS, () => this.#giveUp());
+    turn.signal.addEventListener("abort", () => patience.end());
     try {
-      pace = await this.look(turn.signal);
+      pace = await this.look(turn.signal, () => patience.heard());
+      patience.end();
     } catch (error) {
+      patience.end();
       if (turn.signal.aborted) return;
       if (error instanceof Refused) return this.#set({ is: "refused", verdict: error.verdict });
       return this.#wait(turn.signal);
@@ -81,10 +90,18 @@ export class Poller {
 
   /** Not all who look at the same at once, either. */
   #pauseOf(pace: Pace): number {
-    if (pace === "later") this.#pause = Math.min(this.#pause * 1.5, LATEST_MS);
-    else this.#pause = SOON_MS;
+    if (pace === "later") this.#pause = Math.max(this.soonMs, Math.min(this.#pause * 1.5, LATEST_MS));
+    else this.#pause = this.soonMs;
     const pause = pace === "rarely" ? RARELY_MS : this.#pause;
     return pause * (0.9 + 0.2 * this.world.random());
+  }
+
+  /** Nothing came of the turn for too long. */
+  #giveUp(): void {
+    this.#turn?.abort();
+    const turn = new AbortController();
+    this.#turn = turn;
+    this.#wait(turn.signal);
   }
 
   #wait(signal: AbortSignal): void {

@@ -51,11 +51,6 @@ export class Follower {
     return this.#isWhole;
   }
 
-  /** Everything is read again, as after a long sleep. */
-  startOver(): void {
-    this.#isWhole = false;
-  }
-
   async turn(signal: AbortSignal): Promise<Turn> {
     const total = await this.lookup.count(null, signal);
     if (!this.#isWhole || total !== this.results.size) {

@@ -4,6 +4,7 @@
 import type { Result, ResultStatus } from "../api/batches";
 import type { CommandMessage } from "../live/commands";
 import { lastLineOf } from "./lines";
+import { compareNames } from "./order";
 
 /** A row of the table. */
 export interface Row extends Result {
@@ -52,7 +53,7 @@ export class Results {
   /** By name, as people count: 2 before 10. Thousands change often, but they seldom come or go. */
   sorted(): Row[] {
     this.#order ??= this.all()
-      .sort((a, b) => COLLATOR.compare(a.device_name, b.device_name) || (a.id < b.id ? -1 : 1))
+      .sort((a, b) => compareNames(a.device_name, b.device_name) || (a.id < b.id ? -1 : 1))
       .map((it) => it.id);
     return this.#order.map((id) => this.#rows.get(id)).filter((it) => it !== undefined);
   }
@@ -185,8 +186,6 @@ export interface Reading {
   /** It was whole: what was not in it is gone. */
   finish(): boolean;
 }
-
-const COLLATOR = new Intl.Collator("en", { numeric: true });
 
 function isSame(a: Result, b: Result): boolean {
   return (

@@ -40,6 +40,15 @@ interface Drawn {
 
 let drawn: Promise<Drawn> | undefined;
 
+/** Once for all maps; what could not be fetched is fetched when it is asked for again. */
+function loadOnce(): Promise<Drawn> {
+  drawn ??= load().catch((error: unknown) => {
+    drawn = undefined;
+    throw error;
+  });
+  return drawn;
+}
+
 async function load(): Promise<Drawn> {
   const [world, cities] = await Promise.all([
     get<World>(worldUrl),
@@ -107,7 +116,7 @@ function middle(ring: Position[]): { at: Position; area: number } {
 /** What MapLibre draws; the glyphs of names are drawn by the browser, for there is no `glyphs`. */
 export async function styleOf(palette: Palette, tiles: Tiles | null): Promise<StyleSpecification> {
   if (tiles) return tileStyle(palette, tiles);
-  const { land, coasts, borders, countries, cities } = await (drawn ??= load());
+  const { land, coasts, borders, countries, cities } = await loadOnce();
   return {
     version: 8,
     sources: {

@@ -1,23 +1,19 @@
 // The map with the fleet on it: MapLibre below, the vehicles above, and what a hand does to both.
 
-import "maplibre-gl/dist/maplibre-gl.css";
-
-import { AttributionControl, LngLatBounds, Map as BaseMap, ScaleControl, setWorkerUrl } from "maplibre-gl";
-// A file of our own origin: the policy takes no other worker.
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { LngLatBounds, ScaleControl, type Map as BaseMap } from "maplibre-gl";
 
 import { serverNow } from "../api/client";
 import { texts } from "../texts";
 import type { MapView } from "../urls";
 import { areaOf, type Area } from "./area";
 import { configuredTiles, styleOf } from "./basemap";
+import { flatMap } from "./flat";
 import { latitudeOf, longitudeOf, xOf, yOf } from "./mercator";
 import { Overlay, type Camera, type Hit, type Vehicle } from "./overlay";
 import { DARK, LIGHT, type Palette } from "./palette";
 import type { Rectangle } from "./rectangle";
+import { Sharpness } from "./sharpness";
 import { STALE_MS } from "./stale";
-
-setWorkerUrl(workerUrl);
 
 /** From that width on there is room beside the list. */
 const WIDE_PX = 720;
@@ -27,6 +23,9 @@ const FIT_ZOOM = 15;
 
 /** One vehicle is looked at from at least as near as that. */
 const NEAR_ZOOM = 14;
+
+/** The land is fetched again after that, where it could not be fetched. */
+const LAND_AGAIN_MS = 15_000;
 
 /** Where nothing is known of any vehicle. */
 const WORLD = { center: [10, 30] as [number, number], zoom: 1.6 };
@@ -45,6 +44,7 @@ export class FleetMap {
   readonly #map: BaseMap;
   readonly #overlay: Overlay;
   readonly #canvas: HTMLCanvasElement;
+  readonly #sharpness: Sharpness;
   readonly #tiles = configuredTiles();
   #vehicles: ReadonlyMap<string, Vehicle> = new Map();
   #palette: Palette;
@@ -54,9 +54,11 @@ export class FleetMap {
   /** Where the middle was last put, as it was wanted and as it became. */
   #held = { x: 0, y: 0, longitude: 0, latitude: 0 };
   #isOurs = false;
+  #isOver = false;
   #frame = 0;
   #look: ReturnType<typeof setInterval>;
   #watcher: ResizeObserver;
+  #landAgain: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly box: HTMLElement,
@@ -65,28 +67,15 @@ export class FleetMap {
     private readonly hands: Hands,
   ) {
     this.#palette = isDark ? DARK : LIGHT;
-    this.#map = new BaseMap({
-      container: box,
-      style: { version: 8, sources: {}, layers: [] },
-      ...(at ? { center: [at.longitude, at.latitude], zoom: at.zoom } : WORLD),
-      minZoom: 0.5,
-      maxZoom: 20,
-      maxPitch: 0,
-      dragRotate: false,
-      pitchWithRotate: false,
-      touchPitch: false,
-      attributionControl: false,
-      locale: { "Map.Title": texts.map.label },
-    });
-    this.#map.touchZoomRotate.disableRotation();
-    this.#map.keyboard.disableRotation();
-    this.#map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    const start = at ? { center: [at.longitude, at.latitude] as [number, number], zoom: at.zoom } : WORLD;
+    this.#map = flatMap(box, texts.map.label, start);
     this.#map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
     this.#canvas = document.createElement("canvas");
     this.#canvas.className = "fleet";
     this.#canvas.setAttribute("aria-hidden", "true");
     this.#map.getCanvasContainer().append(this.#canvas);
     this.#overlay = new Overlay(this.#canvas, this.#palette);
+    this.#sharpness = new Sharpness(this.#map, (work) => this.#quietly(work));
     this.#listen();
     this.#watcher = new ResizeObserver(() => this.#resize());
     this.#watcher.observe(box);
@@ -100,7 +89,10 @@ export class FleetMap {
   remove(): void {
     cancelAnimationFrame(this.#frame);
     clearInterval(this.#look);
+    clearTimeout(this.#landAgain);
+    this.#isOver = true;
     this.#watcher.disconnect();
+    this.#sharpness.remove();
     this.#map.remove();
   }
 
@@ -193,12 +185,16 @@ export class FleetMap {
     const before = this.#map.getCenter();
     const isThere = before.lng === held.longitude && before.lat === held.latitude;
     if (isThere && x === held.x && y === held.y) return;
-    // Its events come before it returns.
-    this.#isOurs = true;
-    this.#map.jumpTo({ center: [longitudeOf(x), latitudeOf(y)] });
-    this.#isOurs = false;
+    this.#quietly(() => this.#map.jumpTo({ center: [longitudeOf(x), latitudeOf(y)] }));
     const { lng, lat } = this.#map.getCenter();
     this.#held = { x, y, longitude: lng, latitude: lat };
+  }
+
+  /** Does something to the map that is no movement of a hand's: its events come before it returns. */
+  #quietly(work: () => void): void {
+    this.#isOurs = true;
+    work();
+    this.#isOurs = false;
   }
 
   #camera(): Camera {
@@ -224,12 +220,17 @@ export class FleetMap {
 
   async #dress(): Promise<void> {
     const palette = this.#palette;
+    clearTimeout(this.#landAgain);
     const style = await styleOf(palette, this.#tiles).catch((error: unknown) => {
       // Vehicles are seen without land, too.
       console.warn(error);
       return null;
     });
-    if (!style || palette !== this.#palette) return;
+    if (this.#isOver || palette !== this.#palette) return;
+    if (!style) {
+      this.#landAgain = setTimeout(() => void this.#dress(), LAND_AGAIN_MS);
+      return;
+    }
     this.#map.setStyle(style, { diff: true });
     // Where there is little room its text would lie on the map: it is behind its button.
     if (this.box.clientWidth < WIDE_PX) void this.#map.once("idle", () => this.#foldAttribution());
@@ -244,8 +245,12 @@ export class FleetMap {
   #listen(): void {
     const map = this.#map;
     map.on("move", () => this.redraw());
+    map.on("movestart", () => {
+      if (!this.#isOurs) this.#sharpness.begin();
+    });
     map.on("moveend", () => {
       if (this.#isOurs) return;
+      this.#sharpness.end();
       const { lng, lat } = map.getCenter();
       const longitude = ((((lng + 180) % 360) + 360) % 360) - 180;
       this.hands.moved({ longitude, latitude: lat, zoom: map.getZoom() });

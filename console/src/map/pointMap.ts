@@ -1,16 +1,11 @@
 // A small map on which one point is placed: by a click, by dragging it, or with the arrow keys.
 
-import "maplibre-gl/dist/maplibre-gl.css";
-
-import { AttributionControl, Map as BaseMap, Marker, NavigationControl, setWorkerUrl } from "maplibre-gl";
-// A file of our own origin: the policy takes no other worker.
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { Marker, NavigationControl, type Map as BaseMap } from "maplibre-gl";
 
 import { texts } from "../texts";
 import { configuredTiles, styleOf } from "./basemap";
+import { flatMap } from "./flat";
 import { DARK, LIGHT } from "./palette";
-
-setWorkerUrl(workerUrl);
 
 /** Longitude and latitude in degrees. */
 export type Point = [number, number];
@@ -42,22 +37,8 @@ export class PointMap {
     point: Point | null,
     private readonly placed: (point: Point) => void,
   ) {
-    this.#map = new BaseMap({
-      container: box,
-      style: { version: 8, sources: {}, layers: [] },
-      ...(point ? { center: point, zoom: this.#tiles ? NEAR.tiles : NEAR.drawn } : WORLD),
-      minZoom: 0.5,
-      maxZoom: 20,
-      maxPitch: 0,
-      dragRotate: false,
-      pitchWithRotate: false,
-      touchPitch: false,
-      attributionControl: false,
-      scrollZoom: false,
-      locale: { "Map.Title": texts.admin.fields.pointMap },
-    });
-    this.#map.touchZoomRotate.disableRotation();
-    this.#map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    const start = point ? { center: point, zoom: this.#tiles ? NEAR.tiles : NEAR.drawn } : WORLD;
+    this.#map = flatMap(box, texts.admin.fields.pointMap, { ...start, scrollZoom: false });
     this.#map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     this.#marker = new Marker({ element: handle, draggable: true, anchor: "center" });
     this.#marker.on("dragend", () => this.#tell());

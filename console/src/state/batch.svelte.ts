@@ -3,21 +3,22 @@
 import { Refusal } from "../api/client";
 import { cancelBatch, getBatch, listResults, type Batch } from "../api/batches";
 import { lacksForCommands, type Me } from "../api/rights";
-import { Refused, type ChannelState, type Verdict } from "../live/channel";
+import { Channel, Refused, type ChannelState, type Feed, type Verdict } from "../live/channel";
+import type { CommandMessage } from "../live/commands";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { Follower, type Lookup, type ResultsPage } from "../many/follow";
 import { isOpen, Results, type Row } from "../many/results";
 import { reasonOf } from "../reason";
 import { texts } from "../texts";
-import { refusedWhereFinal } from "./feeds";
+import { refusedWhereFinal, verdict } from "./feeds";
 import { live } from "./live.svelte";
 import { RowSockets } from "./rowSockets";
 
 /** The table is put in order at most that often: hundreds of rows may change within a second. */
 const SHOW_MS = 200;
-/** An answer that takes longer than that does not come any more. */
-const ANSWER_MS = 20_000;
+/** Whoever wants a file does not wait longer for what is missing in it. */
+const SETTLE_MS = 20_000;
 
 export class BatchState {
   #batch = $state.raw<Batch>();
@@ -34,6 +35,7 @@ export class BatchState {
   readonly #sockets: RowSockets | null;
   #inView: string[] = [];
   #showing: ReturnType<typeof setTimeout> | undefined;
+  #heard: () => void = () => undefined;
   #detach: () => void = () => undefined;
 
   constructor(
@@ -44,17 +46,19 @@ export class BatchState {
     const isLive = lacksForCommands(me) === null;
     this.#poller = new Poller(
       browserWorld("/healthz"),
-      (signal) => this.#look(signal),
+      (signal, heard) => {
+        this.#heard = heard;
+        return this.#look(signal);
+      },
       (state) => this.#tell(state, isLive),
     );
     this.#sockets = isLive
-      ? new RowSockets(
-          // Whatever came of it changed after that, so a socket begins with how things stand.
-          () => this.#batch?.created ?? new Date().toISOString(),
-          (message) => {
-            if (this.#results.read(message)) this.#showSoon();
-          },
-        )
+      ? new RowSockets((device) => {
+          // Whether it is connected is of no interest here: what it does not bring is looked up.
+          const channel = new Channel(browserWorld("/healthz"), this.#feedOf(device), () => undefined);
+          channel.start();
+          return channel;
+        })
       : null;
   }
 
@@ -125,10 +129,12 @@ export class BatchState {
     this.#poller.retry();
   }
 
-  /** All rows with everything that can be known of them now, for a file. */
+  /** All rows with everything that can be known of them now, and the batch as it is now: for a file. */
   async settled(): Promise<Row[]> {
+    const signal = AbortSignal.timeout(SETTLE_MS);
     try {
-      await this.#follower.settle(AbortSignal.timeout(ANSWER_MS));
+      await this.#follower.settle(signal);
+      this.#batch = await refusedWhereFinal(() => getBatch(this.id, signal));
     } catch (error) {
       // Without a network there is a file all the same, of what is shown.
       if (!(error instanceof Refusal || error instanceof Refused || error instanceof DOMException)) throw error;
@@ -137,9 +143,22 @@ export class BatchState {
     return this.#rows;
   }
 
+  #feedOf(device: string): Feed {
+    return {
+      path: `/ws/controller/device/${device}/command`,
+      // There is nothing to ask for: the list is the batch's. Whatever came of it changed after it was
+      // made, so a socket begins with how things stand.
+      list: () => Promise.resolve(this.#batch?.created ?? new Date().toISOString()),
+      read: (message) => {
+        if (this.#results.read(message as CommandMessage)) this.#showSoon();
+      },
+      verdict: () => verdict((me) => lacksForCommands(me) === null),
+    };
+  }
+
   async #look(signal: AbortSignal): Promise<Pace> {
     // Its counts are those of the rows; only what does not change is taken from it.
-    this.#batch ??= await refusedWhereFinal(() => getBatch(this.id, limited(signal)));
+    this.#batch ??= await refusedWhereFinal(() => getBatch(this.id, signal));
     const turn = await this.#follower.turn(signal);
     if (this.#isWhole !== this.#follower.isWhole) this.#show();
     if (turn === "over") return "rarely";
@@ -150,7 +169,9 @@ export class BatchState {
     const read = (page: Parameters<typeof listResults>[1], signal: AbortSignal) =>
       refusedWhereFinal(async (): Promise<ResultsPage> => {
         try {
-          return (await listResults(this.id, page, limited(signal))).data;
+          const { data } = await listResults(this.id, page, signal);
+          this.#heard();
+          return data;
         } catch (error) {
           // The list has become shorter meanwhile: the batch is there all the same.
           const isBeyond = error instanceof Refusal && error.status === 404 && page.page > 1;
@@ -197,9 +218,4 @@ export class BatchState {
     });
     this.#sockets.want(open);
   }
-}
-
-/** A network can die without a word. */
-function limited(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
 }

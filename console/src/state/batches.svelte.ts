@@ -15,7 +15,7 @@ export class BatchesState {
   #filter: { organization: string | null; status: BatchStatus | null } | null = null;
   readonly #poller = new Poller(
     browserWorld("/healthz"),
-    (signal) => this.#look(signal),
+    (signal, heard) => this.#look(signal, heard),
     (state) => {
       live.tell(this.#poller, state);
       live.poll(state.is === "live");
@@ -61,12 +61,13 @@ export class BatchesState {
     this.#poller.retry();
   }
 
-  async #look(signal: AbortSignal): Promise<Pace> {
+  async #look(signal: AbortSignal, heard: () => void): Promise<Pace> {
     const filter = this.#filter ?? { organization: null, status: null };
     const found = new Map<string, Batch>();
     let count = 0;
     for (let page = 1; page <= this.#pages; page += 1) {
       const answer = await refusedWhereFinal(() => listBatches(page, filter, signal));
+      heard();
       count = answer.count;
       // One that came meanwhile moves others to the next page.
       for (const batch of answer.results) found.set(batch.id, batch);

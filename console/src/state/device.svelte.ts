@@ -2,23 +2,22 @@
 
 import { Refusal } from "../api/client";
 import {
-  command,
   commandTypes,
   connections,
   device,
   deviceLocation,
-  lastCommands,
   type CommandType,
   type Connection,
   type Device,
   type DeviceLocation,
 } from "../api/resources";
 import { lacksForCommands, may, type Me, type Right } from "../api/rights";
-import { Channel } from "../live/channel";
+import { Channel, type ChannelState, type Feed, type Verdict } from "../live/channel";
 import { Commands, type Command } from "../live/commands";
+import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { reasonOf } from "../reason";
-import { commandsFeed } from "./feeds";
+import { askFor, commandsFeed, listCommands, refusedWhereFinal } from "./feeds";
 import { live } from "./live.svelte";
 
 /** For who may see commands and not listen. */
@@ -32,8 +31,8 @@ export class DeviceState {
   #commands = $state.raw<Command[]>([]);
   #isLoaded = $state(false);
   #wrong = $state("");
+  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
   #store = new Commands(() => this.#show());
-  #channel: Channel | null = null;
   #ends = new AbortController();
 
   constructor(
@@ -72,24 +71,63 @@ export class DeviceState {
     return this.#wrong;
   }
 
-  start(): void {
-    const { me, id } = this;
-    const { signal } = this.#ends;
-    const get = <T>(right: Right, ask: () => Promise<T>, take: (answer: T) => void) => {
-      if (may(me, right)) void this.#get(ask, take);
-    };
-    get("config.view_device", () => device(id, signal), (it) => (this.#device = it));
-    get("geo.view_devicelocation", () => deviceLocation(id, signal), (it) => {
-      this.#location = it.location;
-    });
-    this.#askConnections();
-    get("connection.add_command", () => commandTypes(id, signal), (it) => (this.#types = it));
-    if (may(me, "connection.view_command")) this.#watch();
+  /** Why its commands may not be seen, if so. */
+  get refused(): Exclude<Verdict, "yes"> | null {
+    return this.#refused;
   }
 
-  #askConnections(): void {
+  start(): void {
+    if (!may(this.me, "connection.view_command")) this.#pollFacts();
+    else if (lacksForCommands(this.me) === null) this.#watch();
+    else this.#poll();
+  }
+
+  /**
+   * Asks for what is no command. Each is shown when it comes; what may not be had is told. It throws where
+   * asking again is worthwhile.
+   */
+  async #askFacts(signal: AbortSignal): Promise<void> {
+    const { me, id } = this;
+    const refusals: Refusal[] = [];
+    const get = async <T>(right: Right, ask: () => Promise<T>, take: (answer: T) => void) => {
+      if (!may(me, right)) return;
+      try {
+        take(await ask());
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        refusals.push(error);
+      }
+    };
+    const where = async () => {
+      try {
+        return (await deviceLocation(id, signal)).location;
+      } catch (error) {
+        // A device that is nowhere has no location; whether it is there at all is told by the first.
+        if (error instanceof Refusal && error.status === 404) return null;
+        throw error;
+      }
+    };
+    await Promise.all([
+      get("config.view_device", () => device(id, signal), (it) => (this.#device = it)),
+      get("geo.view_devicelocation", where, (it) => (this.#location = it)),
+      get("connection.view_deviceconnection", () => connections(id, signal), (it) => {
+        this.#connections = it;
+      }),
+      get("connection.add_command", () => commandTypes(id, signal), (it) => (this.#types = it)),
+    ]);
+    this.#wrong = refusals[0] ? reasonOf(refusals[0]) : "";
+    const passing = refusals.find(({ status }) => status === 0 || status === 429 || status >= 500);
+    if (passing) throw passing;
+  }
+
+  async #askConnections(): Promise<void> {
     if (!may(this.me, "connection.view_deviceconnection")) return;
-    void this.#get(() => connections(this.id, this.#ends.signal), (it) => (this.#connections = it));
+    try {
+      this.#connections = await connections(this.id, this.#ends.signal);
+    } catch (error) {
+      // What was known of them is shown; they are asked for with each connect.
+      if (!(error instanceof Refusal) && !this.#ends.signal.aborted) throw error;
+    }
   }
 
   #show(): void {
@@ -97,58 +135,87 @@ export class DeviceState {
     this.#commands = this.#store.all();
     if (!this.#isLoaded) return;
     // A command that has ended has also tried the connection.
-    if (this.#commands.some((it) => hasEnded(it) && !before.has(it.id))) this.#askConnections();
-  }
-
-  async #get<T>(ask: () => Promise<T>, take: (answer: T) => void): Promise<void> {
-    try {
-      take(await ask());
-    } catch (error) {
-      const isAway = error instanceof Refusal && error.status === 404 && this.#device;
-      // A device that is nowhere has no location.
-      if (!this.#ends.signal.aborted && !isAway) this.#wrong ||= reasonOf(error);
-    }
+    if (this.#commands.some((it) => hasEnded(it) && !before.has(it.id))) void this.#askConnections();
   }
 
   #watch(): void {
     const { signal } = this.#ends;
-    if (lacksForCommands(this.me) === null) {
-      const feed = commandsFeed(this.id, this.#store);
-      const channel: Channel = new Channel(browserWorld("/healthz"), feed, (state) => {
-        live.tell(channel, state);
-        if (state.is === "live") this.#isLoaded = true;
-      });
-      this.#channel = channel;
-      signal.addEventListener("abort", live.attach(channel));
-      channel.start();
-      return;
-    }
-    live.poll(true);
-    const timer = setInterval(() => void this.#poll(), POLL_MS);
+    const commands = commandsFeed(this.id, this.#store);
+    const feed: Feed = {
+      ...commands,
+      // With each connect: after it, nothing is missing.
+      list: async (signal, heard) => {
+        const [since] = await Promise.all([commands.list(signal, heard), this.#askFacts(signal)]);
+        return since;
+      },
+    };
+    const channel: Channel = new Channel(browserWorld("/healthz"), feed, (state) => {
+      live.tell(channel, state);
+      this.#tell(state);
+    });
+    const detach = live.attach(channel);
     signal.addEventListener("abort", () => {
-      clearInterval(timer);
+      channel.stop();
+      detach();
+    });
+    channel.start();
+  }
+
+  /** For who may see commands and not listen. */
+  #poll(): void {
+    let hasFacts = false;
+    const look = async (signal: AbortSignal, heard: () => void): Promise<Pace> => {
+      const commands = refusedWhereFinal(() => listCommands(this.id, this.#store, signal, heard));
+      const facts = hasFacts ? null : this.#askFacts(signal);
+      hasFacts = false;
+      await Promise.all([commands, facts]);
+      hasFacts = true;
+      return this.#store.open().length > 0 ? "soon" : "later";
+    };
+    const poller: Poller = new Poller(
+      browserWorld("/healthz"),
+      look,
+      (state) => {
+        live.tell(poller, state);
+        live.poll(state.is === "live");
+        this.#tell(state);
+      },
+      POLL_MS,
+    );
+    const detach = live.attach(poller);
+    this.#ends.signal.addEventListener("abort", () => {
+      poller.stop();
+      detach();
       live.poll(false);
     });
-    void this.#poll();
+    poller.start();
   }
 
-  async #poll(): Promise<void> {
-    const take = this.#store.beginList();
-    await this.#get(() => lastCommands(this.id, this.#ends.signal), ({ data }) => {
-      take(data.results);
-      this.#isLoaded = true;
-    });
+  /** For who sees nothing that moves: asked until it is there, and seldom after that. */
+  #pollFacts(): void {
+    const look = async (signal: AbortSignal): Promise<Pace> => {
+      await this.#askFacts(signal);
+      return "rarely";
+    };
+    const poller = new Poller(browserWorld("/healthz"), look, () => undefined);
+    this.#ends.signal.addEventListener("abort", () => poller.stop());
+    poller.start();
   }
 
-  /** Looks up one that is older than those that are listed: a link may lead to it. */
+  #tell(state: ChannelState): void {
+    this.#refused = state.is === "refused" ? state.verdict : null;
+    if (state.is === "live") this.#isLoaded = true;
+  }
+
+  /** Somebody looks at this one, which may be older than those that are listed: a link may lead to it. */
   async want(id: string): Promise<void> {
+    this.#store.want(id);
     if (this.#store.get(id)) return;
-    const take = this.#store.beginList();
     try {
-      take([await command(this.id, id)]);
+      await askFor(this.id, id, this.#store, this.#ends.signal);
     } catch (error) {
-      // It is gone: the page shows those that are there.
-      if (!(error instanceof Refusal)) throw error;
+      // With the next connect it is asked for again.
+      if (!(error instanceof Refusal) && !this.#ends.signal.aborted) throw error;
     }
   }
 
@@ -158,7 +225,6 @@ export class DeviceState {
   }
 
   stop(): void {
-    this.#channel?.stop();
     this.#ends.abort();
   }
 }

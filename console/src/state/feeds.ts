@@ -1,60 +1,31 @@
 // The feeds of the console: which list and which socket they are, and who may listen.
 
 import { Refusal, serverNow } from "../api/client";
-import { command, lastCommands, mobileLocations } from "../api/resources";
+import { command, lastCommands } from "../api/resources";
 import { lacksForCommands, lacksForFleet, type Me } from "../api/rights";
 import { Refused, type Feed, type Verdict } from "../live/channel";
 import type { CommandMessage, Commands } from "../live/commands";
 import type { Fleet, LocationMessage } from "../live/fleet";
+import { listFleet } from "./fleetList";
 import { session } from "./session.svelte";
-
-/** A list of many pages is read again if it changed meanwhile; not for ever. */
-const MOST_READINGS = 3;
 
 /** All locations that are mobile, and their moves. */
 export function fleetFeed(fleet: Fleet): Feed {
   return {
     path: "/ws/loci/location/",
-    list: (signal) => refusedWhereFinal(() => listFleet(fleet, signal)),
+    list: (signal, heard) =>
+      refusedWhereFinal(() => listFleet(fleet, signal, { heard, isConnect: true })),
     read: (message) => fleet.read(message as LocationMessage, serverNow()),
     verdict: () => verdict((me) => lacksForFleet(me) === null),
   };
-}
-
-/** Takes over the whole list; answers with the moment of its first page. */
-export async function listFleet(fleet: Fleet, signal: AbortSignal): Promise<string> {
-  let since = "";
-  for (let reading = 1; reading <= MOST_READINGS; reading += 1) {
-    const list = fleet.beginList();
-    let count = 0;
-    let first = "";
-    for await (const { data, date } of mobileLocations(signal)) {
-      first ||= date;
-      count = data.count;
-      for (const feature of data.features) list.add(feature);
-    }
-    // The oldest reading: what changed since the first of them is asked of the socket.
-    since ||= first;
-    // One that was removed while pages were turned moves others to a page that was read before.
-    if (list.count() === count || reading === MOST_READINGS) {
-      if (list.count() === count) list.finish();
-      break;
-    }
-  }
-  return since;
 }
 
 /** The commands of a device, and what becomes of them. */
 export function commandsFeed(device: string, commands: Commands): Feed {
   return {
     path: `/ws/controller/device/${device}/command`,
-    list: (signal) =>
-      refusedWhereFinal(async () => {
-        const take = commands.beginList();
-        const { data, date } = await lastCommands(device, signal);
-        take(data.results);
-        return date;
-      }),
+    list: (signal, heard) =>
+      refusedWhereFinal(() => listCommands(device, commands, signal, heard)),
     read: (message) => {
       const ended = commands.read(message as CommandMessage);
       if (ended) void complete(device, ended.id, commands);
@@ -63,11 +34,47 @@ export function commandsFeed(device: string, commands: Commands): Feed {
   };
 }
 
-/** Fetches what only REST says: the exit code, and who asked for it. */
-async function complete(device: string, id: string, commands: Commands): Promise<void> {
+/**
+ * Takes over the newest commands of a device, and what became of those that are known and not among them;
+ * answers with the moment of the list.
+ */
+export async function listCommands(
+  device: string,
+  commands: Commands,
+  signal: AbortSignal,
+  heard: () => void,
+): Promise<string> {
+  const take = commands.beginList();
+  const { data, date } = await lastCommands(device, signal);
+  heard();
+  take(data.results);
+  for (const id of commands.beyond(data.results)) {
+    await askFor(device, id, commands, signal);
+    heard();
+  }
+  return date;
+}
+
+/** Takes over one command; one that is not there any more goes. */
+export async function askFor(
+  device: string,
+  id: string,
+  commands: Commands,
+  signal?: AbortSignal,
+): Promise<void> {
   const take = commands.beginList();
   try {
-    take([await command(device, id)]);
+    take([await command(device, id, signal)]);
+  } catch (error) {
+    if (!(error instanceof Refusal && error.status === 404)) throw error;
+    commands.remove(id);
+  }
+}
+
+/** Fetches what only REST says: the exit code, and who asked for it. */
+async function complete(device: string, id: string, commands: Commands): Promise<void> {
+  try {
+    await askFor(device, id, commands);
   } catch (error) {
     // It is seen without an exit code.
     if (!(error instanceof Refusal)) throw error;

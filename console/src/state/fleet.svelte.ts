@@ -1,29 +1,32 @@
 // The fleet as the map's page shows it: what the feed brings, and what search and filter leave.
 
-import { ask, Refusal } from "../api/client";
+import { ask } from "../api/client";
 import { lacksForFleet, may, type Me } from "../api/rights";
-import { Channel } from "../live/channel";
+import { Channel, type ChannelState, type Verdict } from "../live/channel";
 import { Fleet, type Change, type Place } from "../live/fleet";
+import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { Motion } from "../map/motion";
 import type { Vehicle } from "../map/overlay";
-import { fleetFeed, listFleet } from "./feeds";
+import { fleetFeed, refusedWhereFinal } from "./feeds";
+import { listFleet } from "./fleetList";
 import { live } from "./live.svelte";
+import { session } from "./session.svelte";
 
 /** The list beside the map is put in order at most that often. */
 const ORDER_MS = 400;
 /** New names, removals and organizations are not pushed: they are looked up. */
 const LOOK_MS = 120_000;
-/** For who may see the list and not listen. */
+/** Where nothing is pushed, everything is. */
 const POLL_MS = 10_000;
 
 export class FleetState {
   readonly vehicles = new Map<string, Vehicle>();
   #fleet = new Fleet((change) => this.#take(change));
-  #channel: Channel | null = null;
   #listed = $state.raw<Place[]>([]);
   #all = $state(0);
   #isLoaded = $state(false);
+  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
   #search = "";
   #organization: string | null = null;
   #ordering: ReturnType<typeof setTimeout> | undefined;
@@ -54,30 +57,85 @@ export class FleetState {
     return this.#fleet.get(id);
   }
 
+  /** Why it may not be seen, if so. */
+  get refused(): Exclude<Verdict, "yes"> | null {
+    return this.#refused;
+  }
+
   start(me: Me): void {
+    if (lacksForFleet(me) === null) this.#watch();
+    else if (may(me, "geo.view_location")) this.#poll();
+  }
+
+  #watch(): void {
     const { signal } = this.#ends;
-    if (lacksForFleet(me) === null) {
-      const channel: Channel = new Channel(browserWorld("/healthz"), fleetFeed(this.#fleet), (state) => {
-        live.tell(channel, state);
-        if (state.is === "live") this.#loaded();
-      });
-      this.#channel = channel;
-      const detach = live.attach(channel);
-      signal.addEventListener("abort", detach);
-      channel.start();
-      this.#every(LOOK_MS, () => channel.state.is === "live");
-    } else if (may(me, "geo.view_location")) {
-      live.poll(true);
-      signal.addEventListener("abort", () => live.poll(false));
-      void this.#look();
-      this.#every(POLL_MS, () => true);
-    }
+    const world = browserWorld("/healthz");
+    const channel: Channel = new Channel(world, fleetFeed(this.#fleet), (state) => {
+      live.tell(channel, state);
+      this.#tell(state);
+    });
+    let isDue = false;
+    const look = async (signal: AbortSignal, heard: () => void): Promise<Pace> => {
+      isDue = channel.state.is !== "live" || document.hidden;
+      // An organization may be gone of which nothing else tells.
+      if (!isDue) await Promise.all([session.refresh(), this.#list(signal, heard)]);
+      return "soon";
+    };
+    // What it is refused is told by the channel.
+    const looks = new Poller(world, look, () => undefined, LOOK_MS);
+    const forget = world.onChange(() => {
+      if (isDue && !document.hidden) looks.retry();
+    });
+    const detach = live.attach(channel);
+    signal.addEventListener("abort", () => {
+      forget();
+      looks.stop();
+      channel.stop();
+      detach();
+    });
+    channel.start();
+    looks.start();
+  }
+
+  /** For who may see the list and not listen. */
+  #poll(): void {
+    const look = async (signal: AbortSignal, heard: () => void): Promise<Pace> => {
+      if (this.#isLoaded && document.hidden) return "soon";
+      await this.#list(signal, heard);
+      return "soon";
+    };
+    const poller: Poller = new Poller(
+      browserWorld("/healthz"),
+      look,
+      (state) => {
+        live.tell(poller, state);
+        live.poll(state.is === "live");
+        this.#tell(state);
+      },
+      POLL_MS,
+    );
+    const detach = live.attach(poller);
+    this.#ends.signal.addEventListener("abort", () => {
+      poller.stop();
+      detach();
+      live.poll(false);
+    });
+    poller.start();
+  }
+
+  #tell(state: ChannelState): void {
+    this.#refused = state.is === "refused" ? state.verdict : null;
+    if (state.is === "live") this.#loaded();
+  }
+
+  async #list(signal: AbortSignal, heard: () => void): Promise<void> {
+    await refusedWhereFinal(() => listFleet(this.#fleet, signal, { heard, isConnect: false }));
+    this.#loaded();
   }
 
   stop(): void {
-    this.#channel?.stop();
-    clearTimeout(this.#ordering);
     this.#ends.abort();
+    clearTimeout(this.#ordering);
   }
 
   filter(search: string, organization: string | null): void {
@@ -89,23 +147,6 @@ export class FleetState {
     }
     this.#order();
     this.drawn();
-  }
-
-  #every(ms: number, isWanted: () => boolean): void {
-    const timer = setInterval(() => {
-      if (isWanted() && !document.hidden) void this.#look();
-    }, ms);
-    this.#ends.signal.addEventListener("abort", () => clearInterval(timer));
-  }
-
-  async #look(): Promise<void> {
-    try {
-      await listFleet(this.#fleet, this.#ends.signal);
-      this.#loaded();
-    } catch (error) {
-      // The next look may succeed; a lost session or right is told by others.
-      if (!(error instanceof Refusal) && !this.#ends.signal.aborted) throw error;
-    }
   }
 
   #loaded(): void {
@@ -122,11 +163,14 @@ export class FleetState {
     if (change.is === "gone") {
       this.vehicles.delete(change.id);
     } else {
-      const { place } = change;
+      const { place, isOther } = change;
       const known = this.vehicles.get(place.id);
       if (known) {
-        if (known.name !== place.name) this.#orderSoon();
-        known.name = place.name;
+        if (isOther) {
+          known.name = place.name;
+          known.isShown = this.#fits(place);
+          this.#orderSoon();
+        }
         known.heardAt = place.heardAt;
         known.motion.report(place.longitude, place.latitude, performance.now(), this.isSmooth());
         this.drawn();
@@ -148,13 +192,7 @@ export class FleetState {
     try {
       const path = `/api/v1/controller/location/${id}/`;
       const { data } = await ask<{ organization: string }>(path, { signal: this.#ends.signal });
-      const place = this.#fleet.get(id);
-      const vehicle = this.vehicles.get(id);
-      if (!place || !vehicle) return;
-      place.organization ??= data.organization;
-      vehicle.isShown = this.#fits(place);
-      this.drawn();
-      this.#orderSoon();
+      this.#fleet.introduce(id, data.organization);
     } catch {
       // The next list says it.
     } finally {

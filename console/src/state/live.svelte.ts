@@ -40,6 +40,8 @@ class Live {
     return () => {
       this.#isWatched = false;
       this.#pulse.stop();
+      // Nobody counts for whom there is nothing to see.
+      this.#set({ is: "stopped" });
     };
   }
 

@@ -1,6 +1,7 @@
 // The names of organizations.
 
-import { ask, pathOf, Refusal, type Page } from "../api/client";
+import { Refusal } from "../api/client";
+import { readRows } from "../api/pages";
 import { may, type Me, type Organization } from "../api/rights";
 
 class Organizations {
@@ -22,14 +23,8 @@ class Organizations {
     this.#set(own);
     if (!me.is_superuser || !may(me, "openwisp_users.view_organization")) return;
     try {
-      const found: Pick<Organization, "id" | "name">[] = [];
-      let next: string | null = "/api/v1/users/organization/?page_size=100";
-      while (next) {
-        const { data }: { data: Page<Organization> } = await ask<Page<Organization>>(next);
-        found.push(...data.results);
-        next = data.next && pathOf(data.next);
-      }
-      this.#set(found);
+      const path = "/api/v1/users/organization/?page_size=100";
+      this.#set(await readRows(path, {}, ({ id }: Organization) => id));
     } catch (error) {
       // Without names their things are there all the same.
       if (!(error instanceof Refusal)) throw error;

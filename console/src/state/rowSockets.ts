@@ -5,32 +5,31 @@
 // through thousands of rows must not open one for each that went by. So they are opened for where the
 // view comes to rest, and those of rows that left it are closed.
 
-import { Channel, type Feed } from "../live/channel";
-import type { CommandMessage } from "../live/commands";
-import { browserWorld } from "../live/world";
-import { lacksForCommands } from "../api/rights";
-import { verdict } from "./feeds";
-
 export const MOST_SOCKETS = 24;
 /** The view rests when it has not changed for that long; whoever scrolls on and on waits no longer than… */
 const REST_MS = 250;
 /** … this. */
 const PATIENCE_MS = 1000;
 
+/** What listens to a device's commands. */
+export interface Listener {
+  stop(): void;
+}
+
 export class RowSockets {
-  readonly #open = new Map<string, Channel>();
+  readonly #open = new Map<string, Listener>();
+  #isStopped = false;
   #wanted: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #waitsSince: number | null = null;
 
-  constructor(
-    /** The moment (ISO 8601) since which nothing is to be missed. */
-    private readonly since: () => string,
-    private readonly read: (message: CommandMessage) => void,
-  ) {}
+  /** `listen` opens the socket of a device. */
+  constructor(private readonly listen: (device: string) => Listener) {}
 
   /** The devices to listen to, those at the top first. */
   want(devices: string[]): void {
+    // Rows may still come for a page that is left.
+    if (this.#isStopped) return;
     this.#wanted = devices.slice(0, MOST_SOCKETS);
     const now = performance.now();
     this.#waitsSince ??= now;
@@ -39,7 +38,9 @@ export class RowSockets {
     this.#timer = setTimeout(() => this.#settle(), Math.max(0, Math.min(REST_MS, left)));
   }
 
+  /** For good. */
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     for (const channel of this.#open.values()) channel.stop();
     this.#open.clear();
@@ -55,20 +56,7 @@ export class RowSockets {
     }
     for (const device of wanted) {
       if (this.#open.has(device)) continue;
-      // Whether it is connected is of no interest here: what it does not bring is looked up.
-      const channel = new Channel(browserWorld("/healthz"), this.#feedOf(device), () => undefined);
-      this.#open.set(device, channel);
-      channel.start();
+      this.#open.set(device, this.listen(device));
     }
-  }
-
-  #feedOf(device: string): Feed {
-    return {
-      path: `/ws/controller/device/${device}/command`,
-      // The list is the batch's: here there is nothing to ask for.
-      list: () => Promise.resolve(this.since()),
-      read: (message) => this.read(message as CommandMessage),
-      verdict: () => verdict((me) => lacksForCommands(me) === null),
-    };
   }
 }

@@ -1,8 +1,8 @@
 // What is needed to choose devices and a command for them.
 
-import { allDevicesAt, getBatch, listResults, type Batch } from "../api/batches";
+import { failedDevices, getBatch, type Batch } from "../api/batches";
 import { Refusal } from "../api/client";
-import { commandTypes, devices, mobileLocations, type CommandType, type Device } from "../api/resources";
+import { commandTypes, devicesAt, readDevices, readMobileLocations, type CommandType, type Device } from "../api/resources";
 import { isIn, type Area } from "../map/area";
 import { reasonOf } from "../reason";
 
@@ -24,6 +24,8 @@ export class RunState {
   #asked = $state(0);
   #again = $state.raw<Batch>();
   #failed = $state.raw<ReadonlySet<string>>(new Set());
+  /** Of the devices that are chosen at the moment. */
+  #organizations: string[] = [];
   readonly #typesOf = new Map<string, CommandType[]>();
   readonly #ends = new AbortController();
   #locates: AbortController | null = null;
@@ -77,6 +79,7 @@ export class RunState {
   }
 
   start(again: string | null): void {
+    this.#wrong = "";
     void this.#guard(() => this.#loadDevices());
     if (again) void this.#guard(() => this.#loadAgain(again));
   }
@@ -86,8 +89,8 @@ export class RunState {
     this.#locates?.abort();
   }
 
-  /** Looks up who is in the rectangle now. */
-  locate(area: Area | null): void {
+  /** Looks up who is in the rectangle now, at locations whose names have `named` in them. */
+  locate(area: Area | null, named: string): void {
     this.#locates?.abort();
     this.#locates = null;
     this.#among = area && new Set();
@@ -95,32 +98,42 @@ export class RunState {
     if (!area) return;
     const locates = new AbortController();
     this.#locates = locates;
-    void this.#guard(() => this.#locate(area, locates.signal), locates.signal);
+    void this.#guard(() => this.#locate(area, named, locates.signal), locates.signal);
   }
 
-  /** Asks what may be run on these, an organization once. */
+  /** Asks what may be run on these, an organization once; one that gave no answer again. */
   wantTypes(devices: Device[]): void {
     const samples = new Map<string, Device>();
     for (const device of devices) {
       if (!samples.has(device.organization)) samples.set(device.organization, device);
       if (samples.size === MOST_ORGANIZATIONS) break;
     }
-    this.#joinTypes([...samples.keys()]);
+    this.#organizations = [...samples.keys()];
+    this.#joinTypes();
     for (const [organization, device] of samples) {
       if (this.#typesOf.has(organization)) continue;
       this.#typesOf.set(organization, []);
       this.#asked += 1;
       void this.#guard(async () => {
-        this.#typesOf.set(organization, await commandTypes(device.id, this.#ends.signal));
-        this.#joinTypes([...samples.keys()]);
+        this.#typesOf.set(organization, await this.#typesOn(device.id, organization));
+        this.#joinTypes();
       }).finally(() => (this.#asked -= 1));
     }
   }
 
+  async #typesOn(device: string, organization: string): Promise<CommandType[]> {
+    try {
+      return await commandTypes(device, this.#ends.signal);
+    } catch (error) {
+      this.#typesOf.delete(organization);
+      throw error;
+    }
+  }
+
   /** What one of them may use is offered: on the devices of others it is left out, and said so. */
-  #joinTypes(organizations: string[]): void {
+  #joinTypes(): void {
     const joined = new Map<string, CommandType>();
-    for (const organization of organizations) {
+    for (const organization of this.#organizations) {
       for (const type of this.#typesOf.get(organization) ?? []) joined.set(type.name, type);
     }
     const isSame = this.#types.length === joined.size && this.#types.every((it) => joined.has(it.name));
@@ -137,51 +150,53 @@ export class RunState {
   }
 
   async #loadDevices(): Promise<void> {
-    const found = new Map<string, Device>();
-    let pages = 0;
-    for await (const { data } of devices(null, this.#ends.signal)) {
-      for (const device of data.results) found.set(device.id, device);
-      this.#total = data.count;
-      pages += 1;
-      if (pages === 1 || pages % PAGES_A_SHOW === 0) this.#show(found);
-    }
-    this.#show(found);
+    const rows = await readDevices(this.#ends.signal, (found) => {
+      const { rows, count, pages } = found();
+      this.#total = count;
+      if (pages === 1 || pages % PAGES_A_SHOW === 0) this.#show(rows);
+    });
+    this.#show(rows);
+    this.#total = rows.length;
     this.#isLoaded = true;
   }
 
-  #show(found: Map<string, Device>): void {
-    this.#devices = [...found.values()].sort((a, b) => COLLATOR.compare(a.name, b.name));
+  #show(rows: Device[]): void {
+    this.#devices = rows.sort((a, b) => COLLATOR.compare(a.name, b.name));
   }
 
   async #loadAgain(id: string): Promise<void> {
     const { signal } = this.#ends;
     this.#again = await getBatch(id, signal);
-    const failed = new Set<string>();
-    for (let page = 1; ; page += 1) {
-      const { data } = await listResults(id, { page, status: "failed" }, signal);
-      for (const { device } of data.results) failed.add(device);
-      if (data.next === null) break;
-    }
-    this.#failed = failed;
+    this.#failed = new Set(await failedDevices(id, signal));
   }
 
-  async #locate(area: Area, signal: AbortSignal): Promise<void> {
-    const places: string[] = [];
+  async #locate(area: Area, named: string, signal: AbortSignal): Promise<void> {
+    // Of all readings: rather one too many to ask for than one that is left out silently.
+    const places = new Set<string>();
+    const wanted = named.trim().toLocaleLowerCase();
     this.#locating = { done: 0, all: 0 };
-    for await (const { data } of mobileLocations(signal)) {
-      for (const { id, geometry } of data.features) {
-        if (isIn(area, ...geometry.coordinates)) places.push(id);
-      }
-    }
-    this.#locating = { done: 0, all: places.length };
+    await readMobileLocations(signal, () => {
+      const read = new Set<string>();
+      return {
+        take: ({ data }) => {
+          for (const { id, geometry, properties } of data.features) {
+            read.add(id);
+            const isNamed = properties.name.toLocaleLowerCase().includes(wanted);
+            if (isNamed && isIn(area, ...geometry.coordinates)) places.add(id);
+          }
+        },
+        size: () => read.size,
+      };
+    });
+    this.#locating = { done: 0, all: places.size };
     const found = new Set<string>();
     let done = 0;
     const waiting = places.values();
     const ask = async () => {
       for (const place of waiting) {
-        for (const device of await allDevicesAt(place, signal)) found.add(device);
+        for (const { id } of await devicesAt(place, signal)) found.add(id);
         done += 1;
-        if (done % 20 === 0) this.#locating = { done, all: places.length };
+        if (done % 20 === 0) this.#locating = { done, all: places.size };
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, ask));

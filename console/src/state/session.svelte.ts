@@ -1,6 +1,6 @@
 // Who is logged in.
 
-import { onSignedOut, Refusal } from "../api/client";
+import { onForbidden, onSignedOut, Refusal } from "../api/client";
 import { getMe, isSetupOpen, logIn, logOut } from "../api/resources";
 import type { Me } from "../api/rights";
 import { router } from "./router.svelte";
@@ -14,8 +14,16 @@ type State =
 class Session {
   #state = $state.raw<State>({ is: "asking" });
 
+  #asking: Promise<Me | null> | null = null;
+
   constructor() {
     onSignedOut(() => this.#end());
+    // What is lacking now was held when it was asked last. One question is enough for several refusals.
+    onForbidden(() => {
+      this.#asking ??= this.refresh()
+        .catch(() => null)
+        .finally(() => (this.#asking = null));
+    });
   }
 
   get state(): State {
@@ -30,7 +38,8 @@ class Session {
   async refresh(): Promise<Me | null> {
     try {
       const me = await getMe();
-      this.#state = { is: "in", me };
+      // Pages look at what has changed.
+      if (JSON.stringify(me) !== JSON.stringify(this.me)) this.#state = { is: "in", me };
       return me;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

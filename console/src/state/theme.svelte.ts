@@ -13,6 +13,7 @@ class Theme {
     this.#systemIsDark = system.matches;
     system.addEventListener("change", () => {
       this.#systemIsDark = system.matches;
+      this.#apply();
     });
     this.#apply();
   }
@@ -36,7 +37,7 @@ class Theme {
   }
 
   #apply(): void {
-    document.documentElement.dataset["theme"] = this.#choice;
+    document.documentElement.dataset["theme"] = this.isDark ? "dark" : "light";
   }
 }
 

@@ -79,6 +79,16 @@ describe("escape sequences", () => {
     expect(shown("\u001b[", "1".repeat(5000), "\nseen").text.endsWith("\nseen")).toBe(true);
   });
 
+  test("that are no numbers hide nothing, and are no looks", () => {
+    for (const sequence of ["?C", "1:1C", "?G", ">D", "=1K", "?1K"]) {
+      expect(shown(`rm -rf /\u001b[${sequence}; harmless`).text).toMatch(/^rm -rf \/ ?; harmless$/);
+    }
+    for (const sequence of [">4;1m", "?1m", "4:3m", "38:5:208m"]) {
+      expect(shown(`\u001b[${sequence}x`).lines[0]?.[0]?.style).toEqual(PLAIN);
+    }
+    expect(shown("\u001b[1m\u001b[4:3mx").lines[0]?.[0]?.style).toEqual({ ...PLAIN, bold: true });
+  });
+
   test("do not move further than a line is wide", () => {
     expect(shown("\u001b[999999999Cx").text.length).toBe(1001);
     expect(shown("\u001b[999C".repeat(1000), "x").text.length).toBe(1001);

@@ -124,9 +124,14 @@ export class Screen {
   }
 
   #csi(parameters: string, final: string): void {
-    const numbers = parameters.split(";").map((part) => (part === "" ? null : Number(part)));
+    // The rest is somebody's own: what it means here, nobody knows.
+    if (!/^[0-9;:]*$/.test(parameters)) return;
+    const parts = parameters.split(";");
+    const numbers = parts.map(numberOf);
     const count = Math.max(numbers[0] ?? 1, 1);
-    if (final === "m") this.#style = styled(this.#style, numbers);
+    // Looks in parts, such as a curly underline, are none of ours.
+    const looks = parts.filter((part) => !part.includes(":")).map(numberOf);
+    if (final === "m") this.#style = looks.length > 0 ? styled(this.#style, looks) : this.#style;
     else if (final === "K") this.#erase(numbers[0] ?? 0);
     else if (final === "G") this.#moveTo(count - 1);
     else if (final === "C") this.#moveTo(this.#column + count);
@@ -147,6 +152,11 @@ export class Screen {
       this.#cells = this.#cells.map((cell, at) => (at < end ? { text: " ", style: PLAIN } : cell));
     }
   }
+}
+
+/** Whatever is no number counts as left out. */
+function numberOf(parameter: string): number | null {
+  return /^[0-9]+$/.test(parameter) ? Number(parameter) : null;
 }
 
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/u;

@@ -77,8 +77,6 @@ export const many = {
     done: (ended: number, all: number) => `${ended.toLocaleString("en")} of ${devices(all)} finished`,
     search: "Search devices",
     results: "Results",
-    device: "Device",
-    lastLine: "Last line",
     exit: (code: number) => `exit ${code}`,
     cancel: "Cancel the rest",
     cancelling: "Cancelling …",
@@ -91,8 +89,8 @@ export const many = {
     by: (who: string) => `by ${who}`,
     reading: (count: number, all: number) =>
       `Loading ${count.toLocaleString("en")} of ${all.toLocaleString("en")} results …`,
-    noCommand: "Nothing was run on it.",
-    over: "Done",
+    over: (success: number, failed: number) =>
+      `The batch is over: ${success.toLocaleString("en")} succeeded, ${failed.toLocaleString("en")} failed.`,
   },
 
   area: {
