@@ -258,7 +258,9 @@ async fn equip(stage: &mut Stage) -> String {
     // Nobody answers there: the command fails, and says why.
     let closed = free_address().to_string();
     // That shows the device, to whom it may be shown.
-    stage.server.cli(&["device", "set", "bus", "--address", &closed]);
+    stage
+        .server
+        .cli(&["device", "set", "bus", "--address", &closed]);
     let commands = format!("/api/v1/controller/device/{}/command/", device.id);
     let mut watching = Socket::open(&stage.server, &command_path(&device.id), &root).await;
     for input in [
