@@ -133,8 +133,8 @@ async fn prove(stage: &mut Stage) -> Vec<(&'static str, String)> {
             .await;
     }
     let log_in = |password: &str| json!({"username": "ada", "password": password});
-    let (login, tokens) = ("/accounts/login/", "/api/v1/users/token/");
-    for path in [login, tokens] {
+    let (page, tokens) = ("/accounts/login/", "/api/v1/users/token/");
+    for path in [page, tokens] {
         for body in [
             log_in(WRONG_PASSWORD),
             json!({"username": "ada", "password": [WRONG_PASSWORD]}),
