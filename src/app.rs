@@ -8,19 +8,26 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::login::Logins;
-use crate::access::{Directory, Leases};
+use crate::access::{Directory, Leases, RateOfEach};
 use crate::command::types::CommandTypes;
 use crate::command::{Node, Runner};
 use crate::config::Config;
 use crate::event::NodeId;
 use crate::hub::{Hub, Source};
 use crate::ingest::{Ingest, Origin, Relay, RelaySettings, Tail, follow_hints};
+use crate::nodes::Attendance;
 use crate::socket::{Origins, Sockets};
 use crate::store::{Engine, Keep, KeyError, Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Health, Metrics};
 
 /// Between two looks for what has been kept long enough.
 const CLEAR_AWAY: Duration = Duration::from_hours(1);
+
+/// What a device may report at once after a silence, in the time in which that would be its rate.
+const REPORTS_AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Before anything is known of hints.
+const UNHEARD: &str = "the database's hints are not heard yet";
 
 /// The running server's parts.
 pub struct App {
@@ -36,6 +43,10 @@ pub struct App {
     pub leases: Arc<Leases>,
     /// What may be run on devices.
     pub types: Arc<CommandTypes>,
+    /// How often devices may report.
+    pub reports: RateOfEach,
+    /// Whether the database's hints are heard.
+    hints: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What their messages go through.
@@ -76,7 +87,7 @@ impl App {
         let tail = Tail::new(store.clone(), Arc::clone(&ingest), Arc::clone(&metrics));
         let tail = Arc::new(tail.beside(relay.clone()));
         let grace = Duration::from_secs(config.lease.grace_s);
-        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace));
+        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
         let sockets = Arc::new(Sockets::new(
             &config,
             Origins::SameSite(config.server.allowed_origins.clone()),
@@ -98,6 +109,12 @@ impl App {
             identity,
         ));
         Ok(Self {
+            reports: RateOfEach::new(config.limits.reports_per_second, REPORTS_AT_ONCE),
+            hints: Arc::new(match &relay {
+                // Whose own gauge it is then.
+                Some(_) => Health::uncounted(UNHEARD, None),
+                None => Health::new(metrics.hints_up.clone(), UNHEARD, None),
+            }),
             logins: Logins::new(store.clone(), &config.login),
             config,
             store,
@@ -115,9 +132,9 @@ impl App {
         })
     }
 
-    /// Starts what runs beside the requests: the tail, the hints, the leases, the runner and the
-    /// clearing away. They end when what is returned is dropped. Commands that this node left running
-    /// have ended when this returns.
+    /// Starts what runs beside the requests: the tail, the hints, the leases, the runner, what this node
+    /// says to others, and the clearing away. They end when what is returned is dropped. Commands that
+    /// this node left running have ended when this returns.
     ///
     /// # Errors
     /// When the database cannot say where its log stands.
@@ -129,7 +146,8 @@ impl App {
         let tail = Arc::clone(&self.tail);
         running.spawn(async move { tail.run(position, every).await });
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
-        running.spawn(follow_hints(store, ingest, Arc::clone(&self.tail)));
+        let (tail, hints) = (Arc::clone(&self.tail), Arc::clone(&self.hints));
+        running.spawn(follow_hints(store, ingest, tail, hints));
         if let Some(relay) = self.relay.clone() {
             running.spawn(async move { match relay.run().await {} });
         }
@@ -144,12 +162,31 @@ impl App {
         });
         self.runner.recover().await?;
         running.spawn(Arc::clone(&self.runner).run());
+        running.spawn(self.attendance().run());
         let keep = Keep {
             commands_days: self.config.commands.keep_days.into(),
             audit_days: self.config.audit.keep_days,
         };
         running.spawn(clear_away(self.store.clone(), keep));
         Ok(running)
+    }
+
+    /// Why committed updates are not told to this node at once, if they are not.
+    #[must_use]
+    pub fn hints_trouble(&self) -> Option<String> {
+        let is_deaf = self.relay.is_some() && self.metrics.hints_up.get() == 0;
+        let of_relay = || is_deaf.then(|| "hints through Redis are not heard".to_owned());
+        self.hints.trouble().or_else(of_relay)
+    }
+
+    fn attendance(&self) -> Attendance {
+        Attendance::new(
+            self.store.clone(),
+            Arc::clone(&self.leases),
+            Arc::clone(&self.metrics),
+            self.node,
+            self.config.server.listen.port(),
+        )
     }
 
     /// A mistyped organization in `commands.allowed` leaves the one that was meant with what the others

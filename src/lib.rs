@@ -7,6 +7,7 @@ pub mod event;
 
 pub mod api;
 pub mod command;
+pub mod nodes;
 pub mod openwisp;
 pub mod store;
 

@@ -56,6 +56,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "redis_host",
         ],
     ),
+    ("nodes", &["event", "access", "store", "telemetry"]),
     ("console", &["config"]),
     (
         "app",
@@ -68,6 +69,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "socket",
             "api",
             "command",
+            "nodes",
             "config",
             "telemetry",
         ],

@@ -5,6 +5,7 @@ mod beside;
 mod crowd;
 mod faults;
 mod handshake;
+mod limits;
 mod pages;
 mod rights;
 mod updates;

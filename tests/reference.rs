@@ -1,8 +1,9 @@
 //! The pages of `docs/` that list everything: what the program has stands on them, and nothing else.
 //!
-//! `docs/settings.md` is made of `fleetwire config default`; `make settings` renews it. The others are
+//! So does what `packaging/` shows of metrics. `docs/settings.md` is made of `fleetwire config default`; `make settings` renews it. The others are
 //! written by hand, and compared with the sources or with what a real server says.
 
+mod dashboard;
 mod errors;
 mod links;
 mod metrics;
@@ -54,9 +55,15 @@ fn arms(source: &str, function: &str) -> BTreeMap<String, String> {
     // Alternatives may stand on lines of their own.
     let body = body.replace("\n            | ", " | ");
     let mut found = BTreeMap::new();
-    for line in body.lines() {
+    let mut lines = body.lines();
+    while let Some(line) = lines.next() {
         let Some((variants, value)) = line.split_once(" => ") else {
             continue;
+        };
+        // What is too long stands on the next line, in braces.
+        let value = match value {
+            "{" => lines.next().unwrap_or_default().trim(),
+            value => value,
         };
         let value = value.trim_end_matches(',').trim_matches('"');
         for variant in variants.split('|') {

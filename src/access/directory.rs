@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::User;
 use crate::event::{DeviceId, LocationId, OrganizationId, SessionId, Timestamp, TokenId, UserId};
@@ -53,6 +54,17 @@ pub enum Resource {
     Device(DeviceId),
     /// A location, for its moves.
     Location(LocationId),
+}
+
+impl Resource {
+    /// Its identifier, whatever it is.
+    #[must_use]
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Device(id) => id.0,
+            Self::Location(id) => id.0,
+        }
+    }
 }
 
 /// How far the changes of rights have been read. What it counts is the directory's own.

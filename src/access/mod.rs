@@ -5,7 +5,8 @@
 //! comes through the [`Directory`], the seam behind which the users live. [`Leases`] keep asking
 //! for as long as a socket is open. [`administration`] is the policy of who may give and take rights.
 //!
-//! [`request`] reads who asks out of a request's headers; [`login`] is where passwords are checked.
+//! [`request`] reads who asks out of a request's headers; [`login`] is where passwords are checked;
+//! [`Rate`] keeps what is done to so many a second.
 
 pub mod administration;
 mod directory;
@@ -15,6 +16,7 @@ pub mod password;
 mod permission;
 mod person;
 pub mod policy;
+mod rate;
 pub mod request;
 mod throttle;
 mod user;
@@ -22,7 +24,10 @@ mod user;
 pub use directory::{
     Credential, Directory, DirectoryError, Identity, Mark, Proof, Resource, RightsChanged,
 };
-pub use lease::{Granted, Grounds, Leases};
+pub use lease::{Crowded, Granted, Grounds, Leases, OpenSocket, SocketFilter};
 pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission};
 pub use person::{Person, Profile};
+pub use policy::Endpoint;
+pub use rate::{Rate, RateOfEach};
+pub use throttle::Wait;
 pub use user::User;

@@ -3,6 +3,10 @@
 //! The rules are sections 2 to 4 of the WebSocket API for sockets, and OpenWISP's model
 //! permissions with tenancy for REST.
 
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 use super::{Action, Model, Permission, Resource, User};
 use crate::event::{OrganizationId, Topic};
 
@@ -15,6 +19,59 @@ pub enum Feed {
     Of(Resource),
     /// The moves of every mobile location of the organizations that the user manages.
     Fleet,
+}
+
+/// One of the three endpoints that sockets are opened at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Commands of a device.
+    DeviceCommands,
+    /// Moves of a location.
+    Location,
+    /// Moves of all locations that the user may see.
+    Locations,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::DeviceCommands, Self::Location, Self::Locations];
+
+    /// What it is called in metrics, logs and lists.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::DeviceCommands => "device_commands",
+            Self::Location => "location",
+            Self::Locations => "locations",
+        }
+    }
+}
+
+/// A word that is no endpoint.
+#[derive(Debug, thiserror::Error)]
+#[error("not device_commands, location or locations")]
+pub struct UnknownEndpoint;
+
+impl FromStr for Endpoint {
+    type Err = UnknownEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEndpoint> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|it| it.label() == text).ok_or(UnknownEndpoint)
+    }
+}
+
+impl Feed {
+    /// Where it is asked for.
+    #[must_use]
+    pub const fn endpoint(self) -> Endpoint {
+        match self {
+            Self::Of(Resource::Device(_)) => Endpoint::DeviceCommands,
+            Self::Of(Resource::Location(_)) => Endpoint::Location,
+            Self::Fleet => Endpoint::Locations,
+        }
+    }
 }
 
 /// The topics that `feed` means for `user`, or `None` when the user may not listen to it.

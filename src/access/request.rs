@@ -159,6 +159,13 @@ impl Client {
     }
 }
 
+/// Reads a network such as `10.0.0.0/8`, or a single address, which stands for itself alone.
+#[must_use]
+pub fn network(text: &str) -> Option<IpNet> {
+    let address = |_| text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(address).ok()
+}
+
 /// Scheme, host and port: what makes two pages of one origin (RFC 6454).
 #[derive(PartialEq, Eq)]
 struct Site {

@@ -20,6 +20,7 @@ use super::openapi::AnyObject;
 use super::page::{Listing, PageAnswer, PageQuery, ROWS};
 use crate::access::{Action, Model};
 use crate::app::App;
+use crate::command::queue_limits;
 use crate::command::types::CommandType;
 use crate::event::{BatchId, CommandId, DeviceId, LocationId, OrganizationId, Timestamp, UserId};
 use crate::store::{
@@ -251,7 +252,8 @@ pub async fn list_batches(
     params(DryRunQuery),
     responses(
         (status = 201, body = BatchAnswer),
-        (status = 200, description = "What would be done.", body = BatchAnswer)
+        (status = 200, description = "What would be done.", body = BatchAnswer),
+        (status = 429)
     ),
     security(("user" = ["connection.add_command"]))
 )]
@@ -377,6 +379,7 @@ async fn new_batch(app: &App, object: &Object, scope: &Scope) -> Result<NewBatch
         selection,
         most: app.config.batch.max_devices,
         queue_s: app.config.batch.queue_s,
+        limits: queue_limits(&app.config.limits),
     })
 }
 

@@ -19,7 +19,9 @@ use super::openapi::AnyObject;
 use super::page::{Listing, OUTPUTS, PageAnswer, PageQuery};
 use crate::access::{Action, Model};
 use crate::app::App;
+use crate::command::queue_limits;
 use crate::command::types::{CommandType, Input};
+use crate::config::Config;
 use crate::event::{BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, Timestamp, UserId};
 use crate::store::{Cancelled, Command, Device, FieldErrors, NewCommand, SecretInput};
 
@@ -125,7 +127,7 @@ pub async fn list_commands(
     path = "/api/v1/controller/device/{id}/command/",
     tag = "Commands",
     request_body(content = CommandBody, example = json!({"type": "custom", "input": {"command": "uptime"}})),
-    responses((status = 201, body = CommandAnswer)),
+    responses((status = 201, body = CommandAnswer), (status = 429)),
     security(("user" = ["connection.add_command"]))
 )]
 pub async fn create_command(
@@ -142,7 +144,7 @@ pub async fn create_command(
         let mut allowed = app.types.by(device.organization, &organization.slug);
         allowed.find(|known| known.name() == name)
     };
-    let new = new_command(&object, &device, find, app.config.commands.queue_s)?;
+    let new = new_command(&object, &device, find, &app.config)?;
     let store = app.store.by(requester.actor());
     let command = store.add_command(&new).await?;
     Ok(answer(StatusCode::CREATED, &command))
@@ -219,7 +221,7 @@ fn new_command<'a>(
     object: &Object,
     device: &Device,
     find: impl FnOnce(&str) -> Option<&'a CommandType>,
-    queue_s: u64,
+    config: &Config,
 ) -> Result<NewCommand, FieldErrors> {
     let mut fields = Fields::new(object, Mode::Whole);
     let checked = type_and_input(&mut fields, find);
@@ -234,6 +236,7 @@ fn new_command<'a>(
         label: kind.label().to_owned(),
         input: input.shown,
         secret_input: input.plain.map(SecretInput),
-        queue_s,
+        queue_s: config.commands.queue_s,
+        limits: queue_limits(&config.limits),
     })
 }

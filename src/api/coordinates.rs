@@ -18,6 +18,7 @@ use super::identity::PathId;
 use crate::app::App;
 use crate::event::{DeviceId, Point, Timestamp};
 use crate::store::{Coordinates, CoordinatesError, FieldErrors, Report};
+use crate::telemetry::Limit;
 
 /// How far a device's clock may run ahead. A report from further in the future would keep all
 /// later ones out.
@@ -89,7 +90,7 @@ pub async fn get_device_coordinates(
     path = "/api/v1/controller/device/{id}/coordinates/",
     tag = "Coordinates",
     request_body(content = CoordinatesBody, example = json!({"type": "Feature", "geometry": {"type": "Point", "coordinates": [12.5, 41.9]}})),
-    responses((status = 200, body = CoordinatesAnswer)),
+    responses((status = 200, body = CoordinatesAnswer), (status = 429)),
     security(("device_key" = []))
 )]
 pub async fn report_device_coordinates(
@@ -110,7 +111,7 @@ pub async fn report_device_coordinates(
     path = "/api/v1/controller/device/{id}/coordinates/",
     tag = "Coordinates",
     request_body(content = CoordinatesBody, example = json!({"type": "Feature", "geometry": {"type": "Point", "coordinates": [12.5, 41.9]}})),
-    responses((status = 200, body = CoordinatesAnswer)),
+    responses((status = 200, body = CoordinatesAnswer), (status = 429)),
     security(("device_key" = []))
 )]
 pub async fn patch_device_coordinates(
@@ -131,6 +132,9 @@ async fn report(
     key: String,
     body: UnreadBody,
 ) -> Result<Response, ApiError> {
+    // With the key: who does not have it uses up nothing of the device's.
+    let admitted = app.reports.take((device, &key));
+    admitted.map_err(|wait| ApiError::throttled(Limit::ReportsPerSecond, wait.seconds))?;
     let read = match body.object().await {
         Ok(object) => feature(&object, Timestamp::now()).map_err(ApiError::from),
         Err(error) => Err(error),

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::access::DirectoryError;
 use crate::access::administration::Refusal;
 use crate::access::login::LoginError;
-use crate::store::{CoordinatesError, FieldErrors, StoreError};
-use crate::telemetry::Throttled;
+use crate::store::{CoordinatesError, FieldErrors, QueueFull, StoreError};
+use crate::telemetry::{Limit, Throttled};
 
 /// An answer that is none: what the client reads, and beside it what only the log does.
 #[derive(Debug)]
@@ -25,10 +25,15 @@ pub struct ApiError {
     /// For the log only.
     cause: Option<String>,
     retry_after_s: Option<u64>,
+    /// The limit of the configuration that was met, for who counts.
+    limit: Option<Limit>,
 }
 
 /// Seconds after which trying again is worthwhile when the database or the directory is away.
 const RETRY_UNAVAILABLE_S: u64 = 2;
+
+/// The same when the queue of commands is full: about the time that one takes.
+const RETRY_QUEUE_S: u64 = 30;
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, body: &Value) -> Self {
@@ -38,6 +43,7 @@ impl ApiError {
             body: body.to_string(),
             cause: None,
             retry_after_s: None,
+            limit: None,
         }
     }
 
@@ -52,6 +58,11 @@ impl ApiError {
 
     fn caused_by(mut self, cause: &dyn Display) -> Self {
         self.cause = Some(cause.to_string());
+        self
+    }
+
+    fn because_of(mut self, limit: Limit) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -160,7 +171,8 @@ impl ApiError {
     /// 413.
     pub(crate) fn body_too_large(limit_bytes: usize) -> Self {
         let detail = format!("The body of the request is larger than {limit_bytes} bytes.");
-        Self::detail(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+        let error = Self::detail(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail);
+        error.because_of(Limit::BodyBytes)
     }
 
     /// 415.
@@ -179,13 +191,29 @@ impl ApiError {
         Self::detail(StatusCode::FORBIDDEN, "organization_inactive", detail)
     }
 
-    /// 429.
-    fn throttled(seconds: u64) -> Self {
+    /// 429: too much of what `limit` counts.
+    pub(crate) fn throttled(limit: Limit, seconds: u64) -> Self {
         let detail = format!("Request was throttled. Expected available in {seconds} seconds.");
         let error = Self::detail(StatusCode::TOO_MANY_REQUESTS, "throttled", detail);
         Self {
             retry_after_s: Some(seconds),
-            ..error
+            ..error.because_of(limit)
+        }
+    }
+
+    /// 429: as many commands wait as may.
+    fn queue_full(full: QueueFull) -> Self {
+        let error = Self::detail(
+            StatusCode::TOO_MANY_REQUESTS,
+            "queue_full",
+            full.to_string(),
+        );
+        Self {
+            retry_after_s: Some(RETRY_QUEUE_S),
+            ..error.because_of(match full {
+                QueueFull::Device(_) => Limit::CommandsPerDevice,
+                QueueFull::Organization { .. } => Limit::CommandsPerOrganization,
+            })
         }
     }
 
@@ -216,6 +244,7 @@ impl From<&StoreError> for ApiError {
     fn from(error: &StoreError) -> Self {
         match error {
             StoreError::NotFound(model) => Self::no_match(model),
+            StoreError::QueueFull(full) => Self::queue_full(*full),
             StoreError::Invalid(errors) => errors.clone().into(),
             _ if error.is_passing() => Self::unavailable(error),
             // An operator has to give this server the right key; nothing is lost meanwhile.
@@ -262,7 +291,9 @@ impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Invalid => Self::non_field("Unable to log in with provided credentials."),
-            LoginError::Throttled { retry_after_s } => Self::throttled(retry_after_s),
+            LoginError::Throttled { retry_after_s } => {
+                Self::throttled(Limit::LoginAttempts, retry_after_s)
+            }
             LoginError::SetUpAlready => Self::set_up_already(),
             LoginError::Unavailable(cause) => Self::unavailable(&cause),
         }
@@ -296,6 +327,9 @@ impl IntoResponse for ApiError {
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(limit) = self.limit {
+            response.extensions_mut().insert(limit);
         }
         response
     }

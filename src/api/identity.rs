@@ -35,6 +35,18 @@ impl Requester {
         }
     }
 
+    /// Whether the user may everything.
+    ///
+    /// # Errors
+    /// 403 when not.
+    pub fn require_superuser(&self) -> Result<(), ApiError> {
+        if self.user.is_superuser {
+            Ok(())
+        } else {
+            Err(ApiError::permission_denied())
+        }
+    }
+
     /// The rows that the user may see.
     pub fn scope(&self) -> Scope {
         if self.user.is_superuser {

@@ -29,12 +29,14 @@ mod leftover;
 mod location;
 mod login;
 mod me;
+mod node;
 mod openapi;
 mod organization;
 mod page;
 mod password;
 pub mod reading;
 mod setup;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -44,7 +46,8 @@ mod user_body;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any};
 use http::header::ALLOW;
@@ -59,6 +62,7 @@ pub use error::ApiError;
 pub use openapi::text as openapi;
 
 use crate::app::App;
+use crate::telemetry::{Limit, Metrics};
 
 type Methods = MethodRouter<Arc<App>>;
 
@@ -73,6 +77,7 @@ fn resources() -> Vec<Resource> {
     resources.extend(logins_and_commands());
     resources.extend(batches());
     resources.extend(locations());
+    resources.extend(nodes());
     resources.extend(documents());
     resources
 }
@@ -192,6 +197,15 @@ fn locations() -> Vec<Resource> {
     ]
 }
 
+/// The processes that serve this database, and who is connected to them.
+fn nodes() -> Vec<Resource> {
+    vec![
+        routes!(node::list_nodes),
+        routes!(socket::list_sockets),
+        routes!(socket::close_sockets),
+    ]
+}
+
 /// What this interface says of itself.
 fn documents() -> Vec<Resource> {
     vec![routes!(openapi::get_openapi), routes!(docs::get_docs)]
@@ -216,6 +230,19 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/api/", any(no_such_path))
         .route("/api/{*path}", any(no_such_path))
         .layer(from_fn(leftover::read_to_the_end))
+}
+
+/// Counts the limits that answers were given because of.
+pub async fn count_limits(
+    State(metrics): State<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if let Some(limit) = response.extensions().get::<Limit>() {
+        metrics.limit_hit(*limit);
+    }
+    response
 }
 
 /// The methods of one path: OPTIONS and what is not allowed besides, and `Allow` on every answer.

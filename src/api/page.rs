@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OriginalUri};
 use http::Uri;
 use http::request::Parts;
+use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::body::pairs_of;
 use super::error::ApiError;
-use crate::access::request::Client;
+use crate::access::request::{Client, network};
 use crate::app::App;
 use crate::event::{LocationType, OrganizationId};
 use crate::store::{FieldErrors, Page, Paged};
@@ -131,9 +132,7 @@ impl Listing {
 
     /// `?organization=<uuid>`.
     pub fn organization(&mut self) -> Option<OrganizationId> {
-        self.filter("organization", |text| {
-            format!("“{text}” is not a valid UUID.")
-        })
+        self.id("organization")
     }
 
     /// `?organization_slug=`.
@@ -188,6 +187,34 @@ impl Listing {
         self.filter(name, |text| {
             format!("Select a valid choice. {text} is not one of the available choices.")
         })
+    }
+
+    /// The identifier of something.
+    pub fn id<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        self.filter(name, |text| format!("“{text}” is not a valid UUID."))
+    }
+
+    /// A network, or a single address.
+    pub fn network(&mut self, name: &str) -> Option<IpNet> {
+        let text = self.value(name)?.to_owned();
+        let network = network(&text);
+        if network.is_none() {
+            let reason = format!("“{text}” is no address and no network such as 10.0.0.0/8.");
+            self.errors.add(name, reason);
+        }
+        network
+    }
+
+    /// `?limit=`: how many are wanted. A number that is none is ignored, as those of pages are.
+    ///
+    /// # Errors
+    /// 400 when a filter asked for before was wrong.
+    pub fn limit(&mut self, usual: u32, most: u32) -> Result<u32, ApiError> {
+        std::mem::take(&mut self.errors).into_result()?;
+        let wanted = self.value("limit").and_then(|text| text.parse().ok());
+        Ok(wanted
+            .filter(|it| *it > 0)
+            .map_or(usual, |it: u32| it.min(most)))
     }
 
     fn filter<T: FromStr>(&mut self, name: &str, reason: impl Fn(&str) -> String) -> Option<T> {

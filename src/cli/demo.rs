@@ -49,10 +49,10 @@ pub(crate) struct Demo {
 
 pub(crate) async fn run(demo: &Demo, context: &Context) -> anyhow::Result<()> {
     let mut signals = EndSignals::listen()?;
-    let config = configured(context)?;
+    let mut config = configured(context)?;
     telemetry::init_log(&config.log)?;
     // Each router listens.
-    server::raise_open_files();
+    config.limits.fit_into(server::raise_open_files());
     let directory = tempfile::Builder::new()
         .prefix("fleetwire-demo-")
         .tempdir()

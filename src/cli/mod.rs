@@ -19,6 +19,7 @@ mod import;
 mod key;
 mod location;
 mod migrate;
+mod nodes;
 mod openapi;
 mod organization;
 mod output;
@@ -28,6 +29,7 @@ mod run;
 mod serve;
 mod server_url;
 mod session;
+mod sockets;
 mod stdin;
 mod token;
 mod user;
@@ -138,6 +140,12 @@ enum Command {
     /// The key that secrets are encrypted with
     #[command(subcommand)]
     Key(key::Command),
+    /// Nodes: the processes that serve the database
+    #[command(subcommand, alias = "node")]
+    Nodes(nodes::Command),
+    /// Open sockets, on all nodes: see them, close them
+    #[command(subcommand, alias = "socket")]
+    Sockets(sockets::Command),
     /// The log of who did what
     #[command(subcommand)]
     Audit(audit::Command),
@@ -214,6 +222,8 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Location(command) => location::run(&command, context).await,
         Command::Import(command) => import::run(&command, context).await,
         Command::Key(command) => key::run(&command, context).await,
+        Command::Nodes(command) => nodes::run(&command, context).await,
+        Command::Sockets(command) => sockets::run(&command, context).await,
         Command::Audit(command) => audit::run(&command, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Backup(command) => backup::run(&command, context).await,

@@ -1,6 +1,8 @@
 //! Values of options: points, dates, permissions.
 
-use crate::access::Permission;
+use ipnet::IpNet;
+
+use crate::access::{Permission, request};
 use crate::event::{Point, Timestamp};
 
 /// `LON,LAT` in degrees.
@@ -22,6 +24,12 @@ pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
          an offset, such as 2026-12-31T18:00:00Z"
             .to_owned()
     })
+}
+
+/// A network, or a single address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let form = || "write an address, or a network such as 10.0.0.0/8".to_owned();
+    request::network(text).ok_or_else(form)
 }
 
 /// When an account ends.

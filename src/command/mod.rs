@@ -20,3 +20,15 @@ pub mod types;
 
 pub use node::Node;
 pub use runner::Runner;
+
+use crate::config::LimitsConfig;
+use crate::store::QueueLimits;
+
+/// How many commands may wait, as the operator has set it.
+#[must_use]
+pub fn queue_limits(limits: &LimitsConfig) -> QueueLimits {
+    QueueLimits {
+        device: limits.commands_per_device,
+        organization: limits.commands_per_organization,
+    }
+}

@@ -17,7 +17,7 @@ use crate::config::CommandsConfig;
 use crate::event::CommandId;
 use crate::ingest::Ingest;
 use crate::store::{Job, Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Health, Metrics};
 
 /// How often the queue is looked at when nobody tells of it: another process may have written.
 const LOOK: Duration = Duration::from_millis(250);
@@ -56,6 +56,9 @@ const ENDED: Duration = Duration::from_millis(50);
 /// How long what is cut off has to say so.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// A runner that has said nothing for longer hangs.
+const SILENCE: Duration = Duration::from_secs(15);
+
 /// How long to leave the database alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -70,6 +73,9 @@ pub struct Runner {
     /// Turns to run on a device that was reached.
     pub(super) turns: Turns,
     running: Mutex<HashMap<CommandId, Claim>>,
+    /// Whether the queue can be read, and whether claims can be kept.
+    queue: Health,
+    claims: Health,
     is_draining: watch::Sender<bool>,
     /// Held while commands are claimed.
     looking: tokio::sync::Mutex<()>,
@@ -86,6 +92,10 @@ impl Runner {
         config: CommandsConfig,
         node: Node,
     ) -> Self {
+        let gauge = metrics.runner_up.clone();
+        let queue = Health::new(gauge, "the queue was not read yet", Some(SILENCE));
+        // Of which the gauge says nothing: whoever cannot keep claims cannot read the queue for long.
+        let claims = Health::uncounted("claims were not renewed yet", Some(SILENCE));
         Self {
             turns: Turns::new(config.parallel),
             store,
@@ -95,6 +105,8 @@ impl Runner {
             config,
             node,
             running: Mutex::default(),
+            queue,
+            claims,
             is_draining: watch::Sender::new(false),
             looking: tokio::sync::Mutex::default(),
         }
@@ -163,8 +175,12 @@ impl Runner {
                 Some(_) = under_way.join_next() => if !is_full { continue },
             }
             match self.look(&mut under_way).await {
-                Ok(full) => is_full = full,
+                Ok(full) => {
+                    self.queue.is_well();
+                    is_full = full;
+                }
                 Err(error) => {
+                    self.queue.is_ill("the queue cannot be read");
                     tracing::warn!(%error, "the queue of commands cannot be read; trying again");
                     sleep(PAUSE).await;
                 }
@@ -262,9 +278,15 @@ impl Runner {
         loop {
             renewals.tick().await;
             match timeout(RENEW, self.renew()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "claims could not be renewed"),
-                Err(_) => tracing::warn!("claims could not be renewed in time"),
+                Ok(Ok(())) => self.claims.is_well(),
+                Ok(Err(error)) => {
+                    self.claims.is_ill("claims cannot be renewed");
+                    tracing::warn!(%error, "claims could not be renewed");
+                }
+                Err(_) => {
+                    self.claims.is_ill("claims cannot be renewed in time");
+                    tracing::warn!("claims could not be renewed in time");
+                }
             }
         }
     }
@@ -312,6 +334,12 @@ impl Runner {
             }
             presence = Presence::default();
         }
+    }
+
+    /// What keeps commands from being run, if anything does.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.queue.trouble().or_else(|| self.claims.trouble())
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<CommandId, Claim>> {

@@ -18,7 +18,7 @@ use crate::ingest::{Ingest, Origin};
 use crate::store::{
     Command, Engine, LoginSecret, NewCommand, NewConnection, NewCredential, NewDevice, Store,
 };
-use crate::store::{Device, SecretInput};
+use crate::store::{Device, QueueLimits, SecretInput};
 
 #[path = "../../tests/support/ssh.rs"]
 pub mod servers;
@@ -77,6 +77,7 @@ impl House {
             input: json!({ "command": line }),
             secret_input: None::<SecretInput>,
             queue_s: 600,
+            limits: QueueLimits::default(),
         };
         self.store.add_command(&new).await.unwrap()
     }

@@ -15,6 +15,7 @@ mod gateway;
 mod hints;
 mod ingest;
 mod lease;
+mod limits;
 mod load;
 mod log;
 mod login;
@@ -36,6 +37,7 @@ pub use gateway::{GatewayConfig, Hidden, HiddenUrl};
 pub use hints::HintsConfig;
 pub use ingest::IngestConfig;
 pub use lease::LeaseConfig;
+pub use limits::LimitsConfig;
 pub use load::environment;
 pub use log::{LogConfig, LogFormat};
 pub use login::LoginConfig;
@@ -59,6 +61,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// What secrets are encrypted with.
     pub secrets: SecretsConfig,
+    /// How much one user, one address or one device may have.
+    pub limits: LimitsConfig,
     /// Logging in.
     pub login: LoginConfig,
     /// Open sockets.
@@ -91,6 +95,7 @@ impl Config {
         self.server.check(&mut problems);
         self.database.check(&mut problems);
         self.secrets.check(&mut problems);
+        self.limits.check(&mut problems);
         self.login.check(&mut problems);
         self.socket.check(&mut problems);
         self.lease.check(&mut problems);

@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub allowed_origins: Vec<String>,
     /// The largest request body that is taken, in bytes; a larger one gets a 413.
     pub body_limit_bytes: usize,
+    /// The largest head of a request that is taken, in bytes; a larger one gets a 431.
+    pub head_limit_bytes: usize,
     /// Seconds that a client has to send the head of a request.
     pub header_timeout_s: u64,
     /// Seconds over which open sockets are closed when the server is told to end; 0 closes all at
@@ -36,6 +38,7 @@ impl Default for ServerConfig {
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             body_limit_bytes: 1024 * 1024,
+            head_limit_bytes: 32 * 1024,
             header_timeout_s: 10,
             drain_s: 10,
         }
@@ -57,6 +60,9 @@ impl ServerConfig {
             1024,
             1 << 30,
         );
+        // Less than 8 KiB is less than browsers may send; the HTTP library takes no less either.
+        let head = self.head_limit_bytes as u64;
+        between(problems, "server", "head_limit_bytes", head, 8192, 1 << 20);
         between(
             problems,
             "server",

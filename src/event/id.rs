@@ -67,6 +67,10 @@ ids! {
     BatchId,
     /// A running program that claims commands.
     NodeId,
+    /// An open socket.
+    SocketId,
+    /// Something that is asked of all nodes.
+    InquiryId,
     /// A line of the audit log.
     AuditId,
     /// A browser's login.

@@ -18,8 +18,8 @@ pub use command::{CommandStatus, CommandUpdated};
 pub use cursor::Cursor;
 pub use frame::Frame;
 pub use id::{
-    AuditId, BatchId, CommandId, ConnectionId, CredentialId, DeviceId, GroupId, LocationId, NodeId,
-    OrganizationId, SessionId, SubjectId, TokenId, UserId,
+    AuditId, BatchId, CommandId, ConnectionId, CredentialId, DeviceId, GroupId, InquiryId,
+    LocationId, NodeId, OrganizationId, SessionId, SocketId, SubjectId, TokenId, UserId,
 };
 pub use location::{LocationMoved, LocationType, Point, PointError, UnknownLocationType};
 pub use timestamp::{Timestamp, TimestampError};

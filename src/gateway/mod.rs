@@ -9,12 +9,9 @@ mod proxy;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use http::StatusCode;
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -28,7 +25,8 @@ use crate::openwisp::layer::ChannelLayer;
 use crate::openwisp::settings::{Address, Settings};
 use crate::openwisp::tables::Tables;
 use crate::server::{
-    EndSignals, Listener, ServeError, Site, raise_open_files, serve_metrics, serve_until_signalled,
+    EndSignals, Heads, Listener, Readiness, ServeError, Site, raise_open_files, serve_metrics,
+    serve_until_signalled,
 };
 use crate::socket::{self, Origins, Sockets};
 use crate::telemetry::Metrics;
@@ -56,6 +54,7 @@ impl Gateway {
     /// Puts the parts together. Nothing runs yet, and nobody is asked.
     #[must_use]
     pub fn new(mut config: Config, settings: Settings) -> Arc<Self> {
+        config.limits.fit_into(raise_open_files());
         config
             .login
             .cookie_name
@@ -79,7 +78,7 @@ impl Gateway {
             Arc::clone(&metrics),
         ));
         let grace = Duration::from_secs(config.lease.grace_s);
-        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace));
+        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
         let hosts = settings.allowed_hosts.clone();
         let sockets = Arc::new(Sockets::new(
             &config,
@@ -112,7 +111,6 @@ impl Gateway {
     /// When it cannot listen.
     pub async fn run_until_signalled(self: Arc<Self>) -> Result<(), ServeError> {
         let mut signals = EndSignals::listen()?;
-        raise_open_files();
         let metrics_address = self.config.metrics.listen.clone();
         if !metrics_address.is_empty() {
             serve_metrics(Arc::clone(&self.metrics), metrics_address).await?;
@@ -161,7 +159,8 @@ impl Gateway {
                 .merge(socket::routes(Arc::clone(&self.sockets))),
             sockets: Arc::clone(&self.sockets),
             leases: Arc::clone(&self.leases),
-            header_timeout: Duration::from_secs(self.config.server.header_timeout_s),
+            heads: Heads::new(&self.config.server),
+            metrics: Arc::clone(&self.metrics),
             drain_window,
         }
     }
@@ -175,32 +174,12 @@ async fn get_health() -> &'static str {
 /// The gateway can do its work: OpenWISP's database and channel layer answer, and it is not about to stop.
 async fn get_readiness(
     State((gateway, draining)): State<(Arc<Gateway>, watch::Receiver<bool>)>,
-) -> Response {
-    let draining = *draining.borrow();
-    let database = match timeout(PATIENCE, gateway.tables.probe()).await {
-        Ok(Ok(())) => "ok",
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready");
-            "failed"
-        }
-        Err(_) => "no answer",
-    };
-    let channel_layer = if gateway.metrics.layer_up.get() == 1 {
-        "ok"
-    } else {
-        "no answer"
-    };
-    let ready = database == "ok" && channel_layer == "ok" && !draining;
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let body = json!({
-        "ready": ready,
-        "database": database,
-        "channel_layer": channel_layer,
-        "draining": draining,
-    });
-    (status, Json(body)).into_response()
+) -> Readiness {
+    let is_draining = *draining.borrow();
+    let mut readiness = Readiness::new(is_draining);
+    readiness.ask("database", gateway.tables.probe()).await;
+    let is_heard = gateway.metrics.layer_up.get() == 1;
+    let trouble = (!is_heard).then(|| "no answer".to_owned());
+    readiness.need("channel_layer", trouble);
+    readiness
 }

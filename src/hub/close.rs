@@ -15,6 +15,9 @@ pub enum CloseReason {
     /// For too long nobody could say whether the user may still listen, or a replay could not be
     /// read. Come back later.
     Unavailable,
+    /// Somebody who looks after this server closed it; no right was taken away. Come back later, with
+    /// `?since=`.
+    Administrator,
 }
 
 impl CloseReason {
@@ -25,7 +28,7 @@ impl CloseReason {
             Self::Draining => 1001,
             Self::ProtocolError => 1002,
             Self::AccessLost => 1008,
-            Self::TooSlow | Self::Unavailable => 1013,
+            Self::TooSlow | Self::Unavailable | Self::Administrator => 1013,
         }
     }
 
@@ -38,6 +41,7 @@ impl CloseReason {
             Self::AccessLost => "access to this resource has ended",
             Self::TooSlow => "reading too slowly, please reconnect with since",
             Self::Unavailable => "the server cannot reach its database, try again later",
+            Self::Administrator => "closed by an administrator, please reconnect later with since",
         }
     }
 
@@ -50,6 +54,7 @@ impl CloseReason {
             Self::AccessLost => "access_lost",
             Self::TooSlow => "too_slow",
             Self::Unavailable => "unavailable",
+            Self::Administrator => "administrator",
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::bell::Bell;
 use super::{CloseReason, Snapshot, lock};
@@ -48,6 +48,8 @@ pub enum Order {
     Close(SubscriberId, CloseReason),
     /// The subscriber has gone before it had a socket.
     Leave(SubscriberId),
+    /// Says how many bytes each of these has waiting; `None` for who has no socket.
+    Weigh(Box<[SubscriberId]>, oneshot::Sender<Vec<Option<u64>>>),
     /// Every socket is to be closed: what waited for this shard was more than memory is for.
     Overflowed,
 }
@@ -149,6 +151,14 @@ impl Inbox {
 
     pub(super) fn leave(&self, id: SubscriberId) {
         self.order(Order::Leave(id));
+    }
+
+    /// Asks how many bytes each of these has waiting; `None` for who has no socket. There is no answer
+    /// from a shard that has ended.
+    pub fn weigh(&self, ids: Vec<SubscriberId>) -> oneshot::Receiver<Vec<Option<u64>>> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Weigh(ids.into(), answer));
+        answered
     }
 
     fn order(&self, order: Order) {

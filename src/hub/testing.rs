@@ -65,7 +65,7 @@ impl Listeners {
                             heard.entry(slot).or_default().push(frame);
                         }
                     }
-                    Order::Close(..) | Order::Overflowed => {}
+                    Order::Close(..) | Order::Overflowed | Order::Weigh(..) => {}
                 }
             }
             inbox.release(&mut left, &mut slots);

@@ -1,6 +1,7 @@
 //! The way from a listener to the routes, and back out at shutdown.
 
 mod listener;
+mod readiness;
 pub mod standalone;
 mod supervisor;
 
@@ -8,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -27,17 +29,15 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 pub use self::listener::Listener;
+pub use self::readiness::Readiness;
 pub use self::supervisor::Supervisor;
 
 use crate::access::Leases;
-use crate::config::environment;
+use crate::config::{ServerConfig, environment};
 use crate::hub::CloseReason;
 use crate::socket::{Sockets, Stream};
 use crate::store::StoreError;
-use crate::telemetry::{self, Metrics};
-
-/// What a request's head may take; beyond it hyper answers 431.
-const HEAD_BYTES: usize = 32 * 1024;
+use crate::telemetry::{self, Limit, Metrics};
 
 /// How long sockets that were told to close have beyond the drain window.
 const LAST_WORDS: Duration = Duration::from_secs(6);
@@ -105,10 +105,32 @@ pub struct Site {
     pub sockets: Arc<Sockets>,
     /// What keeps them open.
     pub leases: Arc<Leases>,
-    /// How long a client may take to send the head of a request.
-    pub header_timeout: Duration,
+    /// What is taken of a client before there is a request.
+    pub heads: Heads,
+    /// Where it is counted that this was too much.
+    pub metrics: Arc<Metrics>,
     /// Over how long open sockets are closed at the end.
     pub drain_window: Duration,
+}
+
+/// The bounds of a request's head.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    /// How long a client may take to send it.
+    pub timeout: Duration,
+    /// How large it may be.
+    pub bytes: usize,
+}
+
+impl Heads {
+    /// As the operator has set them.
+    #[must_use]
+    pub fn new(config: &ServerConfig) -> Self {
+        Self {
+            timeout: Duration::from_secs(config.header_timeout_s),
+            bytes: config.head_limit_bytes,
+        }
+    }
 }
 
 /// Serves metrics at `address`, for as long as the program runs.
@@ -174,7 +196,8 @@ pub async fn run(site: Site, listener: Listener, mut draining: watch::Receiver<b
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let router = site.router.clone();
-                    let served = serve_http(stream, peer, router, site.header_timeout, draining.clone());
+                    let metrics = Arc::clone(&site.metrics);
+                    let served = serve_http(stream, peer, router, site.heads, metrics, draining.clone());
                     let connected = connected.clone();
                     tokio::spawn(async move {
                         served.await;
@@ -213,22 +236,26 @@ async fn serve_http(
     stream: Stream,
     peer: SocketAddr,
     router: Router,
-    header_timeout: Duration,
+    heads: Heads,
+    metrics: Arc<Metrics>,
     mut draining: watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.tune() {
         tracing::debug!(%error, "a connection ended before it began");
         return;
     }
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request: Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_buf_size(HEAD_BYTES)
+        .header_read_timeout(heads.timeout)
+        .max_buf_size(heads.bytes)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -240,12 +267,18 @@ async fn serve_http(
         }
     };
     if let Err(error) = served {
+        if error.is_parse_too_large() {
+            metrics.limit_hit(Limit::HeadBytes);
+        } else if error.is_timeout() && !has_asked.load(Ordering::Relaxed) {
+            // Behind an answer it is the ordinary end of a connection that is not used again.
+            metrics.limit_hit(Limit::HeaderTimeout);
+        }
         tracing::debug!(%error, "a connection ended early");
     }
 }
 
-/// Sockets are files: allow as many as the system lets this process have.
-pub fn raise_open_files() {
+/// Sockets are files: allow as many as the system lets this process have, and say how many those are.
+pub fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -254,4 +287,5 @@ pub fn raise_open_files() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
     }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

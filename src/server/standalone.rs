@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,8 +15,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{
-    EndSignals, Listener, ServeError, Site, Supervisor, raise_open_files, serve_metrics,
-    serve_until_signalled,
+    EndSignals, Heads, Listener, Readiness, ServeError, Site, Supervisor, raise_open_files,
+    serve_metrics, serve_until_signalled,
 };
 use crate::app::App;
 use crate::config::{Config, environment};
@@ -32,12 +33,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the server cannot start.
 pub async fn run_until_signalled(
-    config: Config,
+    mut config: Config,
     engine: Engine,
     data_dir: &Path,
 ) -> Result<(), ServeError> {
     let mut signals = EndSignals::listen()?;
-    raise_open_files();
+    config.limits.fit_into(raise_open_files());
     let address = config.server.listen;
     let metrics_address = config.metrics.listen.clone();
     Supervisor::of(environment()).tell_starting();
@@ -71,6 +72,9 @@ pub async fn run_until_signalled(
     if let Ok(Err(error)) = timeout(PATIENCE, app.runner.recover()).await {
         tracing::warn!(%error, "commands that were cut off could not be ended");
     }
+    if let Ok(Err(error)) = timeout(PATIENCE, app.store.remove_node(app.node)).await {
+        tracing::warn!(%error, "this node could not take leave of the others");
+    }
     // A connection that hangs must not keep the process: what was acknowledged is committed.
     timeout(PATIENCE, app.store.close()).await.ok();
     Ok(())
@@ -91,7 +95,8 @@ pub fn site(app: &Arc<App>, draining: watch::Receiver<bool>) -> Site {
         router: router(app, draining),
         sockets: Arc::clone(&app.sockets),
         leases: Arc::clone(&app.leases),
-        header_timeout: Duration::from_secs(app.config.server.header_timeout_s),
+        heads: Heads::new(&app.config.server),
+        metrics: Arc::clone(&app.metrics),
         drain_window: Duration::from_secs(app.config.server.drain_s),
     }
 }
@@ -102,11 +107,16 @@ fn router(app: &Arc<App>, draining: watch::Receiver<bool>) -> Router {
         .route("/healthz", get(get_health))
         .route("/readyz", get(get_readiness))
         .with_state((Arc::clone(app), draining));
+    let metrics = Arc::clone(&app.metrics);
     let console = Arc::new(Console::new(&app.config.console));
     Router::new()
         .merge(operation)
         .merge(console::routes(Arc::clone(&console)))
-        .merge(api::routes().with_state(Arc::clone(app)))
+        .merge(
+            api::routes()
+                .with_state(Arc::clone(app))
+                .layer(from_fn_with_state(metrics, api::count_limits)),
+        )
         .merge(socket::routes(Arc::clone(&app.sockets)))
         // Pages of the console for a browser; for programs there is nothing.
         .fallback(move |method: Method, uri: Uri, headers: HeaderMap| {
@@ -128,28 +138,15 @@ async fn get_health() -> &'static str {
     "ok\n"
 }
 
-/// The server can do its work: the database answers and it is not about to stop.
+/// The server can do its work: the database answers, commands are run, and it is not about to stop. Without
+/// hints it does all of it, only a moment later.
 async fn get_readiness(
     State((app, draining)): State<(Arc<App>, watch::Receiver<bool>)>,
-) -> Response {
-    let draining = *draining.borrow();
-    let database = match timeout(PATIENCE, app.store.ping()).await {
-        Ok(Ok(())) => "ok".to_owned(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready");
-            "failed".to_owned()
-        }
-        Err(_) => "no answer".to_owned(),
-    };
-    let ready = database == "ok" && !draining;
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(json!({ "ready": ready, "database": database, "draining": draining })),
-    )
-        .into_response()
+) -> Readiness {
+    let is_draining = *draining.borrow();
+    let mut readiness = Readiness::new(is_draining);
+    readiness.ask("database", app.store.ping()).await;
+    readiness.want("hints", app.hints_trouble());
+    readiness.need("runner", app.runner.trouble());
+    readiness
 }

@@ -91,7 +91,11 @@ pub(super) async fn admit(
     if sockets.is_draining() {
         return Err(Refusal::Draining);
     }
-    check_origin(sockets, parts)?;
+    let client = client(sockets, parts);
+    check_origin(sockets, &client, &parts.headers)?;
+    // Before anybody is asked; it counts again when all is known.
+    sockets.leases.admits(client.address)?;
+    sockets.asked.take().map_err(|_| Refusal::TooFast)?;
     let moment = sockets.leases.moment();
     let answered = timeout(PATIENCE, authorize(sockets, feed, &parts.headers)).await;
     let grounds = answered.map_err(|late| Refusal::Unavailable(late.to_string()))??;
@@ -101,7 +105,10 @@ pub(super) async fn admit(
         .map_err(|late| Refusal::Unavailable(late.to_string()))?;
     let subscriber = sockets.hub.join(grounds.topics.to_vec());
     let joined = Joined(Some(subscriber.clone()));
-    let lease = sockets.leases.grant(grounds, moment, subscriber);
+    let granted = sockets
+        .leases
+        .grant(grounds, moment, subscriber, client.address);
+    let lease = granted?;
     // The drain may have begun meanwhile: then it has not seen this lease.
     if sockets.is_draining() {
         return Err(Refusal::Draining);
@@ -197,9 +204,8 @@ fn since(parts: &Parts) -> Result<Option<Timestamp>, Refusal> {
 }
 
 /// A browser says where its page is from; who says nothing is no browser.
-fn check_origin(sockets: &Sockets, parts: &Parts) -> Result<(), Refusal> {
-    let client = client(sockets, parts);
-    for origin in parts.headers.get_all(ORIGIN) {
+fn check_origin(sockets: &Sockets, client: &Client, headers: &HeaderMap) -> Result<(), Refusal> {
+    for origin in headers.get_all(ORIGIN) {
         let origin = String::from_utf8_lossy(origin.as_bytes());
         let is_accepted = match &sockets.origins {
             Origins::SameSite(allowed) => client.accepts_origin(&origin, allowed),

@@ -31,9 +31,9 @@ use self::handshake::Admitted;
 use self::refusal::Refusal;
 use self::replay::Replay;
 use self::shard::Shards;
-use self::shard::post::{Attachment, Delivery, Endpoint};
+use self::shard::post::{Attachment, Delivery};
 use crate::access::policy::Feed;
-use crate::access::{Directory, Leases, Resource};
+use crate::access::{Directory, Endpoint, Leases, Rate, Resource};
 use crate::config::Config;
 use crate::hub::{Hub, Source};
 use crate::telemetry::{Metrics, Throttled};
@@ -60,6 +60,8 @@ pub struct Sockets {
     cookie_name: String,
     origins: Origins,
     trusted_proxies: Vec<IpNet>,
+    /// Handshakes of which somebody is asked who it is.
+    asked: Rate,
     refusals: Throttled,
     /// Set once, when the server begins to stop.
     draining: AtomicBool,
@@ -88,6 +90,7 @@ impl Sockets {
             cookie_name: config.login.cookie_name.clone(),
             origins,
             trusted_proxies: config.server.trusted_proxies.clone(),
+            asked: Rate::new(config.limits.handshakes_per_second),
             refusals: Throttled::new(REFUSALS_LOGGED),
             draining: AtomicBool::new(false),
         }
@@ -133,7 +136,7 @@ async fn open_device_commands(
     parts: Parts,
 ) -> Response {
     let feed = parse(&id).map(|id| Feed::Of(Resource::Device(id)));
-    open(sockets, Endpoint::DeviceCommands, feed, parts).await
+    open(sockets, feed, parts).await
 }
 
 async fn open_location(
@@ -142,11 +145,11 @@ async fn open_location(
     parts: Parts,
 ) -> Response {
     let feed = parse(&id).map(|id| Feed::Of(Resource::Location(id)));
-    open(sockets, Endpoint::Location, feed, parts).await
+    open(sockets, feed, parts).await
 }
 
 async fn open_locations(State(sockets): State<Arc<Sockets>>, parts: Parts) -> Response {
-    open(sockets, Endpoint::Locations, Ok(Feed::Fleet), parts).await
+    open(sockets, Ok(Feed::Fleet), parts).await
 }
 
 /// A UUID in its canonical form, as in OpenWISP's URLs (but in either case).
@@ -159,19 +162,17 @@ fn parse<T: FromStr>(id: &str) -> Result<T, Refusal> {
 }
 
 /// Answers a handshake; an admitted client's connection goes on in a shard.
-async fn open(
-    sockets: Arc<Sockets>,
-    endpoint: Endpoint,
-    feed: Result<Feed, Refusal>,
-    mut parts: Parts,
-) -> Response {
+async fn open(sockets: Arc<Sockets>, feed: Result<Feed, Refusal>, mut parts: Parts) -> Response {
     let admitted = match feed {
-        Ok(feed) => handshake::admit(&sockets, feed, &parts).await,
+        Ok(feed) => {
+            let admitted = handshake::admit(&sockets, feed, &parts).await;
+            admitted.map(|admitted| (feed.endpoint(), admitted))
+        }
         Err(refusal) => Err(refusal),
     };
     match admitted {
         Err(refusal) => refusal.answer(&sockets, &parts),
-        Ok(admitted) => {
+        Ok((endpoint, admitted)) => {
             let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
                 return Refusal::NoUpgrade.answer(&sockets, &parts);
             };

@@ -1,14 +1,24 @@
 //! Why a handshake is refused: told to the log in full, to the client only as far as it may know.
 
+use std::ops::RangeInclusive;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use super::{Sockets, handshake};
+use crate::access::Crowded;
+use crate::telemetry::Limit;
 
 /// Seconds after which a client refused with 503 may try again.
-const RETRY_S: HeaderValue = HeaderValue::from_static("5");
+const RETRY_S: u64 = 5;
+
+/// The same where too many came at once: some of them sooner than others.
+const SPREAD_S: RangeInclusive<u64> = 1..=10;
+
+/// The same of one who has to close sockets of its own before.
+const RETRY_OWN_S: u64 = 30;
 
 /// Why a handshake did not become a socket.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +56,28 @@ pub enum Refusal {
     /// The server is stopping.
     #[error("the server is stopping")]
     Draining,
+    /// This node has all sockets that it may.
+    #[error("this node has as many sockets as it may (limits.sockets)")]
+    NodeFull,
+    /// More handshakes come than this node answers.
+    #[error("there are more handshakes a second than limits.handshakes_per_second")]
+    TooFast,
+    /// The user has all sockets that one may.
+    #[error("this user has as many sockets here as one may (limits.sockets_per_user)")]
+    UserFull,
+    /// The address has all sockets that one may.
+    #[error("this address has as many sockets here as one may (limits.sockets_per_address)")]
+    AddressFull,
+}
+
+impl From<Crowded> for Refusal {
+    fn from(crowded: Crowded) -> Self {
+        match crowded {
+            Crowded::Node => Self::NodeFull,
+            Crowded::User => Self::UserFull,
+            Crowded::Address => Self::AddressFull,
+        }
+    }
 }
 
 /// Of a text that the client wrote, no more than a log line should hold.
@@ -67,7 +99,10 @@ impl Refusal {
             | Self::BadCredential
             | Self::NotPermitted(_)
             | Self::NoResource => StatusCode::FORBIDDEN,
-            Self::Unavailable(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UserFull | Self::AddressFull => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) | Self::Draining | Self::NodeFull | Self::TooFast => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -85,6 +120,10 @@ impl Refusal {
             Self::NoResource => "no_resource",
             Self::Unavailable(_) => "unavailable",
             Self::Draining => "draining",
+            Self::NodeFull => "sockets",
+            Self::TooFast => "handshakes_per_second",
+            Self::UserFull => "sockets_per_user",
+            Self::AddressFull => "sockets_per_address",
         }
     }
 
@@ -94,13 +133,41 @@ impl Refusal {
         match self.status() {
             StatusCode::FORBIDDEN => "You may not listen to this.".to_owned(),
             StatusCode::SERVICE_UNAVAILABLE => "Try again later.".to_owned(),
+            StatusCode::TOO_MANY_REQUESTS => {
+                "Too many sockets are open here already. Close others first.".to_owned()
+            }
             _ => self.to_string(),
+        }
+    }
+
+    /// The limit that was met, where it was one.
+    fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::NodeFull => Some(Limit::Sockets),
+            Self::TooFast => Some(Limit::HandshakesPerSecond),
+            Self::UserFull => Some(Limit::SocketsPerUser),
+            Self::AddressFull => Some(Limit::SocketsPerAddress),
+            _ => None,
+        }
+    }
+
+    /// Seconds after which trying again is worthwhile, where it is.
+    fn retry_s(&self) -> Option<u64> {
+        match self {
+            // Not all of them in the same moment: that is what was too much.
+            Self::TooFast => Some(rand::random_range(SPREAD_S)),
+            Self::UserFull | Self::AddressFull => Some(RETRY_OWN_S),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_S),
+            _ => None,
         }
     }
 
     /// Counts and logs the refusal, and answers it.
     pub fn answer(self, sockets: &Sockets, parts: &Parts) -> Response {
         sockets.metrics.handshake_refused(self.label());
+        if let Some(limit) = self.limit() {
+            sockets.metrics.limit_hit(limit);
+        }
         if let Some(held_back) = sockets.refusals.pass() {
             let client = handshake::client(sockets, parts);
             // The path alone: the query is not ours to print.
@@ -126,10 +193,10 @@ impl Refusal {
                 let version = HeaderName::from_static("sec-websocket-version");
                 headers.insert(version, HeaderValue::from_static("13"));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, RETRY_S);
-            }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_s() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

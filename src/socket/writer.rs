@@ -40,6 +40,12 @@ impl Writer {
         self.frames.is_empty()
     }
 
+    /// Bytes of what waits.
+    pub fn waiting_bytes(&self) -> usize {
+        let taken: usize = self.frames.iter().map(|(_, bytes)| bytes.len()).sum();
+        taken - self.written
+    }
+
     /// Adds event frames behind everything.
     pub fn push_events(&mut self, frames: impl IntoIterator<Item = Frame>) {
         self.frames.extend(

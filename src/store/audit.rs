@@ -59,7 +59,7 @@ pub struct AuditEntry {
     /// Who, where it was a user.
     #[sqlx(rename = "user_id")]
     pub user: Option<UserId>,
-    /// `add`, `change`, `delete`, `run` or `cancel`.
+    /// `add`, `change`, `delete`, `run`, `cancel` or `close`.
     pub action: String,
     /// What kind of thing, e.g. `Device`.
     pub model: String,

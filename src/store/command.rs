@@ -8,7 +8,7 @@ use super::batch_device::Outcome;
 use super::changes::until;
 use super::db::{Db, fetch_page, on_pool};
 use super::transaction::{Write, on_write};
-use super::{Page, Paged, Scope, Store, StoreError};
+use super::{Page, Paged, QueueLimits, Scope, Store, StoreError};
 use crate::event::{
     BatchId, CommandId, CommandStatus, CommandUpdated, ConnectionId, Cursor, DeviceId, Event,
     OrganizationId, Timestamp, UserId,
@@ -69,6 +69,8 @@ pub struct NewCommand {
     pub secret_input: Option<SecretInput>,
     /// Seconds after which it is too late to begin.
     pub queue_s: u64,
+    /// How many may wait with it.
+    pub limits: QueueLimits,
 }
 
 /// A plain input that holds a secret.
@@ -177,12 +179,15 @@ impl Store {
     /// Puts a command into the queue.
     ///
     /// # Errors
-    /// When the device does not exist, is deactivated or has no login, or when there is no key to seal
-    /// a secret input with.
+    /// When the device does not exist, is deactivated or has no login, when too many wait already, or when
+    /// there is no key to seal a secret input with.
     pub async fn add_command(&self, new: &NewCommand) -> Result<Command, StoreError> {
         let id = CommandId::random();
         let mut write = self.write().await?;
         let device = write.check_runnable(new.device, new.connection).await?;
+        write
+            .check_room(new.device, device.organization, new.limits)
+            .await?;
         write.hurry(new.device).await?;
         let sealed = match &new.secret_input {
             Some(SecretInput(plain)) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::KeyError;
+use super::{KeyError, QueueFull};
 
 /// What is wrong with which field, in the words that REST and the command line show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,9 @@ pub enum StoreError {
     /// The database does not answer, or answered with an error of its own.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// No further command may wait now.
+    #[error(transparent)]
+    QueueFull(#[from] QueueFull),
     /// Secrets cannot be sealed or opened.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -27,6 +27,9 @@ const MARKER: &str = "marker ";
 /// The payload that tells runners to look at the queue.
 pub(super) const WORK: &str = "work";
 
+/// The payload that tells nodes that something is asked of all of them.
+pub(super) const INQUIRY: &str = "inquiry";
+
 /// Hints that have not come by then are taken for lost.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -81,6 +84,10 @@ impl HintListener {
             let payload = notification.payload();
             if payload == WORK {
                 self.store.wake_runner();
+                continue;
+            }
+            if payload == INQUIRY {
+                self.store.wake_for_inquiry();
                 continue;
             }
             match payload.strip_prefix(MARKER) {

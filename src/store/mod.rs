@@ -30,6 +30,7 @@ mod glance;
 mod group;
 mod hints;
 mod import;
+mod inquiry;
 mod job;
 mod key;
 mod lease;
@@ -37,9 +38,11 @@ mod location;
 mod look_up;
 mod migration;
 mod new_batch;
+mod node;
 mod organization;
 mod password;
 mod queue;
+mod queue_room;
 mod retention;
 mod rights;
 mod runnable;
@@ -77,13 +80,16 @@ pub use import::{
     ImportedCredential, ImportedDevice, ImportedGroup, ImportedLocation, ImportedMembership,
     ImportedOrganization, ImportedPlace, ImportedUser, LeftOut, Matter,
 };
+pub use inquiry::{ClosedSockets, Inquiry, ListedSocket, NodeReply, Reply, SocketList};
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
 pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use new_batch::{Draft, NewBatch};
+pub use node::{NodeEntry, NodeReport};
 pub use organization::{NewOrganization, Organization, OrganizationChange, Place};
 pub use queue::{Ending, Piece};
+pub use queue_room::{QueueFull, QueueLimits};
 pub use retention::Keep;
 pub use selection::Selection;
 pub use session::Session;
@@ -139,6 +145,8 @@ struct Inner {
     settling: hints::Settling,
     /// Tells this process's runner that the queue has changed.
     work: Notify,
+    /// Tells this process that something is asked of all nodes.
+    inquired: Notify,
     vault: Vault,
     look_ups: LookUps,
 }
@@ -227,6 +235,7 @@ impl Store {
             reports,
             settling: hints::Settling::default(),
             work: Notify::new(),
+            inquired: Notify::new(),
             vault: Vault::new(engine),
             look_ups: LookUps::default(),
         });

@@ -1,7 +1,7 @@
 //! A batch to be made: which devices it gives a command, and why not the others. All of it is
 //! written in one transaction, hundreds of rows a statement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -12,7 +12,10 @@ use super::command::microseconds;
 use super::db::{self, IdList};
 use super::runnable::{DEACTIVATED, NO_LOGIN};
 use super::transaction::{Write, on_write};
-use super::{Batch, BatchDevice, FieldErrors, Scope, SecretInput, Selection, Store, StoreError};
+use super::{
+    Batch, BatchDevice, FieldErrors, QueueFull, QueueLimits, Scope, SecretInput, Selection, Store,
+    StoreError,
+};
 use crate::event::{BatchId, CommandId, DeviceId, OrganizationId, Timestamp};
 
 const LABEL: usize = 64;
@@ -44,6 +47,8 @@ pub struct NewBatch {
     pub most: usize,
     /// Seconds after which it is too late to begin with a device.
     pub queue_s: u64,
+    /// How many may wait with its own.
+    pub limits: QueueLimits,
 }
 
 /// A batch as it would be, or is about to be written.
@@ -95,8 +100,8 @@ impl Store {
     /// take none are skipped.
     ///
     /// # Errors
-    /// When a field is not acceptable, none or too many are selected, or when there is no key to seal a
-    /// secret input with.
+    /// When a field is not acceptable, none or too many are selected, when more would wait for an organization
+    /// than may, or when there is no key to seal a secret input with.
     pub async fn add_batch(&self, new: &NewBatch, scope: &Scope) -> Result<Batch, StoreError> {
         let (mut write, draft) = self.draft(new, scope).await?;
         let Draft { batch, devices } = draft;
@@ -128,14 +133,23 @@ impl Store {
         if selected.is_empty() {
             return Err(FieldErrors::one("non_field_errors", "No devices are selected.").into());
         }
+        let ids: Vec<DeviceId> = selected.iter().map(|device| device.id).collect();
+        let organizations = selected.iter().map(|device| device.organization_id);
+        let organizations: BTreeSet<OrganizationId> = organizations.collect();
+        let full = write.full_devices(&ids, organizations, new.limits).await?;
         let now = Timestamp::now();
         let mut progress = Progress::default();
         let mut devices = Vec::new();
         for device in selected {
-            let device = device.part(new);
+            let device = device.part(new, &full);
             progress.count(device.status, 1, now);
             devices.push(device);
         }
+        let mut wanted = BTreeMap::new();
+        for device in devices.iter().filter(|it| it.command.is_some()) {
+            *wanted.entry(device.organization).or_insert(0) += 1;
+        }
+        write.check_room_of(&wanted, new.limits).await?;
         devices.sort_by(|a, b| (&a.name, a.device).cmp(&(&b.name, b.device)));
         let named = |all: &BTreeSet<DeviceId>| {
             let present = devices.iter().map(|it| it.device);
@@ -162,7 +176,7 @@ impl Store {
 
 impl Selected {
     /// What the batch does on it.
-    fn part(self, new: &NewBatch) -> BatchDevice {
+    fn part(self, new: &NewBatch, full: &HashSet<DeviceId>) -> BatchDevice {
         // In the order in which a single command would be refused.
         let reason = if !new.allowed.contains(&self.organization_id) {
             Some(format!("\"{}\" is not a valid choice.", new.kind))
@@ -170,6 +184,8 @@ impl Selected {
             Some(DEACTIVATED.to_owned())
         } else if !self.has_login {
             Some(NO_LOGIN.to_owned())
+        } else if full.contains(&self.id) {
+            Some(QueueFull::Device(new.limits.device).to_string())
         } else {
             None
         };

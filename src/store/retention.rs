@@ -47,11 +47,16 @@ impl Store {
         // Nodes read it every few seconds.
         const RIGHTS: &str = "DELETE FROM rights_change WHERE change IN
              (SELECT change FROM rights_change WHERE created < $1 LIMIT $2)";
+        // Who asked is gone, and so are nodes that did not take leave.
+        const INQUIRIES: &str = "DELETE FROM inquiry WHERE id IN
+             (SELECT id FROM inquiry WHERE asked < $1 LIMIT $2)";
+        const NODES: &str = "DELETE FROM node WHERE id IN
+             (SELECT id FROM node WHERE seen < $1 LIMIT $2)";
         let now = Timestamp::now();
         let mut gone = self.clear(SESSIONS, AT_ONCE, now).await?;
-        gone += self
-            .clear(RIGHTS, AT_ONCE, now.plus_seconds(-DAY_S))
-            .await?;
+        for sql in [RIGHTS, INQUIRIES, NODES] {
+            gone += self.clear(sql, AT_ONCE, now.plus_seconds(-DAY_S)).await?;
+        }
         for (sql, at_once, days) in [
             (COMMANDS, COMMANDS_AT_ONCE, keep.commands_days),
             (BATCHES, BATCHES_AT_ONCE, keep.commands_days),

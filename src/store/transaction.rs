@@ -4,7 +4,7 @@ use sqlx::{Postgres, Sqlite};
 use tokio::sync::OwnedMutexGuard;
 
 use super::db::Db;
-use super::hints::{CHANNEL, WORK, payload};
+use super::hints::{CHANNEL, INQUIRY, WORK, payload};
 use super::{Actor, Store, StoreError};
 use crate::event::Event;
 
@@ -29,6 +29,8 @@ pub struct Write {
     events: Vec<Event>,
     /// Whether runners have something to look at.
     is_work: bool,
+    /// Whether something is asked of all nodes.
+    is_inquiry: bool,
 }
 
 /// Runs one expression on the connection of a write transaction of either engine.
@@ -68,6 +70,7 @@ impl Store {
             change: None,
             events: Vec::new(),
             is_work: false,
+            is_inquiry: false,
         })
     }
 
@@ -138,6 +141,11 @@ impl Write {
         self.is_work = true;
     }
 
+    /// Notes that something is asked of all nodes once this is committed.
+    pub fn is_inquiry(&mut self) {
+        self.is_inquiry = true;
+    }
+
     /// Commits, then tells of the events, in the order of commits and of their noting. Begun, it is
     /// finished, also when nobody waits for it any more: a client that hangs up takes no hint along.
     pub async fn commit(self) -> Result<(), StoreError> {
@@ -167,6 +175,9 @@ impl Write {
                 if self.is_work {
                     payloads.push(WORK.to_owned());
                 }
+                if self.is_inquiry {
+                    payloads.push(INQUIRY.to_owned());
+                }
                 if !payloads.is_empty() {
                     // NOTIFY takes part in the transaction: nothing is told that is not committed.
                     sqlx::query(
@@ -189,6 +200,9 @@ impl Write {
         }
         if self.is_work {
             self.store.wake_runner();
+        }
+        if self.is_inquiry {
+            self.store.wake_for_inquiry();
         }
         Ok(())
     }

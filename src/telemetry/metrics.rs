@@ -15,6 +15,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::Limit;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Endpoint {
     endpoint: &'static str,
@@ -28,6 +30,11 @@ struct Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Origin {
     origin: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Met {
+    limit: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,6 +54,7 @@ pub struct Metrics {
     sockets_open: Family<Endpoint, Gauge>,
     sockets_closed: Family<Reason, Counter>,
     handshakes_refused: Family<Reason, Counter>,
+    limits_hit: Family<Met, Counter>,
     events_published: Family<Origin, Counter>,
     snapshots: Family<Outcome, Counter>,
     lease_checks: Family<Outcome, Counter>,
@@ -56,12 +64,15 @@ pub struct Metrics {
     layer_gaps: Family<Cause, Counter>,
     hints_sent: Family<Outcome, Counter>,
     hints_received: Family<Outcome, Counter>,
-    /// 1 while hints of other nodes are heard through Redis, 0 while they are not.
-    pub hints_up: Gauge,
     /// Channels of Redis that are listened to for them.
     pub hints_channels: Gauge,
     /// Groups of OpenWISP's channel layer that the gateway is a member of.
     pub layer_groups: Gauge,
+    /// 1 while committed updates are told to this node at once (through Redis, where
+    /// that carries them), 0 while they are found by its tail alone.
+    pub hints_up: Gauge,
+    /// 1 while the queue of commands can be read and claims be kept, 0 while not.
+    pub runner_up: Gauge,
     /// 1 while the gateway hears OpenWISP's channel layer, 0 while it does not.
     pub layer_up: Gauge,
     /// Connections to the fallback that are open.
@@ -89,6 +100,7 @@ impl Default for Metrics {
             sockets_open: Family::default(),
             sockets_closed: Family::default(),
             handshakes_refused: Family::default(),
+            limits_hit: Family::default(),
             events_published: Family::default(),
             snapshots: Family::default(),
             lease_checks: Family::default(),
@@ -98,9 +110,10 @@ impl Default for Metrics {
             layer_gaps: Family::default(),
             hints_sent: Family::default(),
             hints_received: Family::default(),
-            hints_up: Gauge::default(),
             hints_channels: Gauge::default(),
             layer_groups: Gauge::default(),
+            hints_up: Gauge::default(),
+            runner_up: Gauge::default(),
             layer_up: Gauge::default(),
             proxied_open: Gauge::default(),
             commands_running: Gauge::default(),
@@ -129,6 +142,11 @@ impl Metrics {
             "handshakes_refused",
             "Handshakes refused, by why",
             self.handshakes_refused.clone(),
+        );
+        r.register(
+            "limits_hit",
+            "Times in which a limit of the configuration was met, by which",
+            self.limits_hit.clone(),
         );
         r.register(
             "events_published",
@@ -175,6 +193,7 @@ impl Metrics {
             "Bytes that clients sent and that were thrown away",
             self.socket_bytes_ignored.clone(),
         );
+        self.register_parts();
         self.register_gateway();
         self.register_hints();
         let r = &mut self.registry;
@@ -190,6 +209,21 @@ impl Metrics {
         );
     }
 
+    /// How the parts beside the sockets are.
+    fn register_parts(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "hints_up",
+            "Whether committed updates are told to this node at once",
+            self.hints_up.clone(),
+        );
+        r.register(
+            "runner_up",
+            "Whether the queue of commands can be read and claims be kept",
+            self.runner_up.clone(),
+        );
+    }
+
     /// What is counted where Redis carries the hints.
     fn register_hints(&mut self) {
         let r = &mut self.registry;
@@ -202,11 +236,6 @@ impl Metrics {
             "hints_received",
             "Events of other nodes that came through Redis, by what became of them",
             self.hints_received.clone(),
-        );
-        r.register(
-            "hints_up",
-            "Whether hints of other nodes are heard through Redis",
-            self.hints_up.clone(),
         );
         r.register(
             "hints_channels",
@@ -307,6 +336,17 @@ impl Metrics {
         self.handshakes_refused
             .get_or_create(&Reason { reason })
             .inc();
+    }
+
+    /// A limit of the configuration was met.
+    pub fn limit_hit(&self, limit: Limit) {
+        self.limits_hit(limit, 1);
+    }
+
+    /// The same `count` times.
+    pub fn limits_hit(&self, limit: Limit, count: u64) {
+        let limit = limit.label();
+        self.limits_hit.get_or_create(&Met { limit }).inc_by(count);
     }
 
     /// An event was handed to the hub; `origin` is `hint` or `tail`.

@@ -18,6 +18,9 @@ on_both_engines! {
     after_kill_nine_every_acknowledged_update_is_there_and_since_brings_the_last_state,
 }
 
+/// A device here reports again as soon as it is answered.
+const AS_FAST_AS_IT_GOES: [(&str, &str); 1] = [("LIMITS__REPORTS_PER_SECOND", "0")];
+
 const DEVICES: usize = 4;
 const ROUNDS: u32 = 3;
 
@@ -60,7 +63,7 @@ async fn hear_to_the_end(mut socket: Socket) {
 async fn after_kill_nine_every_acknowledged_update_is_there_and_since_brings_the_last_state(
     engine: Engine,
 ) {
-    let mut server = Server::prepare(engine, &[]).await;
+    let mut server = Server::prepare(engine, &AS_FAST_AS_IT_GOES).await;
     let seed = Seed(&server);
     let organization = seed.organization("Alpha");
     let devices: Vec<_> = (0..DEVICES)

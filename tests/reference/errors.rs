@@ -108,12 +108,13 @@ const REASONS: [&str; 9] = [
 ];
 
 /// Where others are, among what is no reason.
-const MORE_REASONS: [&str; 5] = [
+const MORE_REASONS: [&str; 6] = [
     "src/command/types/mod.rs",
     "src/store/command.rs",
     "src/store/new_batch.rs",
     "src/store/runnable.rs",
     "src/store/queue.rs",
+    "src/store/queue_room.rs",
 ];
 
 /// What is only ever a part of a sentence.

@@ -51,6 +51,26 @@ fn every_reason_that_is_a_label_is_described() {
     );
 }
 
+#[test]
+fn every_limit_is_described_and_is_a_key_of_the_settings() {
+    let page = text_of("docs/metrics.md");
+    let described = described(&page);
+    let labels = quoted(&described["fleetwire_limits_hit_total"]).into_iter();
+    let said: BTreeSet<String> = labels.skip(1).map(str::to_owned).collect();
+    let labels = arms(&text_of("src/telemetry/limit.rs"), "label");
+    let is: BTreeSet<String> = labels.into_values().collect();
+    assert_same(PAGE, &said, &is);
+    let settings = text_of("src/config/fleetwire.toml");
+    for limit in is {
+        // The two keys of attempts count together.
+        let key = limit.replace("login_attempts", "attempts_per_user");
+        assert!(
+            settings.contains(&format!("\n{key} = ")),
+            "no setting {key}"
+        );
+    }
+}
+
 /// A sample of what was scraped: its name, and its labels with their values.
 fn sample(line: &str) -> (String, Vec<(String, String)>) {
     let (series, _) = line.rsplit_once(' ').unwrap();

@@ -1,12 +1,19 @@
 //! Which leases are held, and which of them are to be asked about.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Deref;
+use std::time::Instant;
 
 use slab::Slab;
+use uuid::Uuid;
 
+use super::crowd::{Crowd, Crowded};
+use super::roster::{Held, OpenSocket, SocketFilter};
 use crate::access::policy::{self, Feed};
 use crate::access::{Identity, Mark, Proof, Resource, RightsChanged};
-use crate::event::{OrganizationId, Timestamp, Topic, UserId};
+use crate::config::LimitsConfig;
+use crate::event::{OrganizationId, SocketId, Timestamp, Topic, UserId};
 use crate::hub::{CloseReason, Subscriber};
 
 /// So many leases are asked about in one question: the answer takes memory, and time in which nothing
@@ -27,7 +34,36 @@ pub struct Grounds {
     /// The user's password at that time: a new one ends the lease.
     pub password_version: i64,
     /// What the feed meant for the user at that time.
-    pub topics: Box<[Topic]>,
+    pub topics: Topics,
+}
+
+/// The topics of a socket. Nearly every one is on one topic: that takes no memory of its own.
+#[derive(Clone, Debug)]
+pub enum Topics {
+    /// This one.
+    One(Topic),
+    /// Several, or none.
+    Many(Box<[Topic]>),
+}
+
+impl Deref for Topics {
+    type Target = [Topic];
+
+    fn deref(&self) -> &[Topic] {
+        match self {
+            Self::One(topic) => std::slice::from_ref(topic),
+            Self::Many(topics) => topics,
+        }
+    }
+}
+
+impl<T: Into<Box<[Topic]>>> From<T> for Topics {
+    fn from(topics: T) -> Self {
+        match topics.into() {
+            one if one.len() == 1 => Self::One(one[0]),
+            topics => Self::Many(topics),
+        }
+    }
 }
 
 impl Grounds {
@@ -44,7 +80,7 @@ impl Grounds {
         }
     }
 
-    fn resource(&self) -> Option<Resource> {
+    pub(super) fn resource(&self) -> Option<Resource> {
         match self.feed {
             Feed::Of(resource) => Some(resource),
             Feed::Fleet => None,
@@ -62,6 +98,10 @@ impl Grounds {
 struct Lease {
     serial: u64,
     is_due: bool,
+    /// Seconds after the book's beginning.
+    opened_s: u32,
+    /// Of IPv4 as IPv6 writes it: a byte less.
+    address: Ipv6Addr,
     grounds: Grounds,
     holder: Subscriber,
 }
@@ -85,8 +125,11 @@ pub struct Questions {
 }
 
 /// The leases of this node.
-#[derive(Default)]
 pub struct Book {
+    crowd: Crowd,
+    /// What the identifiers of its sockets begin with, another at each start.
+    run: u64,
+    began: (Instant, Timestamp),
     /// How far the changes of rights were read.
     pub mark: Option<Mark>,
     last_serial: u64,
@@ -99,12 +142,40 @@ pub struct Book {
 }
 
 impl Book {
+    /// An empty one, in which so many may be.
+    pub fn new(limits: &LimitsConfig) -> Self {
+        Self {
+            crowd: Crowd::new(limits),
+            run: rand::random(),
+            began: (Instant::now(), Timestamp::now()),
+            mark: None,
+            last_serial: 0,
+            leases: Slab::new(),
+            changes: 0,
+            due: VecDeque::new(),
+            earliest: None,
+        }
+    }
+
+    /// Whether somebody at `address` may have one more.
+    pub fn admits(&self, address: IpAddr) -> Result<(), Crowded> {
+        self.crowd.admits(self.leases.len(), address)
+    }
+
     pub fn moment(&self) -> Moment {
         Moment(self.changes)
     }
 
     /// Enters a lease, whose grounds were asked for after `asked`. Returns its place.
-    pub fn enter(&mut self, grounds: Grounds, asked: Moment, holder: Subscriber) -> usize {
+    pub fn enter(
+        &mut self,
+        grounds: Grounds,
+        asked: Moment,
+        holder: Subscriber,
+        address: IpAddr,
+    ) -> Result<usize, Crowded> {
+        let held = self.leases.iter().map(|(_, lease)| lease.grounds.user);
+        self.crowd.enter(grounds.user, address, held)?;
         self.last_serial += 1;
         let serial = self.last_serial;
         self.ends_at(grounds.until);
@@ -113,17 +184,59 @@ impl Book {
         let place = self.leases.insert(Lease {
             serial,
             is_due,
+            opened_s: u32::try_from(self.began.0.elapsed().as_secs()).unwrap_or(u32::MAX),
+            address: match address {
+                IpAddr::V4(address) => address.to_ipv6_mapped(),
+                IpAddr::V6(address) => address,
+            },
             grounds,
             holder,
         });
         if is_due {
             self.due.push_back(Number { place, serial });
         }
-        place
+        Ok(place)
     }
 
     pub fn remove(&mut self, place: usize) {
-        self.leases.remove(place);
+        let lease = self.leases.remove(place);
+        let address = lease.address.to_canonical();
+        self.crowd.leave(lease.grounds.user, address);
+    }
+
+    /// The open sockets that `filter` means, but for whose organization they are, which is asked elsewhere.
+    pub fn find(&self, filter: &SocketFilter) -> Vec<Held> {
+        let held = self.leases.iter().map(|(_, lease)| {
+            let grounds = &lease.grounds;
+            let socket = OpenSocket {
+                id: self.id_of(lease.serial),
+                user: grounds.user,
+                endpoint: grounds.feed.endpoint(),
+                resource: grounds.resource().map(Resource::id),
+                address: lease.address.to_canonical(),
+                opened: self.began.1.plus_seconds(lease.opened_s.into()),
+                waiting_bytes: None,
+            };
+            (socket, lease)
+        });
+        let meant = held.filter(|(socket, _)| filter.means(socket));
+        meant
+            .map(|(socket, lease)| Held {
+                socket,
+                resource: lease.grounds.resource(),
+                topics: lease.grounds.topics.clone(),
+                holder: lease.holder.clone(),
+            })
+            .collect()
+    }
+
+    /// An identifier like any other (RFC 9562, version 8), which nothing has to be kept for.
+    fn id_of(&self, serial: u64) -> SocketId {
+        const VERSION: u64 = 0x8000;
+        const VARIANT: u64 = 1 << 63;
+        let run = (self.run & !0xf000) | VERSION;
+        let serial = (serial & ((VARIANT - 1) >> 1)) | VARIANT;
+        SocketId(Uuid::from_u64_pair(run, serial))
     }
 
     pub fn count(&self) -> usize {
@@ -244,4 +357,24 @@ fn same(one: &[Topic], other: &[Topic]) -> bool {
 /// The earlier of two moments, of which either may never come.
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_takes_few_bytes() {
+        // Of the 400 that a socket may take in all; those of its only topic are among them.
+        assert!(size_of::<Lease>() <= 152, "{}", size_of::<Lease>());
+    }
+
+    #[test]
+    fn a_single_topic_is_kept_where_the_others_would_lie_elsewhere() {
+        let [one, other] = [(); 2].map(|()| Topic::OrgLocations(OrganizationId::random()));
+        for topics in [vec![], vec![one], vec![one, other]] {
+            assert_eq!(*Topics::from(topics.clone()), *topics);
+        }
+        assert!(matches!(Topics::from([one]), Topics::One(_)));
+    }
 }

@@ -5,9 +5,12 @@
 //! in one question. A directory that cannot tell is asked about all of them.
 
 mod book;
+mod crowd;
+mod roster;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +19,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 pub use self::book::{Grounds, Moment};
+pub use self::crowd::Crowded;
+pub use self::roster::{OpenSocket, SocketFilter};
 
 use self::book::Book;
 use super::{Directory, DirectoryError};
+use crate::config::LimitsConfig;
 use crate::event::Timestamp;
 use crate::hub::{CloseReason, Subscriber};
 
@@ -58,13 +64,13 @@ pub struct Granted {
 
 impl Leases {
     /// An empty book, whose users `directory` knows. While the directory cannot be asked, leases
-    /// last for `grace`.
+    /// last for `grace`. There are no more of them than `limits` say.
     #[must_use]
-    pub fn new(directory: Arc<dyn Directory>, grace: Duration) -> Self {
+    pub fn new(directory: Arc<dyn Directory>, grace: Duration, limits: &LimitsConfig) -> Self {
         Self {
             directory,
             grace,
-            book: Mutex::default(),
+            book: Mutex::new(Book::new(limits)),
             rights_changed: Notify::new(),
             empty: Notify::new(),
         }
@@ -76,14 +82,31 @@ impl Leases {
         self.book().moment()
     }
 
-    /// Grants a lease to a socket that the policy has just admitted, on what it asked for after
-    /// `asked`.
-    #[must_use]
-    pub fn grant(self: &Arc<Self>, grounds: Grounds, asked: Moment, holder: Subscriber) -> Granted {
-        Granted {
-            place: self.book().enter(grounds, asked, holder),
+    /// Whether somebody at `address` may have one more socket, as far as that can be told before it is
+    /// known who it is.
+    ///
+    /// # Errors
+    /// When a limit is reached.
+    pub fn admits(&self, address: IpAddr) -> Result<(), Crowded> {
+        self.book().admits(address)
+    }
+
+    /// Grants a lease to a socket of a client at `address` that the policy has just admitted, on what it
+    /// asked for after `asked`.
+    ///
+    /// # Errors
+    /// When a limit is reached.
+    pub fn grant(
+        self: &Arc<Self>,
+        grounds: Grounds,
+        asked: Moment,
+        holder: Subscriber,
+        address: IpAddr,
+    ) -> Result<Granted, Crowded> {
+        Ok(Granted {
+            place: self.book().enter(grounds, asked, holder, address)?,
             leases: Arc::clone(self),
-        }
+        })
     }
 
     /// This node took or gave rights: do not wait for the next round.
@@ -94,19 +117,11 @@ impl Leases {
     /// Closes every open socket for `reason`, in random order and spread over up to `window`, so that
     /// clients do not all return at once.
     pub async fn end_all(&self, window: Duration, reason: CloseReason) {
-        let mut holders = self.book().holders();
-        holders.shuffle(&mut rand::rng());
-        let count = u32::try_from(holders.len()).unwrap_or(u32::MAX).max(1);
-        let spread = window.min(APART * count);
-        let begin = Instant::now();
-        for (position, holder) in (0_u32..).zip(holders) {
-            sleep_until(begin + spread * position / count).await;
-            holder.close(reason);
-        }
+        let holders = self.book().holders();
+        close_spread(holders, window, reason).await;
     }
 
     /// How many are held.
-    #[cfg(test)]
     #[must_use]
     pub fn count(&self) -> usize {
         self.book().count()
@@ -201,6 +216,17 @@ impl Leases {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn close_spread(mut holders: Vec<Subscriber>, window: Duration, reason: CloseReason) {
+    holders.shuffle(&mut rand::rng());
+    let count = u32::try_from(holders.len()).unwrap_or(u32::MAX).max(1);
+    let spread = window.min(APART * count);
+    let begin = Instant::now();
+    for (position, holder) in (0_u32..).zip(holders) {
+        sleep_until(begin + spread * position / count).await;
+        holder.close(reason);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Leases over a directory of one user: who is asked about when, and what follows from the answers.
 
+mod roster;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +14,9 @@ use crate::access::{
 };
 use crate::event::{LocationId, OrganizationId, SessionId, Topic, UserId};
 use crate::hub::{Hub, Order};
+
+/// Where all clients are.
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// One user who can be altered, and a switch that makes the directory unreachable.
 struct OneUser {
@@ -106,6 +111,7 @@ fn house() -> House {
     let leases = Arc::new(Leases::new(
         Arc::clone(&directory) as Arc<dyn Directory>,
         Duration::from_mins(1),
+        &LimitsConfig::default(),
     ));
     let mut house = House {
         directory,
@@ -134,7 +140,8 @@ impl House {
             topics: topics.clone().into(),
         };
         let holder = self.hub.join(topics);
-        self.granted.push(self.leases.grant(grounds, asked, holder));
+        let granted = self.leases.grant(grounds, asked, holder, HERE);
+        self.granted.push(granted.unwrap());
     }
 
     /// Checks the leases with a directory that says that this, and nothing else, has changed. Returns
@@ -255,9 +262,8 @@ async fn a_thing_that_has_gone_to_others_is_asked_about() {
     };
     let holder = house.hub.join(vec![topic]);
     let asked = house.leases.moment();
-    house
-        .granted
-        .push(house.leases.grant(grounds, asked, holder));
+    let granted = house.leases.grant(grounds, asked, holder, HERE);
+    house.granted.push(granted.unwrap());
     for (gone, asked) in [(other, 0), (mine, 1)] {
         *house.directory.asked.lock().unwrap() = 0;
         *house.directory.changed.lock().unwrap() = Some(RightsChanged {

@@ -26,7 +26,7 @@ const TITLE: &str = "fleetwire";
 const DESCRIPTION: &str = include_str!("introduction.md");
 
 /// The groups of operations, in the order in which people read them.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     (
         "Log-in",
         "Tokens for scripts, sessions for browsers. Attempts are counted by user name and by address.",
@@ -59,6 +59,10 @@ const TAGS: [(&str, &str); 12] = [
     ),
     ("Commands", "What is run on devices, and what came of it."),
     ("Batches", "One command on many devices."),
+    (
+        "Nodes",
+        "The processes that serve this database, and who has sockets open. For superusers.",
+    ),
     ("Documents", "This interface, described."),
 ];
 

@@ -10,9 +10,10 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::access::Endpoint;
 use crate::event::{
     BatchId, CommandId, CommandStatus, ConnectionId, CredentialId, DeviceId, GroupId, LocationId,
-    LocationType, OrganizationId, Point, Timestamp, UserId,
+    LocationType, NodeId, OrganizationId, Point, SocketId, Timestamp, UserId,
 };
 use crate::store::{BatchStatus, ResultStatus};
 
@@ -42,6 +43,11 @@ described! {
     CommandId: id("The identifier of a command.", "ef6c2620-288b-49e1-9f23-42143fbf2b8e"),
     GroupId: id("The identifier of a group.", "9a1c5c0e-3f41-4a8f-8d5c-2f1f5a0f6f21"),
     BatchId: id("The identifier of a batch.", "3c2f0a5e-7b0d-4c55-9e0a-6e0a2b7c9d13"),
+    NodeId: id("The identifier of a node.", "6b1e9d0a-2c5f-4d0b-9a1e-8f7c3d2b1a90"),
+    SocketId: id("The identifier of an open socket.", "4d1f0c7a-9b3e-8a52-8000-000000000017"),
+    Endpoint: text()
+        .description(Some("One of the three endpoints that sockets are opened at."))
+        .enum_values(Some(["device_commands", "location", "locations"])),
     BatchStatus: text()
         .description(Some(
             "`in-progress` while a command waits or runs; `success` if all that ran succeeded, and one did.",

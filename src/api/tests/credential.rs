@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::stage::{CREDENTIALS, Stage};
 use crate::event::NodeId;
-use crate::store::{AuditFilter, LoginSecret, NewCommand};
+use crate::store::{AuditFilter, LoginSecret, NewCommand, QueueLimits};
 
 fn key() -> PrivateKey {
     PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap()
@@ -27,6 +27,7 @@ async fn login(stage: &Stage, path: &str) -> crate::store::Login {
         input: json!({"command": "true"}),
         secret_input: None,
         queue_s: 600,
+        limits: QueueLimits::default(),
     };
     let added = stage.app.store.add_command(&new).await.unwrap();
     let node = NodeId::random();

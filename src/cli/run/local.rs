@@ -11,6 +11,7 @@ use crate::api::CommandAnswer;
 use crate::cli::context::Context;
 use crate::cli::find;
 use crate::cli::output::note;
+use crate::command::queue_limits;
 use crate::command::types::{CommandTypes, Input};
 use crate::event::{CommandId, CommandStatus, DeviceId, OrganizationId};
 use crate::store::{Command, Device, NewCommand, SecretInput, Store, StoreError};
@@ -52,10 +53,10 @@ impl Ready {
         device: &str,
         wanted: &Wanted,
     ) -> anyhow::Result<Self> {
-        let config = context.load_config()?.commands;
+        let config = context.load_config()?;
         let store = context.open_store().await?;
         let device = find::device(&store, device).await?;
-        let types = CommandTypes::new(&config);
+        let types = CommandTypes::new(&config.commands);
         let Typed { label, input } = typed(&store, &types, device.organization, wanted).await?;
         let new = NewCommand {
             device: device.id,
@@ -64,7 +65,8 @@ impl Ready {
             label,
             input: input.shown,
             secret_input: input.plain.map(SecretInput),
-            queue_s: config.queue_s,
+            queue_s: config.commands.queue_s,
+            limits: queue_limits(&config.limits),
         };
         Ok(Self { store, device, new })
     }

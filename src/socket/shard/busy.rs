@@ -60,6 +60,13 @@ impl Busy {
             && !self.is_queued
     }
 
+    /// Bytes of what waits.
+    pub fn waiting_bytes(&self) -> u64 {
+        let frames = self.outbox.front(usize::MAX);
+        let queued: usize = frames.map(|frame| frame.bytes().len()).sum();
+        (queued + self.writer.waiting_bytes()) as u64
+    }
+
     /// Whether what waits has to go on waiting, for the kernel or for a page.
     pub fn is_held(&self) -> bool {
         self.is_blocked || matches!(self.replay, Replay::Reading(_))

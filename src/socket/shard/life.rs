@@ -105,7 +105,7 @@ fn low_bits(bytes: usize) -> u32 {
 }
 
 /// Bytes that were written and not acknowledged (TCP), or not read (a local socket), by the other side.
-fn held_by_kernel(stream: &OwnedFd) -> Option<u32> {
+pub fn held_by_kernel(stream: &OwnedFd) -> Option<u32> {
     const SIOCOUTQ: Opcode = 0x5411;
     // SAFETY: for a socket, SIOCOUTQ (tcp(7), unix(7); TIOCOUTQ in asm-generic/ioctls.h) is valid and writes one
     // C int through the pointer that `Getter` hands to the kernel, which is the type given here.

@@ -6,31 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
-use crate::access::Granted;
+use crate::access::{Endpoint, Granted};
 use crate::event::{Frame, SubjectId, Topic};
 use crate::hub::{Inbox, SubscriberId};
-
-/// One of the three endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Commands of a device.
-    DeviceCommands,
-    /// Moves of a location.
-    Location,
-    /// Moves of all locations that the user may see.
-    Locations,
-}
-
-impl Endpoint {
-    /// The value of the `endpoint` label of metrics and logs.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::DeviceCommands => "device_commands",
-            Self::Location => "location",
-            Self::Locations => "locations",
-        }
-    }
-}
 
 /// A connection on which the handshake is complete.
 pub struct Attachment {

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use super::ended::Ended;
 use super::kit::Kit;
+use super::outcome::{Delivered, Read};
 use super::pace::Pace;
 use super::poll::{Poll, Readiness};
 use super::post::{Attachment, Delivery, Post};
-use super::socket::{Delivered, Read, Socket};
+use super::slot::{Joined, Slot, weigh};
+use super::socket::Socket;
 use super::wheel::{TICK_MS, Wheel};
 use crate::event::Topic;
-use crate::hub::{CloseReason, Inbox, Order, Outbox, Publication, Roll, SubscriberId};
+use crate::hub::{CloseReason, Inbox, Order, Publication, Roll, SubscriberId};
 use crate::telemetry::Metrics;
 
 /// Sockets that are written to before the shard looks what else has come.
@@ -45,21 +47,6 @@ pub struct Shard {
     freed: Vec<u32>,
     publications: u64,
     metrics: Arc<Metrics>,
-}
-
-/// A place for a subscriber.
-enum Slot {
-    Free,
-    /// The handshake is not complete yet.
-    Joined(u32, Box<Joined>),
-    Open(u32, Socket),
-}
-
-/// What has come for a subscriber that has no socket yet.
-struct Joined {
-    outbox: Outbox,
-    publication: u64,
-    close: Option<CloseReason>,
 }
 
 impl Shard {
@@ -183,6 +170,8 @@ impl Shard {
                     }
                 }
                 Order::Overflowed => self.close_all(CloseReason::TooSlow),
+                // Who asked may have given up.
+                Order::Weigh(ids, answer) => drop(answer.send(weigh(&self.slots, &ids))),
             }
         }
     }
@@ -192,11 +181,7 @@ impl Shard {
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || Slot::Free);
         }
-        let joined = Joined {
-            outbox: Outbox::new(self.kit.pace.outbox_bytes),
-            publication: 0,
-            close: None,
-        };
+        let joined = Joined::new(self.kit.pace.outbox_bytes);
         self.slots[index] = Slot::Joined(id.serial, Box::new(joined));
         self.roll.set(id.slot, topics);
     }
@@ -383,6 +368,7 @@ impl Shard {
         };
         match socket.read_in(kit) {
             Ok(Read::Throttled) if !std::mem::replace(&mut socket.is_throttled, true) => {
+                kit.tally.throttled();
                 self.throttled.push(id);
             }
             Ok(_) => {}
@@ -479,17 +465,5 @@ impl Shard {
         self.left.append(&mut self.roll.set(id.slot, &[]));
         self.slots[id.slot as usize] = Slot::Free;
         self.freed.push(id.slot);
-    }
-}
-
-impl Joined {
-    fn push(&mut self, number: u64, publication: &Publication, kit: &mut Kit) {
-        self.publication = number;
-        if self.close.is_none() {
-            let pushed = self.outbox.push(&publication.snapshot);
-            if kit.tally.pushed(pushed).is_err() {
-                self.close = Some(CloseReason::TooSlow);
-            }
-        }
     }
 }

@@ -12,10 +12,11 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use super::busy::{Busy, Closing, Replay};
 use super::ended::Ended;
 use super::kit::Kit;
-use super::life::Life;
+use super::life::{Life, held_by_kernel};
+use super::outcome::{Delivered, Read};
 use super::pace::Pace;
-use super::post::{Endpoint, Page, Pages};
-use crate::access::Granted;
+use super::post::{Page, Pages};
+use crate::access::{Endpoint, Granted};
 use crate::event::Topic;
 use crate::hub::{CloseReason, Outbox, Pushed, Snapshot};
 use crate::socket::reader::{Control, FrameReader};
@@ -48,26 +49,6 @@ pub struct Socket {
     pub is_throttled: bool,
     busy: Option<Box<Busy>>,
     _lease: Granted,
-}
-
-/// What is to be done about a socket to which something was delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivered {
-    /// Nothing: it is written, or something will happen that leads to it.
-    Done,
-    /// Written as soon as the shard comes round.
-    Soon,
-    /// Written within the time in which messages are joined.
-    Later,
-}
-
-/// What is to be done about a socket from which was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// Nothing: all that came was read.
-    All,
-    /// Read on in the next step.
-    Throttled,
 }
 
 impl Socket {
@@ -112,6 +93,13 @@ impl Socket {
     pub fn has_said_good_bye(&self) -> bool {
         let closing = self.busy.as_ref().and_then(|busy| busy.closing);
         closing.is_some_and(|closing| closing.has_written)
+    }
+
+    /// Bytes that its client has not taken yet: those here and those that the kernel holds.
+    pub fn waiting_bytes(&self) -> u64 {
+        let held = held_by_kernel(&self.stream).unwrap_or(0);
+        let busy = self.busy.as_ref();
+        u64::from(held) + busy.map_or(0, |busy| busy.waiting_bytes())
     }
 
     /// Why it is being closed, if it is.

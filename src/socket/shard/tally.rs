@@ -2,7 +2,7 @@
 
 use super::ended::Ended;
 use crate::hub::{CloseReason, Pushed};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Limit, Metrics};
 
 /// Counts of one round.
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ pub struct Tally {
     queued: u64,
     conflated: u64,
     overflowed: u64,
+    throttled: u64,
 }
 
 impl Tally {
@@ -25,6 +26,11 @@ impl Tally {
     /// A client sent `bytes` that are thrown away.
     pub fn ignored(&mut self, bytes: usize) {
         self.ignored += bytes as u64;
+    }
+
+    /// A client sent more than is read at once: the rest waits.
+    pub fn throttled(&mut self) {
+        self.throttled += 1;
     }
 
     /// What became of a snapshot in an outbox; one that does not fit ends its socket.
@@ -50,6 +56,7 @@ impl Tally {
             queued,
             conflated,
             overflowed,
+            throttled,
         } = std::mem::take(self);
         metrics.frames_written.inc_by(frames);
         metrics.socket_bytes_written.inc_by(bytes);
@@ -57,5 +64,8 @@ impl Tally {
         metrics.snapshots("queued", queued);
         metrics.snapshots("conflated", conflated);
         metrics.snapshots("overflowed", overflowed);
+        if throttled > 0 {
+            metrics.limits_hit(Limit::InboundBytesPerSecond, throttled);
+        }
     }
 }

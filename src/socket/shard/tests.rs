@@ -12,15 +12,15 @@ use bytes::Bytes;
 use super::Shards;
 use super::pace::Pace;
 use super::poll::Poll;
-use super::post::{Attachment, Delivery, Endpoint, Page, Pages, Post};
+use super::post::{Attachment, Delivery, Page, Pages, Post};
 use super::rounds::Shard;
-use crate::access::policy::Feed;
+use crate::access::policy::{Endpoint, Feed};
 use crate::access::{
     Credential, Directory, DirectoryError, Grounds, Identity, Leases, Proof, Resource,
 };
-use crate::config::SocketConfig;
+use crate::config::{LimitsConfig, SocketConfig};
 use crate::event::{Frame, LocationId, OrganizationId, SessionId, SubjectId, Topic, UserId};
-use crate::hub::{CloseReason, Hub, Snapshot, Subscriber};
+use crate::hub::{CloseReason, Hub, Snapshot, Subscriber, SubscriberId};
 
 /// Nobody is asked anything here.
 struct Nobody;
@@ -70,7 +70,11 @@ fn by_hand(config: &SocketConfig) -> (House, Shard) {
 
 impl House {
     fn new(hub: Arc<Hub>, post: Arc<Post>) -> Self {
-        let leases = Arc::new(Leases::new(Arc::new(Nobody), Duration::from_mins(1)));
+        let leases = Arc::new(Leases::new(
+            Arc::new(Nobody),
+            Duration::from_mins(1),
+            &LimitsConfig::default(),
+        ));
         Self { hub, post, leases }
     }
 
@@ -99,7 +103,13 @@ impl House {
             early: Bytes::new(),
             lease: self
                 .leases
-                .grant(grounds, self.leases.moment(), subscriber.clone()),
+                .grant(
+                    grounds,
+                    self.leases.moment(),
+                    subscriber.clone(),
+                    [127, 0, 0, 1].into(),
+                )
+                .unwrap(),
             pages,
         };
         let delivery = Delivery::Attachment(subscriber.id(), Box::new(attachment));
@@ -164,6 +174,29 @@ async fn messages_that_follow_closely_arrive_together_and_each_is_whole() {
     assert_eq!(client.read(&mut piece).unwrap(), 8 * 8);
     let last = std::str::from_utf8(&piece[8 * 8 - 6..8 * 8]).unwrap();
     assert_eq!(last, "000009");
+}
+
+#[tokio::test]
+async fn what_a_client_has_not_taken_is_weighed() {
+    let (house, mut shard) = by_hand(&SocketConfig::default());
+    let subscriber = house.join();
+    let mut client = house.attach(&subscriber, None);
+    shard.round().unwrap();
+    let nobody = SubscriberId {
+        serial: subscriber.id().serial + 1,
+        ..subscriber.id()
+    };
+    let mut weigh = || {
+        let mut weight = house.post.inbox().weigh(vec![subscriber.id(), nobody]);
+        shard.round().unwrap();
+        weight.try_recv().unwrap()
+    };
+    assert_eq!(weigh(), [Some(0), None]);
+    house.publish(LocationId::random().into(), 1);
+    // A local socket holds more than the bytes that it was given.
+    assert!(weigh()[0].is_some_and(|bytes| bytes >= 8));
+    assert_eq!(heard(&mut client), 1);
+    assert_eq!(weigh(), [Some(0), None]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

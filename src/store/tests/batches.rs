@@ -6,8 +6,8 @@ use super::*;
 use crate::event::{BatchId, CommandId, CommandStatus, ConnectionId, DeviceId, NodeId, Timestamp};
 use crate::store::{
     Actor, AuditFilter, Batch, BatchDevice, BatchFilter, BatchStatus, DeviceChange, Ending, Keep,
-    NewBatch, OrganizationChange, Page, Piece, Progress, ResultStatus, Scope, SecretInput,
-    Selection, StoreError,
+    NewBatch, OrganizationChange, Page, Piece, Progress, QueueLimits, ResultStatus, Scope,
+    SecretInput, Selection, StoreError,
 };
 
 const PAGE: Page = Page {
@@ -82,6 +82,7 @@ impl House {
             selection,
             most: 1000,
             queue_s: 3600,
+            limits: QueueLimits::default(),
         }
     }
 

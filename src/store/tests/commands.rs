@@ -6,7 +6,7 @@ use crate::event::{
 };
 use crate::store::{
     Actor, Cancelled, Command, ConnectionChange, Ending, LoginSecret, NewCommand, NewConnection,
-    NewCredential, Page, Piece, SecretInput, StoreError,
+    NewCredential, Page, Piece, QueueLimits, SecretInput, StoreError,
 };
 
 const LEASE_S: i64 = 30;
@@ -39,7 +39,7 @@ impl House {
     }
 
     /// A device that commands can be run on.
-    async fn router(&self) -> Device {
+    pub async fn router(&self) -> Device {
         self.use_a_key();
         let organization = self.organization().await;
         let device = self.device(&organization).await;
@@ -57,7 +57,7 @@ impl House {
         self.store.add_command(&custom(device)).await.unwrap()
     }
 
-    async fn claim(&self, node: NodeId) -> Option<Command> {
+    pub async fn claim(&self, node: NodeId) -> Option<Command> {
         let job = self.store.claim_command(node, LEASE_S).await.unwrap();
         job.map(|job| job.command)
     }
@@ -68,7 +68,7 @@ impl House {
     }
 }
 
-fn custom(device: &Device) -> NewCommand {
+pub fn custom(device: &Device) -> NewCommand {
     NewCommand {
         device: device.id,
         connection: None,
@@ -77,6 +77,7 @@ fn custom(device: &Device) -> NewCommand {
         input: json!({"command": "uptime"}),
         secret_input: None,
         queue_s: 600,
+        limits: QueueLimits::default(),
     }
 }
 

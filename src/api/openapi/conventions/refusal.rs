@@ -96,7 +96,7 @@ const REFUSALS: [Refusal; 11] = [
         ..refusal(
             StatusCode::TOO_MANY_REQUESTS,
             "Throttled",
-            "Too many attempts to log in.",
+            "Too many attempts to log in or reports of the device, or as many commands wait as may.",
             "Request was throttled. Expected available in 60 seconds.",
         )
     },
