@@ -139,9 +139,7 @@ impl RedisHost {
 ///
 /// # Errors
 /// When it fails, or takes longer than [`PATIENCE`].
-pub async fn in_time<T>(
-    asked: impl Future<Output = Result<T, RedisError>>,
-) -> Result<T, Trouble> {
+pub async fn in_time<T>(asked: impl Future<Output = Result<T, RedisError>>) -> Result<T, Trouble> {
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Trouble::Silent),

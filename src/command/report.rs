@@ -114,11 +114,7 @@ impl<'a> Report<'a> {
         self.pushed = self.collected.text().len();
         // What nobody sees need not be copied.
         let bytes = self.pushed;
-        if self
-            .runner
-            .ingest
-            .wants_growth(self.command.device, bytes)
-        {
+        if self.runner.ingest.wants_growth(self.command.device, bytes) {
             self.growth = self.growth.saturating_add(1);
             let grown = CommandUpdated {
                 modified: Timestamp::now(),

@@ -157,12 +157,17 @@ impl Runner {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_full = false;
         loop {
-            tokio::select! {
-                () = self.store.work() => {}
-                _ = looks.tick() => {}
-                Some(_) = under_way.join_next() => if !is_full { continue },
-            }
-            match self.look(&mut under_way).await {
+            let was_told = tokio::select! {
+                () = self.store.work() => true,
+                _ = looks.tick() => false,
+                Some(_) = under_way.join_next() => {
+                    if !is_full {
+                        continue;
+                    }
+                    true
+                }
+            };
+            match self.look(&mut under_way, was_told).await {
                 Ok(full) => is_full = full,
                 Err(error) => {
                     tracing::warn!(%error, "the queue of commands cannot be read; trying again");
@@ -172,9 +177,13 @@ impl Runner {
         }
     }
 
-    /// Takes what can be begun, and tells those that are to end. Answers whether more than that was left to
-    /// other nodes.
-    async fn look(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<bool, StoreError> {
+    /// Takes what can be begun, and tells those that are to end. Answers whether there were no turns left to
+    /// give. Who was told of work was told as early as all other nodes.
+    async fn look(
+        self: &Arc<Self>,
+        under_way: &mut JoinSet<()>,
+        was_told: bool,
+    ) -> Result<bool, StoreError> {
         let _looking = self.looking.lock().await;
         if !under_way.is_empty() {
             for (id, by) in self.store.cancelled(self.node.id).await? {
@@ -185,11 +194,13 @@ impl Runner {
         }
         let room = self.config.parallel * REACHING;
         while !*self.is_draining.borrow() {
-            if !self.has_capacity() {
+            let since = Instant::now();
+            let is_full = !self.has_capacity();
+            if is_full && was_told {
+                // Another node may have a turn for it.
                 return Ok(true);
             }
-            let since = Instant::now();
-            let claimed = if under_way.len() < room {
+            let claimed = if !is_full && under_way.len() < room {
                 self.store.claim_command(self.node.id, LEASE_S).await?
             } else if under_way.len() < 2 * room {
                 // What fills the room is no reason for others to wait in front of it.
@@ -198,7 +209,9 @@ impl Runner {
             } else {
                 None
             };
-            let Some(job) = claimed else { break };
+            let Some(job) = claimed else {
+                return Ok(is_full);
+            };
             self.begin(job, since, under_way);
         }
         Ok(false)

@@ -89,6 +89,9 @@ mod tests {
         };
         assert!(!format!("{config:?}").contains("s3cret"));
         let shown = toml::to_string(&config).unwrap();
-        assert!(shown.contains("rediss://fleet:********@redis:6379"), "{shown}");
+        assert!(
+            shown.contains("rediss://fleet:********@redis:6379"),
+            "{shown}"
+        );
     }
 }

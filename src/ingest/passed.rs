@@ -95,7 +95,11 @@ impl Passed {
                 is_early(newest.unwrap_or(1), updated.version)
             }
         };
-        if is_early { Timing::Early } else { Timing::Next }
+        if is_early {
+            Timing::Early
+        } else {
+            Timing::Next
+        }
     }
 
     /// The newest [`CommandUpdated::order`] of a command that has passed, 0 for none.

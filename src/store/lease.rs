@@ -158,11 +158,7 @@ impl Store {
         write.commit().await
     }
 
-    async fn end_all(
-        &self,
-        condition: &str,
-        node: Option<NodeId>,
-    ) -> Result<usize, StoreError> {
+    async fn end_all(&self, condition: &str, node: Option<NodeId>) -> Result<usize, StoreError> {
         let sql = format!("SELECT id FROM command WHERE {condition} ORDER BY id LIMIT $2");
         let found: Vec<CommandId> = on_pool!(self, pool => {
             sqlx::query_scalar(AssertSqlSafe(sql)).bind(node).bind(SWEEP).fetch_all(pool).await?

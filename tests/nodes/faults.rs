@@ -101,5 +101,8 @@ async fn a_node_starts_while_redis_is_away() {
     drive(&cluster, 4..=6).await;
     steps_until(&mut socket, 6).await;
     let log = cluster.nodes[1].log();
-    assert!(log.contains("hints.url") && !log.contains("s3cret"), "{log}");
+    assert!(
+        log.contains("hints.url") && !log.contains("s3cret"),
+        "{log}"
+    );
 }

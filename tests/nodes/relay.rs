@@ -72,7 +72,10 @@ async fn a_node_listens_to_the_organizations_that_are_watched_there_and_hears_of
     assert_eq!(channels(&mut cluster).await, [""; 0]);
     let mut hers = Socket::open(&cluster.nodes[1], FLEET, &ada).await;
     let name = channels(&mut cluster).await;
-    assert!(name.len() == 1 && name[0].ends_with(&cluster.organization), "{name:?}");
+    assert!(
+        name.len() == 1 && name[0].ends_with(&cluster.organization),
+        "{name:?}"
+    );
     let mut his = Socket::open(&cluster.nodes[1], &location_path(&tram), &bert).await;
     assert_eq!(channels(&mut cluster).await.len(), 2);
     let client = cluster.nodes[0].client(&cluster.token);
@@ -105,7 +108,9 @@ async fn what_others_publish_is_refused_and_what_they_hear_is_sealed() {
     spy.psubscribe("fleetwire:*").await.unwrap();
     cluster.step(0, 1).await;
     assert_eq!(step_of(&fleet.next().await), 1);
-    let heard = within("the message", spy.on_message().next()).await.unwrap();
+    let heard = within("the message", spy.on_message().next())
+        .await
+        .unwrap();
     let (channel, message) = (heard.get_channel_name(), heard.get_payload_bytes());
     assert!(channel.ends_with(&cluster.organization), "{channel}");
     for word in ["bus", "geometry", &cluster.location] {
@@ -117,7 +122,12 @@ async fn what_others_publish_is_refused_and_what_they_hear_is_sealed() {
         r#"[{{"change":9223372036854775807,"event":{{"location":{{"id":"{}","organization":"{}","name":"bus","address":"","kind":"outdoor","is_mobile":true,"longitude":9.0,"latitude":9.0,"version":99,"fleet_version":99}}}}}}]"#,
         cluster.location, cluster.organization
     );
-    let mut publisher = cluster.redis().client().get_multiplexed_async_connection().await.unwrap();
+    let mut publisher = cluster
+        .redis()
+        .client()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
     let mut altered = message.to_vec();
     *altered.last_mut().unwrap() ^= 1;
     let forged: [(&str, &[u8]); 6] = [
@@ -223,7 +233,9 @@ async fn nodes_with_and_without_redis_hear_each_other() {
     for (step, node) in (1..).zip(nodes) {
         let client = node.client(&cluster.token);
         let longitude = f64::from(step) / 100.0;
-        client.move_location(&cluster.location, longitude, 1.0).await;
+        client
+            .move_location(&cluster.location, longitude, 1.0)
+            .await;
         for socket in [&mut here, &mut there] {
             assert_eq!(step_of(&socket.next().await), step);
         }

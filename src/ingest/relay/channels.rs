@@ -319,7 +319,13 @@ mod tests {
         let names = Names::new("fleet:7");
         let [a] = organizations();
         assert_eq!(names.organization(&names.channel(a)), Some(a));
-        for other in ["fleet:7", "fleet:7:", "fleet:7:x", "other:7:", "fleet:7:a:b"] {
+        for other in [
+            "fleet:7",
+            "fleet:7:",
+            "fleet:7:x",
+            "other:7:",
+            "fleet:7:a:b",
+        ] {
             assert_eq!(names.organization(other), None, "{other}");
         }
     }

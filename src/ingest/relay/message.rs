@@ -235,7 +235,8 @@ mod tests {
         let (key, (a, _, sender, _)) = (Key::random(), ids());
         let mut updated = grown(a, 5, 0);
         updated.output = "x".repeat(LARGE - 1000);
-        let items = (0..50).filter_map(|_| Outgoing::of(&Event::CommandUpdated(updated.clone()), 1));
+        let items =
+            (0..50).filter_map(|_| Outgoing::of(&Event::CommandUpdated(updated.clone()), 1));
         let messages = join(items.collect());
         assert!(messages.len() > 1);
         for (_, text) in messages {

@@ -249,7 +249,9 @@ impl Relay {
         let place = self.host.place();
         match trouble.cause() {
             Cause::Login => {
-                format!("Redis at {place} refuses the login: set user and password in hints.url ({trouble})")
+                format!(
+                    "Redis at {place} refuses the login: set user and password in hints.url ({trouble})"
+                )
             }
             Cause::Forbidden => format!(
                 "Redis at {place} forbids what hints need: allow the user of hints.url publish, subscribe, psubscribe and ping on the channels {} ({trouble})",

@@ -84,7 +84,11 @@ impl Relay {
                 }
             }
             let published = in_time(pipeline.query_async::<()>(&mut connection)).await;
-            let outcome = if published.is_ok() { "published" } else { "dropped" };
+            let outcome = if published.is_ok() {
+                "published"
+            } else {
+                "dropped"
+            };
             self.metrics.hints_sent(outcome, count);
             published?;
             if !self.can_publish.swap(true, Ordering::Relaxed) {

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-pub(super) use crate::redis_host::{PATIENCE, Trouble, in_time};
 use crate::redis_host::{Cause, RedisHost};
+pub(super) use crate::redis_host::{PATIENCE, Trouble, in_time};
 
 /// One Redis of the layer.
 pub(super) struct Host {
