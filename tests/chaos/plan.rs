@@ -161,7 +161,7 @@ fn named(scenario: &Scenario) -> String {
 
 impl Outcome {
     const HEAD: &'static str = "| fault | sockets | events seen | reconnects | closes by code | reports \
-        acknowledged | commands acknowledged (succeeded) | intrusions tried | seconds | violations |\n\
+        acknowledged | commands acknowledged (succeeded, failed in all) | intrusions tried | seconds | violations |\n\
         |---|---|---|---|---|---|---|---|---|---|";
 }
 
@@ -176,13 +176,14 @@ fn line(scenario: &Scenario, outcome: &Result<Outcome, String>) -> String {
         write!(closes, ", {code}: {count}").expect("a string takes it");
     }
     format!(
-        "| {name} | {} | {} | {} | {closes} | {} | {} ({}) | {} | {} | {} |",
+        "| {name} | {} | {} | {} | {closes} | {} | {} ({}, {}) | {} | {} | {} |",
         it.sockets,
         it.events,
         it.reconnects,
         it.reports,
         it.commands,
         it.succeeded,
+        it.failed,
         it.intrusions,
         it.seconds,
         it.violations.len(),

@@ -41,6 +41,7 @@ pub struct Outcome {
     pub reports: usize,
     pub commands: usize,
     pub succeeded: usize,
+    pub failed: usize,
     pub intrusions: usize,
     pub seconds: u64,
     pub violations: Vec<Violation>,
@@ -171,9 +172,13 @@ fn outcome(evidence: &Evidence, began: Instant) -> Outcome {
             }
         }
     }
-    let commands = evidence.truth.commands.values().filter(|it| it.is_new);
-    let succeeded = commands.filter(|it| it.update.status == Status::Success);
-    outcome.succeeded = succeeded.count();
+    for command in evidence.truth.commands.values().filter(|it| it.is_new) {
+        match command.update.status {
+            Status::Success => outcome.succeeded += 1,
+            Status::Failed => outcome.failed += 1,
+            Status::InProgress => {}
+        }
+    }
     outcome.seconds = began.elapsed().as_secs();
     outcome
 }
