@@ -386,6 +386,8 @@ fn debugged_fields(text: &str) -> Vec<(String, String, String)> {
 }
 
 fn is_secret(part: &str, field: &str, kind: &str) -> bool {
+    // These hide what is in them themselves.
+    let is_hidden = ["LoginSecret", "Hidden"].iter().any(|it| kind.contains(it));
     let is_text = kind.contains("String") || kind.contains("Vec<u8>") || kind.contains("[u8");
     let is_named = SECRET_WORDS.iter().any(|word| {
         field == *word
@@ -396,7 +398,7 @@ fn is_secret(part: &str, field: &str, kind: &str) -> bool {
         |(name, _): &(&str, &str)| field == *name && (field != "key" || part == "config");
     // The command line's are names of things, and paths; its tokens are hidden.
     let is_name = part == "cli" && !kind.contains("Hidden") && field != "password";
-    is_text && is_named && !is_name && !NO_SECRETS.iter().any(is_known)
+    is_text && !is_hidden && is_named && !is_name && !NO_SECRETS.iter().any(is_known)
 }
 
 #[test]

@@ -129,8 +129,10 @@ impl Churn {
         loop {
             let mut connection = Connection::open(&self.address).await?;
             for _ in 0..random(1..100) {
-                let (longitude, latitude) =
-                    (random(0..360) as i64 - 180, random(0..180) as i64 - 90);
+                let (longitude, latitude) = {
+                    let mut random = rand::rng();
+                    (random.random_range(-180..180), random.random_range(-90..90))
+                };
                 let geometry = json!({"type": "Point", "coordinates": [longitude, latitude]});
                 let body = json!({"type": "Feature", "geometry": geometry}).to_string();
                 expect(
@@ -200,6 +202,7 @@ impl Churn {
                 }
             }
             count(&self.counts.commands);
+            sleep(Duration::from_millis(random(0..4000))).await;
         }
     }
 

@@ -111,7 +111,7 @@ async fn make_ready(
     } else {
         reached
     };
-    if !runner.holds(job.command.id) {
+    if !runner.holds(job.command.id).await {
         return Err(Unsent::Stopped(Why::Lost));
     }
     // From here on it is never begun again, whatever becomes of us.
@@ -123,7 +123,7 @@ async fn make_ready(
         Ok(Some(command)) => {
             report.updated(command);
             // The answer may have taken its time, or this process stood still.
-            if runner.holds(job.command.id) {
+            if runner.holds(job.command.id).await {
                 Ok((session, turn))
             } else {
                 Err(Unsent::Because(HELD_UP.to_owned()))

@@ -22,12 +22,14 @@ use crate::telemetry::{Health, Metrics};
 /// How often the queue is looked at when nobody tells of it: another process may have written.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long others believe that a claimed command is being run, and how often that is renewed: four times
-/// before it is over. What its node has left is ended no later than a lease and a sweep after its death,
+/// How long others believe that a claimed command is being run where nodes share the queue, and where none
+/// do; how often that is renewed, and how long a renewal may take: who gives up sooner loses its place among
+/// those who wait to write. What a node has left is ended no later than a lease and a sweep after its death,
 /// which is well below 15 s.
 const LEASE_S: i64 = 10;
-const LEASE: Duration = Duration::from_secs(LEASE_S.unsigned_abs());
+const LEASE_ALONE_S: i64 = 30;
 const RENEW: Duration = Duration::from_secs(2);
+const RENEWED: Duration = Duration::from_secs(5);
 
 /// How often it is looked for what other nodes have left.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -169,12 +171,17 @@ impl Runner {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_full = false;
         loop {
-            tokio::select! {
-                () = self.store.work() => {}
-                _ = looks.tick() => {}
-                Some(_) = under_way.join_next() => if !is_full { continue },
-            }
-            match self.look(&mut under_way).await {
+            let was_told = tokio::select! {
+                () = self.store.work() => true,
+                _ = looks.tick() => false,
+                Some(_) = under_way.join_next() => {
+                    if !is_full {
+                        continue;
+                    }
+                    true
+                }
+            };
+            match self.look(&mut under_way, was_told).await {
                 Ok(full) => {
                     self.queue.is_well();
                     is_full = full;
@@ -188,9 +195,13 @@ impl Runner {
         }
     }
 
-    /// Takes what can be begun, and tells those that are to end. Answers whether more than that was left to
-    /// other nodes.
-    async fn look(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<bool, StoreError> {
+    /// Takes what can be begun, and tells those that are to end. Answers whether there were no turns left to
+    /// give. Who was told of work was told as early as all other nodes.
+    async fn look(
+        self: &Arc<Self>,
+        under_way: &mut JoinSet<()>,
+        was_told: bool,
+    ) -> Result<bool, StoreError> {
         let _looking = self.looking.lock().await;
         if !under_way.is_empty() {
             for (id, by) in self.store.cancelled(self.node.id).await? {
@@ -201,20 +212,26 @@ impl Runner {
         }
         let room = self.config.parallel * REACHING;
         while !*self.is_draining.borrow() {
-            if !self.has_capacity() {
+            let since = Instant::now();
+            let is_full = !self.has_capacity();
+            if is_full && was_told {
+                // Another node may have a turn for it.
                 return Ok(true);
             }
-            let since = Instant::now();
-            let claimed = if under_way.len() < room {
-                self.store.claim_command(self.node.id, LEASE_S).await?
+            let claimed = if !is_full && under_way.len() < room {
+                self.store
+                    .claim_command(self.node.id, self.lease_s())
+                    .await?
             } else if under_way.len() < 2 * room {
                 // What fills the room is no reason for others to wait in front of it.
-                let store = &self.store;
-                store.claim_first_command(self.node.id, LEASE_S).await?
+                let (store, lease_s) = (&self.store, self.lease_s());
+                store.claim_first_command(self.node.id, lease_s).await?
             } else {
                 None
             };
-            let Some(job) = claimed else { break };
+            let Some(job) = claimed else {
+                return Ok(is_full);
+            };
             self.begin(job, since, under_way);
         }
         Ok(false)
@@ -240,7 +257,7 @@ impl Runner {
         let claim = Claim {
             switch,
             since,
-            held_until: since + LEASE,
+            held_until: since + self.lease(),
             is_reached: false,
         };
         self.running().insert(id, claim);
@@ -264,8 +281,19 @@ impl Runner {
     }
 
     /// Whether the lease on a command holds still, by this node's own clock, which starts each lease before the
-    /// database's does. If not, nothing must be handed over: another node may have ended the command.
-    pub(super) fn holds(&self, id: CommandId) -> bool {
+    /// database's does; if it may be over, the database is asked to renew it. If not, nothing must be handed
+    /// over: another node may have ended the command.
+    pub(super) async fn holds(&self, id: CommandId) -> bool {
+        if self.is_held(id) {
+            return true;
+        }
+        if let Err(error) = self.renew_claims(&[id]).await {
+            tracing::warn!(%error, command = %id, "a claim that is over could not be renewed");
+        }
+        self.is_held(id)
+    }
+
+    fn is_held(&self, id: CommandId) -> bool {
         let running = self.running();
         let claim = running.get(&id);
         claim.is_some_and(|claim| Instant::now() < claim.held_until)
@@ -277,7 +305,7 @@ impl Runner {
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             renewals.tick().await;
-            match timeout(RENEW, self.renew()).await {
+            match timeout(RENEWED, self.renew()).await {
                 Ok(Ok(())) => self.claims.is_well(),
                 Ok(Err(error)) => {
                     self.claims.is_ill("claims cannot be renewed");
@@ -292,23 +320,40 @@ impl Runner {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        let since = Instant::now();
         let claimed: Vec<CommandId> = self.running().keys().copied().collect();
-        let store = &self.store;
-        let kept = store.renew_claims(self.node.id, &claimed, LEASE_S).await?;
+        self.renew_claims(&claimed).await
+    }
+
+    /// Renews the claims on these commands, and tells those that are this node's no more.
+    async fn renew_claims(&self, claimed: &[CommandId]) -> Result<(), StoreError> {
+        let (since, lease_s) = (Instant::now(), self.lease_s());
+        let renewing = self.store.renew_claims(self.node.id, claimed, lease_s);
+        let kept = renewing.await?;
         let mut running = self.running();
-        for id in &claimed {
+        for id in claimed {
             // What has ended meanwhile is not there any more, or nobody listens.
             let Some(claim) = running.get_mut(id) else {
                 continue;
             };
             if kept.contains(id) {
-                claim.held_until = since + LEASE;
+                claim.held_until = since + self.lease();
             } else {
                 claim.switch.throw(Why::Lost);
             }
         }
         Ok(())
+    }
+
+    fn lease_s(&self) -> i64 {
+        if self.store.is_shared() {
+            LEASE_S
+        } else {
+            LEASE_ALONE_S
+        }
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_s().unsigned_abs())
     }
 
     /// Ends what other nodes have left and what is too old, for ever.
@@ -393,8 +438,10 @@ mod tests {
 
     #[test]
     fn a_dead_nodes_commands_are_ended_within_fifteen_seconds_and_a_lease_outlives_some_failures() {
-        assert!(LEASE + SWEEP + SWEEP / 2 < Duration::from_secs(15));
-        assert!(RENEW * 4 < LEASE);
+        let lease = Duration::from_secs(LEASE_S.unsigned_abs());
+        assert!(lease + SWEEP + SWEEP / 2 < Duration::from_secs(15));
+        // Two that hang, or four that fail.
+        assert!(RENEWED * 2 <= lease && RENEW * 4 < lease);
         // A sweep that takes longer than its interval is no absence.
         assert!(SWEEP < AWAY);
     }

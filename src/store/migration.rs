@@ -159,12 +159,12 @@ async fn is_applied(
 
 /// Whether somebody else has the lock that was needed.
 fn gives_way(error: &StoreError) -> bool {
-    let error = match error {
-        StoreError::Database(error)
-        | StoreError::Migrate(
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
-        ) => error,
-        _ => return false,
+    let (StoreError::Database(error)
+    | StoreError::Migrate(
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
+    )) = error
+    else {
+        return false;
     };
     code(error).is_some_and(|code| GIVES_WAY.contains(&code.as_str()))
 }

@@ -110,7 +110,7 @@ mod tests {
         let health = Health::new(Gauge::default(), "", Some(Duration::from_secs(15)));
         health.is_well();
         let in_s = |seconds| health.trouble_at(Instant::now() + Duration::from_secs(seconds));
-        assert_eq!(in_s(15), None);
+        assert_eq!(in_s(14), None);
         assert_eq!(in_s(17), Some("no sign of life (17 s)".into()));
     }
 }

@@ -133,8 +133,8 @@ async fn prove(stage: &mut Stage) -> Vec<(&'static str, String)> {
             .await;
     }
     let log_in = |password: &str| json!({"username": "ada", "password": password});
-    let (login, tokens) = ("/accounts/login/", "/api/v1/users/token/");
-    for path in [login, tokens] {
+    let (page, tokens) = ("/accounts/login/", "/api/v1/users/token/");
+    for path in [page, tokens] {
         for body in [
             log_in(WRONG_PASSWORD),
             json!({"username": "ada", "password": [WRONG_PASSWORD]}),
@@ -257,7 +257,10 @@ async fn equip(stage: &mut Stage) -> String {
     stage.cli(&["connection", "add", "bus", &id], "");
     // Nobody answers there: the command fails, and says why.
     let closed = free_address().to_string();
-    stage.cli(&["device", "set", "bus", "--address", &closed], "");
+    // That shows the device, to whom it may be shown.
+    stage
+        .server
+        .cli(&["device", "set", "bus", "--address", &closed]);
     let commands = format!("/api/v1/controller/device/{}/command/", device.id);
     let mut watching = Socket::open(&stage.server, &command_path(&device.id), &root).await;
     for input in [

@@ -99,7 +99,7 @@ async fn the_server_says_when_it_is_ready_alive_and_about_to_stop() {
         let address = server.address();
         let mut command = server.command(&["serve", "--listen", &address.to_string()]);
         command.env("WATCHDOG_USEC", "200000");
-        let mut served = supervisor.start(command);
+        let mut process = supervisor.start(command);
 
         let (before, ready) = supervisor.hear_until("READY=1").await;
         assert!(
@@ -114,11 +114,11 @@ async fn the_server_says_when_it_is_ready_alive_and_about_to_stop() {
         for _ in 0..3 {
             supervisor.hear_until("WATCHDOG=1").await;
         }
-        served.terminate();
+        process.terminate();
         let (_, stopping) = supervisor.hear_until("STOPPING=1").await;
         let status = "STATUS=closing sockets over 1 s".to_owned();
         assert!(stopping.contains(&status), "{stopping:?}");
-        assert!(served.exit().await.success());
+        assert!(process.exit().await.success());
     }
 }
 
@@ -132,12 +132,12 @@ async fn nobody_is_told_of_a_heart_that_nobody_asked_for() {
     command
         .env("WATCHDOG_USEC", "1000")
         .env("WATCHDOG_PID", "1");
-    let mut served = supervisor.start(command);
+    let mut process = supervisor.start(command);
     supervisor.hear_until("READY=1").await;
-    served.terminate();
+    process.terminate();
     let (before, _) = supervisor.hear_until("STOPPING=1").await;
     assert_eq!(before, [""; 0]);
-    assert!(served.exit().await.success());
+    assert!(process.exit().await.success());
 }
 
 #[tokio::test]
@@ -146,8 +146,8 @@ async fn a_server_that_cannot_start_is_never_ready() {
     let server = Server::prepare(Engine::Sqlite, &[]).await;
     let taken = std::net::TcpListener::bind(server.address()).unwrap();
     let address = server.address().to_string();
-    let mut served = supervisor.start(server.command(&["serve", "--listen", &address]));
-    assert_eq!(served.exit().await.code(), Some(1));
+    let mut process = supervisor.start(server.command(&["serve", "--listen", &address]));
+    assert_eq!(process.exit().await.code(), Some(1));
     drop(taken);
     // What it told before it ended is all here by now.
     let told = supervisor.hear().await;
@@ -181,14 +181,14 @@ async fn the_gateway_is_ready_when_it_listens() {
             ("DJANGO_SECRET_KEY", "a key"),
             ("FLEETWIRE_SERVER__DRAIN_S", "1"),
         ]);
-    let mut served = supervisor.start(command);
+    let mut process = supervisor.start(command);
     let (_, ready) = supervisor.hear_until("READY=1").await;
     assert!(
         ready.contains(&format!("STATUS=listening on {place}")),
         "{ready:?}"
     );
     assert!(std::os::unix::net::UnixStream::connect(&socket).is_ok());
-    served.terminate();
+    process.terminate();
     supervisor.hear_until("STOPPING=1").await;
-    assert!(served.exit().await.success());
+    assert!(process.exit().await.success());
 }

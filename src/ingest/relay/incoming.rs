@@ -61,8 +61,9 @@ impl Relay {
         self.metrics.hints_up.set(1);
         // What was committed while nobody listened is the tail's to find.
         self.tail_wanted.notify_one();
-        patience.restore();
-        tracing::info!(redis = %self.host.place(), "hears the hints of other nodes");
+        if patience.restore() {
+            tracing::info!(redis = %self.host.place(), "hears the hints of other nodes");
+        }
         tokio::select! {
             end = self.tend(sink) => end,
             end = self.read(stream) => end,

@@ -199,7 +199,7 @@ mod tests {
         for length in [0, 15, 16, 40] {
             assert!(opened(&message[..length], a).is_err(), "{length}");
         }
-        assert_eq!(opened(&[0; LONGEST + 1], a), Err(Refused::Long));
+        assert_eq!(opened(&vec![0; LONGEST + 1], a), Err(Refused::Long));
         // A node that has the key and says something else all the same.
         let foreign = seal(&key, sender, b, written).unwrap();
         assert_eq!(opened(&foreign, b), Err(Refused::Content));

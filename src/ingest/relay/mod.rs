@@ -65,6 +65,9 @@ const BEAT: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// A connection that lasts so long is none that fails each time.
+const LASTING: Duration = Duration::from_secs(5);
+
 /// Lines about one connection that is away.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
@@ -267,29 +270,42 @@ impl Relay {
     }
 }
 
-/// How long to wait before another attempt, and when that was last logged.
+/// How long to wait before another attempt, and what was logged of it.
 struct Patience {
     wait: Duration,
+    up_since: Option<Instant>,
+    /// When it was last said that something is wrong.
     logged: Option<Instant>,
+    /// Whether nothing was said since it was said that all is well.
+    is_said: bool,
 }
 
 impl Patience {
     fn new() -> Self {
         Self {
             wait: FIRST_WAIT,
+            up_since: None,
             logged: None,
+            is_said: false,
         }
     }
 
-    /// It went well.
-    fn restore(&mut self) {
-        *self = Self::new();
+    /// It went well; true where that is worth a line.
+    fn restore(&mut self) -> bool {
+        self.up_since = Some(Instant::now());
+        !std::mem::replace(&mut self.is_said, true)
     }
 
-    /// Tells of a failure, not too often, and waits: not all nodes at once.
+    /// Tells of a failure, not too often, and waits: not all nodes at once, and longer each time that it does
+    /// not last.
     async fn lose(&mut self, explain: impl Fn() -> String) {
+        let up_since = self.up_since.take();
+        if up_since.is_some_and(|since| since.elapsed() >= LASTING) {
+            self.wait = FIRST_WAIT;
+        }
         if self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
+            self.is_said = false;
             tracing::error!("{}", explain());
         }
         sleep(self.wait.mul_f64(rand::random_range(0.5..1.0))).await;

@@ -91,8 +91,8 @@ impl Relay {
             };
             self.metrics.hints_sent(outcome, count);
             published?;
-            if !self.can_publish.swap(true, Ordering::Relaxed) {
-                patience.restore();
+            if !self.can_publish.swap(true, Ordering::Relaxed) && patience.restore() {
+                tracing::info!(redis = %self.host.place(), "tells other nodes by hints");
             }
         }
     }

@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Executor};
 use super::*;
 use crate::access::{Credential, Directory};
 use crate::event::{CommandId, CommandStatus, DeviceId, NodeId, UserId};
+use crate::store::key::hexadecimal;
 use crate::store::migration::{of_postgres, of_sqlite};
 use crate::store::session::digest;
 use crate::store::{Report, StoreError};
@@ -151,7 +152,7 @@ impl Raw {
     async fn run(&mut self, sql: &str) {
         let is_sqlite = matches!(self, Self::Sqlite(_));
         let bytes = |bytes: &[u8]| {
-            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits = hexadecimal(bytes);
             if is_sqlite {
                 format!("x'{digits}'")
             } else {
