@@ -130,12 +130,13 @@ async fn what_others_publish_is_refused_and_what_they_hear_is_sealed() {
         .unwrap();
     let mut altered = message.to_vec();
     *altered.last_mut().unwrap() ^= 1;
+    let long = vec![0; 200_000];
     let forged: [(&str, &[u8]); 6] = [
         (&other, message),
         (channel, plain.as_bytes()),
         (channel, &altered),
         (channel, b""),
-        (channel, &[0; 200_000]),
+        (channel, &long),
         ("fleetwire:nonsense:of-nobody", message),
     ];
     for (channel, message) in forged {
