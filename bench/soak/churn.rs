@@ -220,7 +220,9 @@ impl Churn {
             )?;
             let wrong =
                 json!({"username": format!("user{}", random(0..1_000_000)), "password": "x"});
-            let from = format!("2001:db8::{:x}:{:x}", random(0..65_536), random(0..65_536));
+            // Of IPv4, where each address counts by itself.
+            let (high, low) = (random(0..256), random(0..256));
+            let from = format!("198.{}.{high}.{low}", random(18..20));
             let wrong = request("POST", path, None, &wrong.to_string());
             let wrong = String::from_utf8(wrong)?.replacen(
                 "\r\n",
