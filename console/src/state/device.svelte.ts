@@ -19,6 +19,7 @@ import { browserWorld } from "../live/world";
 import { reasonOf } from "../reason";
 import { askFor, commandsFeed, listCommands, refusedWhereFinal } from "./feeds";
 import { live } from "./live.svelte";
+import { pollFor } from "./polling";
 
 /** For who may see commands and not listen. */
 const POLL_MS = 3000;
@@ -172,23 +173,7 @@ export class DeviceState {
       hasFacts = true;
       return this.#store.open().length > 0 ? "soon" : "later";
     };
-    const poller: Poller = new Poller(
-      browserWorld("/healthz"),
-      look,
-      (state) => {
-        live.tell(poller, state);
-        live.poll(state.is === "live");
-        this.#tell(state);
-      },
-      POLL_MS,
-    );
-    const detach = live.attach(poller);
-    this.#ends.signal.addEventListener("abort", () => {
-      poller.stop();
-      detach();
-      live.poll(false);
-    });
-    poller.start();
+    pollFor(look, (state) => this.#tell(state), POLL_MS, this.#ends.signal);
   }
 
   /** For who sees nothing that moves: asked until it is there, and seldom after that. */

@@ -11,6 +11,7 @@ import type { Vehicle } from "../map/overlay";
 import { fleetFeed, refusedWhereFinal } from "./feeds";
 import { listFleet } from "./fleetList";
 import { live } from "./live.svelte";
+import { pollFor } from "./polling";
 import { session } from "./session.svelte";
 
 /** The list beside the map is put in order at most that often. */
@@ -104,23 +105,7 @@ export class FleetState {
       await this.#list(signal, heard);
       return "soon";
     };
-    const poller: Poller = new Poller(
-      browserWorld("/healthz"),
-      look,
-      (state) => {
-        live.tell(poller, state);
-        live.poll(state.is === "live");
-        this.#tell(state);
-      },
-      POLL_MS,
-    );
-    const detach = live.attach(poller);
-    this.#ends.signal.addEventListener("abort", () => {
-      poller.stop();
-      detach();
-      live.poll(false);
-    });
-    poller.start();
+    pollFor(look, (state) => this.#tell(state), POLL_MS, this.#ends.signal);
   }
 
   #tell(state: ChannelState): void {
