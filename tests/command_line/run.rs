@@ -16,17 +16,7 @@ fn furnish(server: &Server) -> String {
     let seed = Seed(server);
     seed.organization("Alpha");
     let device = seed.device("router", "Alpha");
-    let credential = [
-        "credential",
-        "add",
-        "routers",
-        "--org",
-        "Alpha",
-        "--username",
-        "root",
-        "--password-stdin",
-    ];
-    server.cli_with_input(&credential, "geheim\n");
+    seed.credential("routers", "Alpha", "geheim");
     server.cli(&["connection", "add", "router", "routers"]);
     device.id
 }
@@ -149,7 +139,17 @@ async fn ctrl_c_ends_what_still_reads_its_input() {
     let server = data().await;
     furnish(&server);
     let arguments = ["run", "router", "--type", "change_password", "--input", "-"];
-    let mut child = Command::from(server.command(&arguments))
+    let command = server.command(&arguments);
+    // Who starts the tests in the background of a shell has them, and so the program, ignore SIGINT.
+    let mut child = Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
         .stdin(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

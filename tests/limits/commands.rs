@@ -131,19 +131,7 @@ async fn an_organization_for_which_as_many_commands_wait_as_may_gets_no_more(eng
     let seed = Seed(&stage.server);
     let other = seed.organization("Beta");
     let device = seed.device("tram", &other);
-    stage.server.cli_with_input(
-        &[
-            "credential",
-            "add",
-            "other",
-            "--org",
-            "Beta",
-            "--username",
-            "root",
-            "--password-stdin",
-        ],
-        "secret\n",
-    );
+    seed.credential("other", "Beta", "secret");
     stage.server.cli(&["connection", "add", "tram", "other"]);
     let path = format!("/api/v1/controller/device/{}/command/", device.id);
     let body = json!({"type": "custom", "input": {"command": "uptime"}});

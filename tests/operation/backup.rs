@@ -60,17 +60,7 @@ async fn a_copy_made_under_load_serves_with_all_that_was_acknowledged_before() {
         .map(|number| seed.device(&format!("bus {number}"), "Alpha"))
         .collect();
     let token = seed.root();
-    let credential = [
-        "credential",
-        "add",
-        "routers",
-        "--org",
-        "Alpha",
-        "--username",
-        "root",
-        "--password-stdin",
-    ];
-    server.cli_with_input(&credential, "s3cret\n");
+    seed.credential("routers", "Alpha", "s3cret");
     server.run().await;
     let (over, client) = (
         Arc::new(AtomicBool::new(false)),

@@ -46,17 +46,7 @@ impl Node {
     async fn set_up(server: &Server, token: &Credential) -> Self {
         let seed = Seed(server);
         let device = seed.device("bus", "Alpha");
-        let credential = [
-            "credential",
-            "add",
-            "routers",
-            "--org",
-            "Alpha",
-            "--username",
-            "root",
-            "--password-stdin",
-        ];
-        server.cli_with_input(&credential, "s3cret\n");
+        seed.credential("routers", "Alpha", "s3cret");
         server.cli(&["connection", "add", "bus", "routers"]);
         let root = server.client(token);
         let of = async |path: &str| {

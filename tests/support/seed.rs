@@ -54,6 +54,16 @@ impl Seed<'_> {
         }
     }
 
+    /// A credential of an organization: root's login with a password.
+    pub fn credential(&self, name: &str, organization: &str, password: &str) {
+        let arguments = [
+            &["credential", "add", name, "--org", organization][..],
+            &["--username", "root", "--password-stdin"],
+        ];
+        self.0
+            .cli_with_input(&arguments.concat(), &format!("{password}\n"));
+    }
+
     /// A location's id; `flags` are those of `location add`.
     pub fn location(&self, name: &str, organization: &str, flags: &[&str]) -> String {
         let arguments = [&["location", "add", name, "--org", organization], flags].concat();
