@@ -18,8 +18,11 @@ test("a session that ended leads to the log-in and back", async ({ page, server,
   server.device("bus-1", organization);
   await page.goto(`${server.url}/devices`);
   await logIn(page);
+  const bus = page.getByRole("link", { name: /bus-1/ });
+  await expect(bus).toBeVisible();
+  await page.waitForLoadState("networkidle");
   await page.context().clearCookies();
-  await page.getByRole("link", { name: /bus-1/ }).click();
+  await bus.click();
   await expect(page.getByText("Your session has ended.")).toBeVisible();
   await logIn(page);
   await expect(page.getByRole("heading", { name: "bus-1" })).toBeVisible();
