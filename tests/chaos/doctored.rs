@@ -111,7 +111,7 @@ fn a_missing_last_state_is_found() {
     let never = only(|it| {
         it.histories[FLEET]
             .seen
-            .retain(|seen| *seen != moved(VAN, 1) && *seen != moved(VAN, 3))
+            .retain(|seen| *seen != moved(VAN, 1) && *seen != moved(VAN, 3));
     });
     assert!(
         matches!(&never, Violation::LastStateMissing { of: VAN, .. }),
@@ -241,7 +241,7 @@ fn a_lost_write_is_found() {
             .steps
             .get_mut(&FOREIGN_BUS)
             .unwrap()
-            .acknowledged = 10
+            .acknowledged = 10;
     });
     assert_eq!(gone(&[lost]), 1);
     let vanished = found(|it| {

@@ -60,15 +60,13 @@ impl Fault {
 
     /// Whether it can happen where one node stands alone on SQLite.
     pub fn is_of_one(self) -> bool {
-        !matches!(
-            self,
-            Self::StopRedis
-                | Self::FlushRedis
-                | Self::PauseRedis
-                | Self::CutNode
-                | Self::StopPostgres
-                | Self::TurnClock
-        )
+        let is_of_cluster = matches!(self, Self::CutNode | Self::StopPostgres | Self::TurnClock);
+        !is_of_cluster && !self.is_of_redis()
+    }
+
+    /// Whether it is about Redis.
+    pub fn is_of_redis(self) -> bool {
+        matches!(self, Self::StopRedis | Self::FlushRedis | Self::PauseRedis)
     }
 
     /// Whether it can happen where three nodes share a PostgreSQL.
@@ -185,13 +183,13 @@ impl Broken {
                 let redis = cluster.redis.as_mut().expect("a cluster of three");
                 redis.terminate().await;
             }
-            Fault::CutNode => self.plug(cluster, false),
+            Fault::CutNode => plug(cluster, false),
             Fault::StopPostgres => {
                 let postgres = cluster.postgres.as_ref().expect("a cluster of three");
                 tokio::task::block_in_place(|| postgres.stop());
             }
             Fault::FillDisk => cluster.disk.as_ref().expect("one node").fill(),
-            Fault::TurnClock => self.turn(cluster, "-1h"),
+            Fault::TurnClock => turn(cluster, "-1h"),
             Fault::SlowReaders | Fault::SilentReaders => {
                 crowd.be_slow(true);
                 load.pour(true);
@@ -203,7 +201,7 @@ impl Broken {
     /// When half of its time is over.
     pub fn turn_round(&self, cluster: &Cluster) {
         if self.fault == Fault::TurnClock {
-            self.turn(cluster, "+1h");
+            turn(cluster, "+1h");
         }
     }
 
@@ -221,26 +219,26 @@ impl Broken {
                 let redis = cluster.redis.as_mut().expect("a cluster of three");
                 redis.run().await;
             }
-            Fault::CutNode => self.plug(cluster, true),
+            Fault::CutNode => plug(cluster, true),
             Fault::StopPostgres => {
                 let postgres = cluster.postgres.as_ref().expect("a cluster of three");
                 tokio::task::block_in_place(|| postgres.run());
             }
             Fault::FillDisk => cluster.disk.as_ref().expect("one node").relieve(),
-            Fault::TurnClock => self.turn(cluster, "+0"),
+            Fault::TurnClock => turn(cluster, "+0"),
             Fault::SlowReaders | Fault::SilentReaders => {
                 load.pour(false);
                 crowd.be_slow(false);
             }
         }
     }
+}
 
-    fn plug(&self, cluster: &Cluster, is_connected: bool) {
-        let namespace = cluster.namespace.as_ref();
-        namespace.expect("asked for first").connect(is_connected);
-    }
+fn plug(cluster: &Cluster, is_connected: bool) {
+    let namespace = cluster.namespace.as_ref();
+    namespace.expect("asked for first").connect(is_connected);
+}
 
-    fn turn(&self, cluster: &Cluster, by: &str) {
-        cluster.clock.as_ref().expect("asked for first").turn(by);
-    }
+fn turn(cluster: &Cluster, by: &str) {
+    cluster.clock.as_ref().expect("asked for first").turn(by);
 }
