@@ -125,7 +125,7 @@ bench-gateway: $(OPENWISP)/ready ## Measure the gateway against the Daphne of a 
 
 bench-cluster: ## Measure what one more node costs on one PostgreSQL, with NOTIFY and with a Redis for hints
 	cargo bench --bench cluster --no-run
-	tests/servers/postgres.sh taskset -c 1 cargo bench --bench cluster
+	FLEETWIRE_TEST_POSTGRES_FSYNC=on tests/servers/postgres.sh taskset -c 1 cargo bench --bench cluster -- $(ARGS)
 
 bench-console: console ## Measure the web console in a browser: bytes of the first view, frames a second, long tasks and heap (ten minutes)
 	cargo build --release

@@ -1,24 +1,22 @@
-//! Nodes on a database of their own, a Redis where it carries the hints, and who watches.
+//! Nodes on a database of their own, and a Redis where it carries the hints.
 
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
-use super::load::{self, Cost, Socket};
-use super::program::{self, Process, SERVER_CPU, add_superuser, cli, connect, free_address, text};
-use super::usage::cpu;
-
-/// Devices that report in turn, each over a connection of its own.
-const DEVICES: usize = 50;
+use super::house::House;
+use super::program::{self, Process, SERVER_CPU, connect, free_address};
+use super::usage::Usage;
 
 /// How long to look at what is used while nothing happens.
-const IDLE: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_secs(4);
+
+/// How long a new cluster has to come to rest.
+const REST: Duration = Duration::from_secs(1);
 
 /// What carries hints between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,48 +34,38 @@ impl Hints {
     }
 }
 
-/// Where a superuser watches all fleets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Watched {
-    Everywhere,
-    /// Only where the reports come in: the other nodes hear of what nobody there wants.
-    AtTheFirst,
-}
-
-impl Watched {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Everywhere => "at each node",
-            Self::AtTheFirst => "at the first node",
-        }
-    }
-}
-
-/// What is put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Plan {
-    pub hints: Hints,
-    pub nodes: usize,
-    pub watched: Watched,
-}
-
 /// It all, running.
 pub struct Cluster {
+    /// Where each node listens.
+    pub addresses: Vec<String>,
+    /// The name and the URL of its database.
+    database: (String, String),
     nodes: Vec<Process>,
     redis: Option<Process>,
     postgres: u32,
-    sockets: Vec<Socket>,
-    address: String,
-    paths: Vec<String>,
     _directories: Vec<TempDir>,
 }
 
+/// Seconds of processor time.
+#[derive(Clone, Debug)]
+pub struct Used {
+    /// Of each node.
+    pub nodes: Vec<f64>,
+    pub postgres: f64,
+    pub redis: Option<f64>,
+    /// Seconds of the clock.
+    pub span: f64,
+}
+
+/// When a measurement began, and what had been used by then.
+pub struct Began(Vec<Duration>, Instant);
+
 impl Cluster {
-    /// A new one, on the `PostgreSQL` behind `url`, after it has come to rest.
-    pub async fn start(url: &str, plan: Plan) -> Result<Self> {
-        let (database, postgres) = new_database(url).await?;
+    /// So many nodes on a new copy of the database.
+    pub async fn start(house: &House, hints: Hints, count: usize) -> Result<Self> {
+        let database = house.copy().await?;
         let mut directories = vec![tempfile::tempdir()?];
-        let (redis, hints) = match plan.hints {
+        let (redis, hints) = match hints {
             Hints::Notify => (None, String::new()),
             Hints::Redis => {
                 let path = directories[0].path().join("redis.sock");
@@ -86,77 +74,66 @@ impl Cluster {
             }
         };
         let environment = [
-            ("FLEETWIRE_DATABASE__URL", database.as_str()),
+            ("FLEETWIRE_DATABASE__URL", database.1.as_str()),
             ("FLEETWIRE_SECRETS__KEY", &"7".repeat(64)),
             ("FLEETWIRE_HINTS__URL", &hints),
+            ("FLEETWIRE_LIMITS__HANDSHAKES_PER_SECOND", "0"),
         ];
-        let organization = cli(&directories[0], &environment, &["org", "add", "Bench"])?;
-        let token = add_superuser(&directories[0], &environment)?;
         let (mut nodes, mut addresses) = (Vec::new(), Vec::new());
-        for _ in 0..plan.nodes {
+        for _ in 0..count {
             let (directory, address) = (tempfile::tempdir()?, free_address()?);
             nodes.push(program::serve(&directory, &address, &environment)?);
             connect(&address).await?;
             directories.push(directory);
             addresses.push(address);
         }
-        let mut connection = connect(&addresses[0]).await?;
-        let mut paths = Vec::new();
-        for number in 0..DEVICES {
-            let name = format!("bus-{number}");
-            let body = json!({ "name": name, "organization": organization["id"] });
-            let path = "/api/v1/controller/device/";
-            let device = program::create(&mut connection, &token, path, &body).await?;
-            let (id, key) = (text(&device, "id")?, text(&device, "key")?);
-            paths.push(format!("{path}{id}/coordinates/?key={key}"));
-        }
-        let watching = match plan.watched {
-            Watched::Everywhere => plan.nodes,
-            Watched::AtTheFirst => 1,
-        };
-        // The first reports make the locations, before anybody watches.
-        load::warm(&addresses[0], &paths).await?;
-        let mut sockets = Vec::new();
-        for address in &addresses[..watching] {
-            sockets.push(load::watch(address, &token).await?);
-        }
-        sleep(Duration::from_secs(1)).await;
+        sleep(REST).await;
         Ok(Self {
+            addresses,
+            database,
             nodes,
             redis,
-            postgres,
-            sockets,
-            address: addresses.swap_remove(0),
-            paths,
+            postgres: house.server_process().await?,
             _directories: directories,
         })
     }
 
-    /// What an update costs, without what is used while nothing happens.
-    pub async fn measure(mut self) -> Result<Cost> {
-        let (before, began) = (self.used()?, Instant::now());
+    /// Ends it, and removes its database.
+    pub async fn end(self, house: &House) -> Result<()> {
+        drop(self.nodes);
+        house.remove(&self.database.0).await
+    }
+
+    /// The URL of its database.
+    pub fn database(&self) -> &str {
+        &self.database.1
+    }
+
+    /// What is used while nothing happens.
+    pub async fn idle(&self) -> Result<Used> {
+        let began = self.begin()?;
         sleep(IDLE).await;
-        let idle = Self::seconds(&before, &self.used()?);
-        let idle_for = began.elapsed().as_secs_f64();
-        let (before, began) = (self.used()?, Instant::now());
-        let (updates, latency) = load::run(&self.address, &self.paths, &mut self.sockets).await?;
-        let busy = Self::seconds(&before, &self.used()?);
-        let share = began.elapsed().as_secs_f64() / idle_for;
-        let of: Vec<f64> = busy
-            .iter()
-            .zip(&idle)
-            .map(|(busy, idle)| (busy - idle * share) * 1e6 / f64::from(updates))
+        self.used_since(&began)
+    }
+
+    pub fn begin(&self) -> Result<Began> {
+        Ok(Began(self.used()?, Instant::now()))
+    }
+
+    pub fn used_since(&self, began: &Began) -> Result<Used> {
+        let used = self.used()?;
+        let span = began.1.elapsed().as_secs_f64();
+        let pairs = began.0.iter().zip(&used);
+        let mut seconds: Vec<f64> = pairs
+            .map(|(before, after)| after.saturating_sub(*before).as_secs_f64())
             .collect();
-        let nodes = self.nodes.len();
-        let others = &of[1..nodes];
-        #[expect(clippy::cast_precision_loss, reason = "two at most")]
-        let other = (!others.is_empty()).then(|| others.iter().sum::<f64>() / others.len() as f64);
-        Ok(Cost {
-            first: of[0],
-            other,
-            postgres: of[nodes],
-            redis: of.get(nodes + 1).copied(),
-            latency,
+        let redis = self.redis.as_ref().and_then(|_| seconds.pop());
+        let postgres = seconds.pop().context("no PostgreSQL")?;
+        Ok(Used {
+            nodes: seconds,
+            postgres,
+            redis,
+            span,
         })
     }
 
@@ -164,31 +141,28 @@ impl Cluster {
     fn used(&self) -> Result<Vec<Duration>> {
         let nodes = self.nodes.iter().map(|node| node.0.id());
         let redis = self.redis.iter().map(|redis| redis.0.id());
-        nodes.chain([self.postgres]).chain(redis).map(cpu).collect()
-    }
-
-    fn seconds(before: &[Duration], after: &[Duration]) -> Vec<f64> {
-        let pairs = before.iter().zip(after);
-        pairs
-            .map(|(before, after)| after.saturating_sub(*before).as_secs_f64())
-            .collect()
+        let all = nodes.chain([self.postgres]).chain(redis);
+        all.map(|process| Usage::of(process).cpu()).collect()
     }
 }
 
-/// A database that nothing has used, as a URL, and its server's process.
-async fn new_database(url: &str) -> Result<(String, u32)> {
-    let mut connection = PgConnection::connect(url).await?;
-    let name = format!("bench_{}", uuid::Uuid::new_v4().simple());
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .execute(&mut connection)
-        .await?;
-    let process: String =
-        sqlx::query_scalar("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")
-            .fetch_one(&mut connection)
-            .await?;
-    connection.close().await?;
-    let (server, _) = url.rsplit_once('/').context("a URL without a database")?;
-    Ok((format!("{server}/{name}"), process.trim().parse()?))
+impl Used {
+    /// What each of `count` things cost beyond what is used in as long a time while nothing happens, in
+    /// microseconds.
+    pub fn beyond(&self, idle: &Self, count: f64) -> Self {
+        let share = self.span / idle.span;
+        let cost = |busy: f64, idle: f64| (busy - idle * share) * 1e6 / count;
+        let nodes = self.nodes.iter().zip(&idle.nodes);
+        Self {
+            nodes: nodes.map(|(busy, idle)| cost(*busy, *idle)).collect(),
+            postgres: cost(self.postgres, idle.postgres),
+            redis: self
+                .redis
+                .zip(idle.redis)
+                .map(|(busy, idle)| cost(busy, idle)),
+            span: self.span,
+        }
+    }
 }
 
 async fn start_redis(path: &str) -> Result<Process> {

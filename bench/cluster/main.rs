@@ -1,26 +1,46 @@
-//! What one more node costs: one to three of them on one `PostgreSQL`, with its NOTIFY or a Redis for hints,
-//! take the same reports. The processor time of each part is told for one update.
+//! What one more node costs: some of them on one `PostgreSQL`, with its NOTIFY or a Redis for hints, take the
+//! same reports. The processor time of each part is told for one update, one handshake and one lease.
 //!
 //! `make bench-cluster` prints the figures of `bench/README.md`, which `docs/scaling.md` reckons with.
 
 mod cluster;
+mod house;
 #[path = "../http.rs"]
 mod http;
-mod load;
 #[path = "../program.rs"]
+#[expect(dead_code, reason = "what is needed over REST is made by the store here")]
 mod program;
+mod queries;
+mod rights;
+mod table;
+mod updates;
+#[path = "../fanout/usage.rs"]
+#[expect(dead_code, reason = "memory is the fan-out's to measure")]
 mod usage;
-
-use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use rand::seq::SliceRandom;
 
-use self::cluster::{Cluster, Hints, Plan, Watched};
-use self::load::Cost;
+use self::cluster::{Cluster, Hints};
+use self::house::House;
+use self::table::Tables;
+use self::updates::Watched;
 
 /// Rounds, in each of which every plan is measured once.
 const ROUNDS: usize = 5;
+
+/// How many nodes there are, where reports come at an even rate and where they come as fast as they can.
+const EVEN: [usize; 3] = [1, 3, 6];
+const FULL: [usize; 2] = [1, 3];
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Plan {
+    Even(Hints, Watched, usize),
+    Full(Hints, usize),
+    Rights,
+    Queries,
+}
 
 fn main() -> Result<()> {
     tokio::runtime::Builder::new_current_thread()
@@ -36,65 +56,61 @@ async fn compare() -> Result<()> {
     )]
     let url = std::env::var("FLEETWIRE_TEST_POSTGRES_URL")
         .context("FLEETWIRE_TEST_POSTGRES_URL is not set: run `make bench-cluster`")?;
-    let mut plans = Vec::new();
-    for hints in [Hints::Notify, Hints::Redis] {
-        for nodes in 1..=3 {
-            for watched in [Watched::Everywhere, Watched::AtTheFirst] {
-                plans.push(Plan {
-                    hints,
-                    nodes,
-                    watched,
-                });
-            }
-        }
-    }
-    // With one node everywhere is at the first.
-    plans.retain(|plan| plan.nodes > 1 || plan.watched == Watched::Everywhere);
-    let mut costs: BTreeMap<Plan, Vec<Cost>> = BTreeMap::new();
-    for round in 1..=ROUNDS {
+    let rounds = argument("--rounds")?.unwrap_or(ROUNDS);
+    let house = House::build(&url).await?;
+    let mut plans = plans();
+    let mut tables = Tables::default();
+    for round in 1..=rounds {
         plans.shuffle(&mut rand::rng());
         for plan in &plans {
-            let cost = Cluster::start(&url, *plan).await?.measure().await?;
-            eprintln!("round {round}: {plan:?} {cost:?}");
-            costs.entry(*plan).or_default().push(cost);
+            measure(&house, *plan, &mut tables)
+                .await
+                .with_context(|| format!("round {round}, {plan:?}"))?;
+            eprintln!("round {round}: {plan:?}");
         }
     }
-    print(&costs);
+    tables.print(rounds);
     Ok(())
 }
 
-fn print(costs: &BTreeMap<Plan, Vec<Cost>>) {
-    println!(
-        "Processor time of one update in µs, medians of {ROUNDS} rounds (lowest, highest), at {} updates a second\n",
-        load::RATE
-    );
-    println!(
-        "| hints | nodes | watched | the node that takes it | each other node | PostgreSQL | Redis | \
-         ms to the last node, p50 |\n|---|---|---|---|---|---|---|---|"
-    );
-    for (plan, costs) in costs {
-        let column = |value: fn(&Cost) -> Option<f64>| {
-            let mut values: Vec<f64> = costs.iter().filter_map(value).collect();
-            values.sort_by(f64::total_cmp);
-            match values.as_slice() {
-                [] => "-".to_owned(),
-                [lowest, .., highest] => {
-                    let median = values[values.len() / 2];
-                    format!("{median:.1} ({lowest:.1}, {highest:.1})")
-                }
-                [only] => format!("{only:.1}"),
-            }
-        };
-        println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
-            plan.hints.name(),
-            plan.nodes,
-            plan.watched.name(),
-            column(|it| Some(it.first)),
-            column(|it| it.other),
-            column(|it| Some(it.postgres)),
-            column(|it| it.redis),
-            column(|it| Some(it.latency)),
-        );
+fn plans() -> Vec<Plan> {
+    let mut plans = vec![Plan::Rights, Plan::Queries];
+    for hints in [Hints::Notify, Hints::Redis] {
+        plans.extend(FULL.map(|nodes| Plan::Full(hints, nodes)));
+        plans.extend(EVEN.map(|nodes| Plan::Even(hints, Watched::AtTheFirst, nodes)));
+        // With one node the first is each.
+        let many = EVEN.into_iter().filter(|nodes| *nodes > 1);
+        plans.extend(many.map(|nodes| Plan::Even(hints, Watched::Everywhere, nodes)));
     }
+    plans
+}
+
+async fn measure(house: &House, plan: Plan, tables: &mut Tables) -> Result<()> {
+    let (hints, nodes) = match plan {
+        Plan::Even(hints, _, nodes) | Plan::Full(hints, nodes) => (hints, nodes),
+        Plan::Rights => (Hints::Notify, 1),
+        Plan::Queries => (Hints::Notify, 0),
+    };
+    let cluster = Cluster::start(house, hints, nodes).await?;
+    match plan {
+        Plan::Even(_, watched, _) => {
+            let cost = updates::even(house, &cluster, watched).await?;
+            let row = (hints, watched, nodes);
+            tables.even.entry(row).or_default().push(cost);
+        }
+        Plan::Full(..) => {
+            let cost = updates::full(house, &cluster).await?;
+            tables.full.entry((hints, nodes)).or_default().push(cost);
+        }
+        Plan::Rights => tables.rights.push(rights::measure(house, &cluster).await?),
+        Plan::Queries => tables.queries.push(queries::measure(house, &cluster).await?),
+    }
+    cluster.end(house).await
+}
+
+/// The number behind `name` in the arguments.
+fn argument(name: &str) -> Result<Option<usize>> {
+    let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);
+    let number = arguments.next().map(|it| it.parse());
+    number.transpose().with_context(|| format!("{name} takes a number"))
 }
