@@ -8,7 +8,10 @@ mod house;
 #[path = "../http.rs"]
 mod http;
 #[path = "../program.rs"]
-#[expect(dead_code, reason = "what is needed over REST is made by the store here")]
+#[expect(
+    dead_code,
+    reason = "what is needed over REST is made by the store here"
+)]
 mod program;
 mod queries;
 mod rights;
@@ -103,7 +106,9 @@ async fn measure(house: &House, plan: Plan, tables: &mut Tables) -> Result<()> {
             tables.full.entry((hints, nodes)).or_default().push(cost);
         }
         Plan::Rights => tables.rights.push(rights::measure(house, &cluster).await?),
-        Plan::Queries => tables.queries.push(queries::measure(house, &cluster).await?),
+        Plan::Queries => tables
+            .queries
+            .push(queries::measure(house, &cluster).await?),
     }
     cluster.end(house).await
 }
@@ -112,5 +117,7 @@ async fn measure(house: &House, plan: Plan, tables: &mut Tables) -> Result<()> {
 fn argument(name: &str) -> Result<Option<usize>> {
     let mut arguments = std::env::args().skip_while(|it| it != name).skip(1);
     let number = arguments.next().map(|it| it.parse());
-    number.transpose().with_context(|| format!("{name} takes a number"))
+    number
+        .transpose()
+        .with_context(|| format!("{name} takes a number"))
 }

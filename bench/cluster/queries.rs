@@ -49,8 +49,15 @@ pub async fn measure(house: &House, cluster: &Cluster) -> Result<Costs> {
     try_join_all(reports).await?;
     let (changes, now) = store.changes_after(before).await?;
     let found = changes.locations.len();
-    ensure!(found == DEVICES, "{found} of {DEVICES} moves are in the log");
-    let topics: Vec<Topic> = changes.locations.iter().map(|it| Topic::Location(it.id)).collect();
+    ensure!(
+        found == DEVICES,
+        "{found} of {DEVICES} moves are in the log"
+    );
+    let topics: Vec<Topic> = changes
+        .locations
+        .iter()
+        .map(|it| Topic::Location(it.id))
+        .collect();
 
     let meter = Meter::begin(cluster)?;
     for _ in 0..TIMES {

@@ -38,8 +38,12 @@ impl Tables {
             let postgres = cell(self.queries.iter().map(|it| Some(cost(it).postgres)));
             println!("| {name} | {node} | {postgres} |");
         };
-        of_queries("a reading of the tail that finds nothing", |it| it.empty_reading);
-        of_queries("a changed location in such a reading", |it| it.changed_location);
+        of_queries("a reading of the tail that finds nothing", |it| {
+            it.empty_reading
+        });
+        of_queries("a changed location in such a reading", |it| {
+            it.changed_location
+        });
         of_queries("whose it is what is watched", |it| it.owner);
     }
 
@@ -78,12 +82,13 @@ impl Tables {
             let column = |value: fn(&Cost) -> Option<f64>| cell(costs.iter().map(value));
             let notified = self.full.get(&(Hints::Notify, *nodes));
             let ratios = costs.iter().zip(notified.into_iter().flatten());
-            let ratio = match hints {
-                Hints::Notify => String::new(),
-                Hints::Redis => cell(
-                    ratios.map(|(this, other)| Some(this.updates_per_second / other.updates_per_second)),
-                ),
-            };
+            let ratio =
+                match hints {
+                    Hints::Notify => String::new(),
+                    Hints::Redis => cell(ratios.map(|(this, other)| {
+                        Some(this.updates_per_second / other.updates_per_second)
+                    })),
+                };
             println!(
                 "| {} | {nodes} | {} | {} | {} | {} | {ratio} |",
                 hints.name(),
@@ -106,14 +111,25 @@ fn mean(values: &[f64]) -> Option<f64> {
 fn cell(values: impl Iterator<Item = Option<f64>>) -> String {
     let mut values: Vec<f64> = values.flatten().collect();
     values.sort_by(f64::total_cmp);
-    let digits = |value: f64| if value.abs() < 10.0 { 2 } else { usize::from(value.abs() < 100.0) };
+    let digits = |value: f64| {
+        if value.abs() < 10.0 {
+            2
+        } else {
+            usize::from(value.abs() < 100.0)
+        }
+    };
     let number = |value: f64| format!("{value:.*}", digits(value));
     match values.as_slice() {
         [] => String::new(),
         [only] => number(*only),
         [lowest, .., highest] => {
             let median = values[values.len() / 2];
-            format!("{} ({}, {})", number(median), number(*lowest), number(*highest))
+            format!(
+                "{} ({}, {})",
+                number(median),
+                number(*lowest),
+                number(*highest)
+            )
         }
     }
 }

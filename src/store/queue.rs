@@ -316,7 +316,8 @@ impl Store {
 /// What counts for nothing: a device that was deactivated, or whose organization was. Asked for each row of
 /// `command`, as there are fewer of those that wait than there are devices; not with EXISTS, of which `PostgreSQL`
 /// makes a list of all devices.
-pub(super) const OFF: &str = "(SELECT NOT device.is_active OR NOT organization.is_active FROM device
+pub(super) const OFF: &str =
+    "(SELECT NOT device.is_active OR NOT organization.is_active FROM device
      JOIN organization ON organization.id = device.organization_id
      WHERE device.id = command.device_id)";
 
