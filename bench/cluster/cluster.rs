@@ -1,6 +1,6 @@
 //! Nodes on a database of their own, and a Redis where it carries the hints.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -168,7 +168,8 @@ impl Used {
 async fn start_redis(path: &str) -> Result<Process> {
     let process = Command::new("taskset")
         .args(["-c", SERVER_CPU, "redis-server", "--port", "0"])
-        .args(["--save", "", "--unixsocket", path, "--loglevel", "warning"])
+        .args(["--save", "", "--unixsocket", path])
+        .stdout(Stdio::null())
         .spawn()
         .context("taskset (util-linux) starts redis-server")?;
     let process = Process(process);

@@ -123,7 +123,8 @@ fn cell(values: impl Iterator<Item = Option<f64>>) -> String {
         [] => String::new(),
         [only] => number(*only),
         [lowest, .., highest] => {
-            let median = values[values.len() / 2];
+            let middle = values.len() / 2;
+            let median = f64::midpoint(values[middle], values[(values.len() - 1) / 2]);
             format!(
                 "{} ({}, {})",
                 number(median),

@@ -62,9 +62,8 @@ impl Size {
     /// The other cells, by the formulae of the page.
     fn needs(&self, constants: &Constants) -> Vec<f64> {
         let of = |name| constants.get(name);
-        let (each, by) = (self.sockets / self.nodes, |notify, redis| {
-            of(if self.is_redis { redis } else { notify })
-        });
+        let by = |notify, redis| of(if self.is_redis { redis } else { notify });
+        let each = self.sockets / self.nodes;
         // Each device reports every ten seconds.
         let located = self.reports * 10.0;
         let memory = of("node_memory")
@@ -80,7 +79,7 @@ impl Size {
             0.0
         };
         let postgres = self.reports
-            * (of("report_postgres") + self.nodes * by("told_notify", "told_redis"))
+            * (by("report_notify", "report_redis") + self.nodes * by("told_notify", "told_redis"))
             + self.nodes * of("node_postgres")
             + self.sockets / 300.0 * of("lease_postgres")
             + owners;
