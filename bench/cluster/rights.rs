@@ -27,12 +27,11 @@ pub struct Cost {
 pub async fn measure(house: &House, cluster: &Cluster) -> Result<Cost> {
     let idle = cluster.idle().await?;
     let address = &cluster.addresses[0];
-    let mut count = 0.0;
     let began = cluster.begin()?;
     let handshakes = stream::iter(&house.operators).map(|token| watch(address, token));
     let sockets: Vec<Socket> = handshakes.buffer_unordered(TOGETHER).try_collect().await?;
     let handshakes = cluster.used_since(&began)?;
-    sockets.iter().for_each(|_| count += 1.0);
+    let count = f64::from(u32::try_from(sockets.len())?);
     // With the sockets' own part.
     let resting = cluster.idle().await?;
     let mut database = PgConnection::connect(cluster.database()).await?;
