@@ -468,7 +468,7 @@ const admin = {
   make: "Add",
   remove: "Remove",
   keep: "Keep it",
-  unsaved: "Some of it was not accepted: see the reasons below.",
+  unsaved: "Some of it was not accepted: see the reasons at the fields.",
   sure: (name: string) => `Remove “${name}” for good?`,
   unchanged: "There is nothing to save: nothing was changed.",
   readOnly: "You may see this, but not change it.",
