@@ -456,6 +456,7 @@ const admin = {
   count: (shown: number, all: number) =>
     shown === all ? `${number(all)} in all` : `${number(shown)} of ${number(all)}`,
   nothingFound: "Nothing fits.",
+  noneYet: "There are none yet.",
   page: (at: number, count: number) => `Page ${at} of ${count}`,
   pages: "Pages of the list",
   previous: "Previous page",
