@@ -613,7 +613,6 @@ export const texts = {
   reload: "Load anew",
   close: "Close",
   back: "Back",
-  none: "none",
 
   start,
   navigation,
