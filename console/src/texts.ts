@@ -45,7 +45,7 @@ export const texts = {
     show: "Show the password",
     submit: "Log in",
     busy: "Logging in …",
-    expired: "Your session has ended. Log in again, and you are back where you were.",
+    expired: "Your session has ended. Log in again, and you go on where you were, with what you entered.",
     wrong: "This user name and password do not go together.",
     throttled: (seconds: number) =>
       `Too many attempts. Try again in ${plural(Math.ceil(seconds / 60), "minute", "minutes")}.`,
@@ -57,6 +57,7 @@ export const texts = {
   refusal: {
     lacking,
     forbidden: (right: Right) => `You may not do this. ${lacking(right)} Ask your administrator for it.`,
+    signedOut: "Your session had ended, and this was not done. What you entered is still here: do it again.",
     gone: "This is not there, or it is not yours to see.",
     unreachable: "The server does not answer. Is the network there?",
     unavailable: "The server cannot answer at the moment. It usually can again in a few seconds.",
@@ -75,6 +76,7 @@ export const texts = {
     offline: "Offline",
     offlineHint: "This device has no network. It goes on by itself when there is one.",
     refused: "Not permitted",
+    ended: "Logged out",
     polling: "Every few seconds",
     seconds: (seconds: number) => `${seconds} s`,
     stopped: "Not connected",

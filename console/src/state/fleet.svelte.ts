@@ -2,7 +2,7 @@
 
 import { ask } from "../api/client";
 import { lacksForFleet, may, type Me } from "../api/rights";
-import { Channel, type ChannelState, type Verdict } from "../live/channel";
+import { Channel, type ChannelState, type Final } from "../live/channel";
 import { Fleet, type Change, type Place } from "../live/fleet";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
@@ -27,7 +27,7 @@ export class FleetState {
   #listed = $state.raw<Place[]>([]);
   #all = $state(0);
   #isLoaded = $state(false);
-  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
+  #refused = $state<Final | null>(null);
   #search = "";
   #organization: string | null = null;
   #ordering: ReturnType<typeof setTimeout> | undefined;
@@ -59,7 +59,7 @@ export class FleetState {
   }
 
   /** Why it may not be seen, if so. */
-  get refused(): Exclude<Verdict, "yes"> | null {
+  get refused(): Final | null {
     return this.#refused;
   }
 
