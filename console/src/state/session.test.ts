@@ -9,7 +9,7 @@ let router: (typeof import("./router.svelte"))["router"];
 
 beforeEach(async () => {
   [who, rights] = ["ada", []];
-  const at = new URL("http://server/devices?search=bus");
+  const at = new URL("http://server/devices?q=bus");
   vi.stubGlobal("location", at);
   vi.stubGlobal("history", { pushState: () => undefined, replaceState: () => undefined });
   vi.stubGlobal("window", { addEventListener: () => undefined, scrollTo: () => undefined });
@@ -32,7 +32,7 @@ test("who comes without a session goes to the log-in, which leads back", async (
   who = null;
   await session.refresh();
   expect(session.state).toEqual({ is: "out" });
-  expect(router.route).toEqual({ page: "login", next: "/devices?search=bus" });
+  expect(router.route).toEqual({ page: "login", next: "/devices?q=bus" });
 });
 
 test("a session that ends leaves the page where it is, and its user is the same after the log-in", async () => {
