@@ -9,6 +9,7 @@
 //! [`Rate`] keeps what is done to so many a second.
 
 pub mod administration;
+mod argon;
 mod directory;
 mod lease;
 pub mod login;

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::{PasswordHasher, PasswordVerifier};
 use pbkdf2::Pbkdf2;
 use tokio::sync::Semaphore;
 
-/// Hashes computed at once. One takes 19 MiB and a core for some ten milliseconds.
+use super::argon::Argon;
+
+/// Hashes computed at once. One takes 19 MiB, which are kept, and a core for some ten milliseconds.
 const AT_ONCE: usize = 2;
 
 /// Requests that may wait for their turn; further ones are turned away at once.
@@ -36,12 +38,11 @@ pub fn is_foreign(hash: &str) -> bool {
     !hash.starts_with("$argon2id$")
 }
 
-fn is_right(password: &str, hash: &str) -> bool {
+fn is_right(argon: &Argon, password: &str, hash: &str) -> bool {
     let Ok(hash) = PasswordHash::new(hash) else {
         return false;
     };
-    let verifiers: [&dyn PasswordVerifier<PasswordHash>; 2] =
-        [&Argon2::default(), &Pbkdf2::default()];
+    let verifiers: [&dyn PasswordVerifier<PasswordHash>; 2] = [argon, &Pbkdf2::default()];
     let verify = |verifier: &&dyn PasswordVerifier<PasswordHash>| {
         verifier.verify_password(password.as_bytes(), &hash).is_ok()
     };
@@ -54,7 +55,11 @@ fn is_right(password: &str, hash: &str) -> bool {
 /// # Errors
 /// When the system gives no random numbers.
 pub fn hash_blocking(password: &str) -> Result<String, PasswordError> {
-    Argon2::default()
+    hash(&Argon::default(), password)
+}
+
+fn hash(argon: &Argon, password: &str) -> Result<String, PasswordError> {
+    argon
         .hash_password(password.as_bytes())
         .map(|hash| hash.to_string())
         .map_err(|error| PasswordError::Hash(error.to_string()))
@@ -65,6 +70,7 @@ pub fn hash_blocking(password: &str) -> Result<String, PasswordError> {
 pub struct Passwords {
     queue: Arc<Semaphore>,
     working: Arc<Semaphore>,
+    argon: Arc<Argon>,
 }
 
 impl Default for Passwords {
@@ -72,6 +78,7 @@ impl Default for Passwords {
         Self {
             queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
             working: Arc::new(Semaphore::new(AT_ONCE)),
+            argon: Arc::default(),
         }
     }
 }
@@ -82,7 +89,7 @@ impl Passwords {
     /// # Errors
     /// When too many wait already, or the system gives no random numbers.
     pub async fn hash(&self, password: String) -> Result<String, PasswordError> {
-        self.off_the_async_threads(move || hash_blocking(&password))
+        self.off_the_async_threads(move |argon| hash(argon, &password))
             .await?
     }
 
@@ -96,19 +103,19 @@ impl Passwords {
         password: String,
         hash: Option<String>,
     ) -> Result<bool, PasswordError> {
-        self.off_the_async_threads(move || {
+        self.off_the_async_threads(move |argon| {
             let (hash, is_real) = match &hash {
                 Some(hash) if !hash.is_empty() => (hash.as_str(), true),
                 _ => (DUMMY_HASH, false),
             };
-            is_right(&password, hash) && is_real
+            is_right(argon, &password, hash) && is_real
         })
         .await
     }
 
     async fn off_the_async_threads<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&Argon) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let place = self
             .queue
@@ -121,10 +128,11 @@ impl Passwords {
             .acquire_owned()
             .await
             .map_err(|_| PasswordError::Busy)?;
+        let argon = Arc::clone(&self.argon);
         tokio::task::spawn_blocking(move || {
             // Held by the work itself: a client that hangs up does not make room for one more.
             let _held = (place, turn);
-            work()
+            work(&argon)
         })
         .await
         .map_err(|error| PasswordError::Hash(error.to_string()))
@@ -165,6 +173,7 @@ pub fn weaknesses(password: &str, username: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use argon2::Argon2;
     use argon2::password_hash::Error;
 
     use super::*;

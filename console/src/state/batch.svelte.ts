@@ -118,10 +118,10 @@ export class BatchState {
     this.#wrong = this.#told = "";
     try {
       this.#batch = await cancelBatch(this.id);
-      this.#told = texts.many.batch.cancelled;
+      this.#told = texts.batch.cancelled;
     } catch (error) {
       // It ended while the button was pressed.
-      if (error instanceof Refusal && error.status === 409) this.#told = texts.many.batch.wasOver;
+      if (error instanceof Refusal && error.status === 409) this.#told = texts.batch.wasOver;
       else this.#wrong = reasonOf(error);
     } finally {
       this.#isCancelling = false;

@@ -8,6 +8,7 @@ import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { Motion } from "../map/motion";
 import type { Vehicle } from "../map/overlay";
+import { byName } from "../many/order";
 import { fleetFeed, refusedWhereFinal } from "./feeds";
 import { listFleet } from "./fleetList";
 import { live } from "./live.svelte";
@@ -193,9 +194,7 @@ export class FleetState {
   #order(): void {
     clearTimeout(this.#ordering);
     this.#ordering = undefined;
-    const collator = new Intl.Collator("en", { numeric: true });
-    const fitting = [...this.#fleet.all()].filter((place) => this.#fits(place));
-    this.#listed = fitting.sort((a, b) => collator.compare(a.name, b.name));
+    this.#listed = byName([...this.#fleet.all()].filter((place) => this.#fits(place)));
     this.#all = this.#fleet.size;
   }
 }
