@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
+import { stubPage } from "./fakePage";
+
+// Each test has modules of its own; the first one waits until they are compiled, on a busy machine for long.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** Who the server says we are; null without a session, undefined without a server. */
 let who: string | null | undefined;
@@ -9,10 +13,7 @@ let router: (typeof import("./router.svelte"))["router"];
 
 beforeEach(async () => {
   [who, rights] = ["ada", []];
-  const at = new URL("http://server/devices?q=bus");
-  vi.stubGlobal("location", at);
-  vi.stubGlobal("history", { pushState: () => undefined, replaceState: () => undefined });
-  vi.stubGlobal("window", { addEventListener: () => undefined, scrollTo: () => undefined });
+  stubPage("http://server/devices?q=bus");
   vi.stubGlobal("fetch", (path: string) => {
     if (who === undefined) return Promise.reject(new TypeError("no network"));
     if (path === "/api/v1/setup/") return Promise.resolve(Response.json({ is_open: false }));
@@ -87,7 +88,6 @@ test("who logs in elsewhere in the browser is logged in here, too", async () => 
 test("what ended with the session begins anew for the same user, and not for another", async () => {
   const { browserWorld } = await import("../live/world");
   const { ask } = await import("../api/client");
-  vi.stubGlobal("document", { addEventListener: () => undefined });
   for (const [next, times] of [["ada", 1], ["eve", 0]] as const) {
     who = "ada";
     await session.refresh();
