@@ -5,6 +5,14 @@ import { expect, logIn, test } from "./stage.ts";
 
 const ENDED = "Your session has ended.";
 
+/**
+ * Lets nothing of the page's own begin until its clock goes on, which was installed: it is what the test does
+ * that meets the ended session, and not a look of the page's between two steps of the test.
+ */
+async function hold(page: Page): Promise<void> {
+  await page.clock.pauseAt(Date.now() + 2000);
+}
+
 /** Begins to add a device, and does not finish. */
 async function enterDevice(page: Page): Promise<void> {
   await page.getByRole("textbox", { name: /^Name/ }).fill("bus-7");
@@ -27,14 +35,17 @@ test("a log-in leads back to where one was", async ({ page, server, organization
 
 test("a session that ended leads to the log-in and back", async ({ page, server, organization }) => {
   server.device("bus-1", organization);
+  await page.clock.install();
   await page.goto(`${server.url}/devices`);
   await logIn(page);
   const bus = page.getByRole("link", { name: /bus-1/ });
   await expect(bus).toBeVisible();
   await page.waitForLoadState("networkidle");
+  await hold(page);
   await page.context().clearCookies();
   await bus.click();
   await expect(page.getByText(ENDED)).toBeVisible();
+  await page.clock.resume();
   await logIn(page);
   await expect(page.getByRole("heading", { name: "bus-1" })).toBeVisible();
 });
@@ -57,15 +68,18 @@ test("a session that ends while one watches leads to the log-in and back to the 
 test("a session that ends takes nothing of what was entered", async ({ page, server, organization, complaints }) => {
   expect(organization).not.toBe("");
   server.user("root", "--superuser");
+  await page.clock.install();
   await page.goto(`${server.url}/admin/devices/new`);
   await logIn(page, "root");
   await enterDevice(page);
   await page.getByLabel("Organization").selectOption("Alpha");
+  await hold(page);
   server.endSessions();
   const add = page.getByRole("button", { name: "Add", exact: true });
   await add.click();
   const dialog = page.getByRole("dialog", { name: "Log in" });
   await expect(dialog).toContainText(ENDED);
+  await page.clock.resume();
   // It is known whose session it was; neither the eyes, nor the keyboard, nor a screen reader get behind it.
   await expect(dialog.getByLabel("User name or e-mail address")).toHaveValue("root");
   await expect(dialog.getByLabel("Password", { exact: true })).toBeFocused();
@@ -97,12 +111,15 @@ test("a session that ends takes nothing of what was entered", async ({ page, ser
 test("who logs in after somebody else finds nothing that the other had entered", async ({ page, server, organization }) => {
   server.user("eve", "--staff", "--group", "Administrator", "--manages", organization);
   server.user("root", "--superuser");
+  await page.clock.install();
   await page.goto(`${server.url}/admin/devices/new`);
   await logIn(page, "root");
   await enterDevice(page);
+  await hold(page);
   server.endSessions();
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page.getByText(ENDED)).toBeVisible();
+  await page.clock.resume();
   await logIn(page, "eve");
   await expect(page).toHaveURL(/\/admin\/devices\/new$/);
   await expect(page.getByRole("textbox", { name: /^Name/ })).toHaveValue("");
@@ -125,13 +142,16 @@ test("a page that nothing is pushed to notices that the session has ended", asyn
 
 test("who logs in again in another window is logged in in this one, too", async ({ page, server, organization }) => {
   server.device("bus-1", organization);
+  await page.clock.install();
   await page.goto(`${server.url}/devices`);
   await logIn(page);
   const bus = page.getByRole("link", { name: /bus-1/ });
   await expect(bus).toBeVisible();
+  await hold(page);
   server.endSessions();
   await bus.click();
   await expect(page.getByText(ENDED)).toBeVisible();
+  await page.clock.resume();
   const other = await page.context().newPage();
   await other.goto(server.url);
   await logIn(other);
