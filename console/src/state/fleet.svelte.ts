@@ -2,7 +2,7 @@
 
 import { ask } from "../api/client";
 import type { Me } from "../api/rights";
-import type { ChannelState, Verdict } from "../live/channel";
+import type { ChannelState, Final } from "../live/channel";
 import { Fleet, type Change, type Place } from "../live/fleet";
 import { Motion } from "../map/motion";
 import type { Vehicle } from "../map/overlay";
@@ -14,7 +14,7 @@ export class FleetState {
   readonly #fleet = new Fleet((change) => this.#take(change));
   readonly #found = new FleetSearch(this.#fleet);
   #isLoaded = $state(false);
-  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
+  #refused = $state<Final | null>(null);
   #ends = new AbortController();
   #asked = new Set<string>();
 
@@ -43,7 +43,7 @@ export class FleetState {
   }
 
   /** Why it may not be seen, if so. */
-  get refused(): Exclude<Verdict, "yes"> | null {
+  get refused(): Final | null {
     return this.#refused;
   }
 
