@@ -73,7 +73,7 @@ test-console: console ## Run only the tests of the web console: its checks, its 
 
 screenshots: console ## Take pictures of each page of the web console, light and dark, desktop and phone: target/screenshots
 	cargo build
-	npm run --silent --prefix console bench -- shots
+	npm run --silent --prefix console bench -- pages.shots.ts
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
@@ -129,7 +129,7 @@ bench-cluster: ## Measure what one more node costs on one PostgreSQL, with NOTIF
 
 bench-console: console ## Measure the web console in a browser: bytes of the first view, frames a second, long tasks and heap (ten minutes)
 	cargo build --release
-	FLEETWIRE=$(CURDIR)/target/release/fleetwire npm run --silent --prefix console bench -- bench
+	FLEETWIRE=$(CURDIR)/target/release/fleetwire npm run --silent --prefix console bench -- console.bench.ts
 
 soak: ## Let clients come and go for SOAK_S seconds (an hour), and see whether memory, files and threads stay as they are
 	cargo bench --bench soak -- --seconds $(SOAK_S)
