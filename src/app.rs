@@ -87,7 +87,8 @@ impl App {
         let tail = Tail::new(store.clone(), Arc::clone(&ingest), Arc::clone(&metrics));
         let tail = Arc::new(tail.beside(relay.clone()));
         let grace = Duration::from_secs(config.lease.grace_s);
-        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
+        let asked = Arc::new(store.for_node());
+        let leases = Arc::new(Leases::new(asked, grace, &config.limits));
         let sockets = Arc::new(Sockets::new(
             &config,
             Origins::SameSite(config.server.allowed_origins.clone()),
@@ -101,7 +102,7 @@ impl App {
         let identity = Node::of(data_dir);
         let node = identity.id;
         let runner = Arc::new(Runner::new(
-            store.clone(),
+            store.for_node(),
             Arc::clone(&ingest),
             Arc::clone(&types),
             Arc::clone(&metrics),
@@ -181,7 +182,7 @@ impl App {
 
     fn attendance(&self) -> Attendance {
         Attendance::new(
-            self.store.clone(),
+            self.store.for_node(),
             Arc::clone(&self.leases),
             Arc::clone(&self.metrics),
             self.node,
@@ -237,7 +238,7 @@ async fn relay(
         },
         key: config.secrets.key.parse().map_err(StoreError::Key)?,
     };
-    let relay = Relay::new(&settings, ingest, store.clone(), Arc::clone(metrics));
+    let relay = Relay::new(&settings, ingest, store.for_node(), Arc::clone(metrics));
     let told = Arc::clone(&relay);
     store.tell_through(move |events, change| told.tell(events, change));
     Ok(Some(relay))
@@ -254,5 +255,34 @@ async fn clear_away(store: Store, keep: Keep) {
             Ok(rows) => tracing::info!(rows, "removed what was kept long enough"),
             Err(error) => tracing::warn!(%error, "what was kept long enough could not be removed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_the_node_itself_does_waits_for_no_request() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::Sqlite {
+            directory: directory.path().to_owned(),
+        };
+        let app = App::open(Config::default(), &engine, directory.path());
+        let app = app.await.unwrap();
+        let _requests = app.store.use_up().await;
+        let _running = app.start().await.unwrap();
+        let works = async {
+            app.tail.attend(&[]).await;
+            while app.runner.trouble().is_some() {
+                sleep(Duration::from_millis(20)).await;
+            }
+            while app.store.for_node().nodes().await.unwrap().is_empty() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), works).await.unwrap();
     }
 }

@@ -44,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The reader of the log, and how far it is.
 pub struct Tail {
     store: Store,
+    /// The same by the connections of requests: who asks for a replay decides how much is read.
+    replayed: Store,
     ingest: Arc<Ingest>,
     metrics: Arc<Metrics>,
     /// Asks for a pass now.
@@ -61,7 +63,8 @@ impl Tail {
     #[must_use]
     pub fn new(store: Store, ingest: Arc<Ingest>, metrics: Arc<Metrics>) -> Self {
         Self {
-            store,
+            store: store.for_node(),
+            replayed: store,
             ingest,
             metrics,
             wake: Notify::new(),
@@ -264,7 +267,10 @@ impl Tail {
     async fn page(&self, replayed: &Replayed, cursor: Cursor) -> Result<ReplayPage, StoreError> {
         match replayed {
             Replayed::Moves(scope) => {
-                let (moves, next) = self.store.moves_since(scope, cursor, REPLAY_PAGE).await?;
+                let (moves, next) = self
+                    .replayed
+                    .moves_since(scope, cursor, REPLAY_PAGE)
+                    .await?;
                 Ok(ReplayPage {
                     snapshots: moves.iter().map(moved_snapshot).collect(),
                     next,
@@ -272,7 +278,9 @@ impl Tail {
                 })
             }
             Replayed::Commands(device) => {
-                let page = self.store.updates_since(*device, cursor, REPLAY_COMMANDS);
+                let page = self
+                    .replayed
+                    .updates_since(*device, cursor, REPLAY_COMMANDS);
                 let (updates, next) = page.await?;
                 Ok(ReplayPage {
                     snapshots: updates.iter().map(updated_snapshot).collect(),

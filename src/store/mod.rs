@@ -102,12 +102,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, SemaphorePermit, mpsc};
 use uuid::Uuid;
 
 use self::clock::Clock;
 use self::coordinates::Waiting;
-use self::db::{Db, on_pool};
+use self::db::{Db, Pools, on_pool};
 use self::look_up::LookUps;
 use self::vault::Vault;
 use crate::event::{Event, OrganizationId};
@@ -135,8 +135,18 @@ pub struct Store {
     actor: Actor,
 }
 
+    lane: Lane,
+}
+
+/// Which connections a store uses.
+#[derive(Clone, Copy)]
+enum Lane {
+    /// Those of requests.
+    Requests,
+    /// Those of what the node itself does.
+    Node,
 struct Inner {
-    db: Db,
+    pools: Pools,
     /// SQLite: held from the beginning of a write until its hints are told.
     write_order: Arc<Mutex<()>>,
     sink: OnceLock<Box<Sink>>,
@@ -228,10 +238,10 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, created or migrated.
     pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
-        let db = Db::open(engine).await?;
+        let pools = Pools::open(engine).await?;
         let (reports, waiting) = mpsc::channel(coordinates::WAITING);
         let inner = Arc::new(Inner {
-            db,
+            pools,
             write_order: Arc::default(),
             sink: OnceLock::new(),
             relay: OnceLock::new(),
@@ -249,6 +259,7 @@ impl Store {
             actor: Actor::Node,
         };
         // Sets the clock.
+            lane: Lane::Requests,
         store.position().await?;
         Ok(store)
     }
@@ -261,6 +272,17 @@ impl Store {
             actor,
         }
     }
+            lane: self.lane,
+        }
+    }
+
+    /// The same database, by connections that no request uses: for what must go on however many requests wait,
+    /// the tail, leases, claims, and what this node says to others.
+    #[must_use]
+    pub fn for_node(&self) -> Self {
+        Self {
+            lane: Lane::Node,
+            ..self.clone()
 
     /// Sets what is told of each committed event, in commit order (SQLite; on PostgreSQL hints come
     /// through [`Store::listen`]). Called once, before anything is written; later calls do nothing.
@@ -285,11 +307,19 @@ impl Store {
 
     /// Ends all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.db().close().await;
+        self.inner.pools.close().await;
     }
 
     fn db(&self) -> &Db {
-        &self.inner.db
+        match self.lane {
+            Lane::Requests => &self.inner.pools.requests,
+            Lane::Node => &self.inner.pools.own,
+        }
+    }
+
+    /// A turn to read a page of a list.
+    async fn page_turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.inner.pools.page_turn().await
     }
 
     fn write_order(&self) -> Arc<Mutex<()>> {

@@ -2,6 +2,7 @@
 
 mod batches;
 mod commands;
+mod connections;
 mod coordinates;
 mod directory;
 mod disk;
@@ -24,6 +25,8 @@ use uuid::Uuid;
 
 use super::{Device, Engine, NewDevice, NewLocation, Organization, Store};
 use crate::event::{Event, LocationMoved, Point};
+use super::db::Db;
+use super::transaction::on_write;
 
 /// Makes two tests of a function over a [`House`]: `sqlite` and `postgres`.
 macro_rules! over_both {
@@ -127,6 +130,35 @@ impl House {
 
 /// A database with nothing in it: its URL, and the server's with its name in it.
 async fn empty_postgres() -> (String, (String, String)) {
+impl Store {
+    /// Runs SQL that no part of the program would.
+    pub async fn run_sql(&self, sql: &str) {
+        let mut write = self.write().await.unwrap();
+        on_write!(write, connection => {
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(|_| ()).unwrap();
+        });
+        write.commit().await.unwrap();
+    }
+
+    /// Takes all connections of requests, until what is returned is dropped.
+    pub async fn use_up(&self) -> Vec<Box<dyn std::any::Any + Send>> {
+        let mut held: Vec<Box<dyn std::any::Any + Send>> = Vec::new();
+        match &self.inner.pools.requests {
+            Db::Sqlite { read, .. } => {
+                for _ in 0..read.options().get_max_connections() {
+                    held.push(Box::new(read.acquire().await.unwrap()));
+                }
+            }
+            Db::Postgres { pool, .. } => {
+                for _ in 0..pool.options().get_max_connections() {
+                    held.push(Box::new(pool.acquire().await.unwrap()));
+                }
+            }
+        }
+        held
+    }
+}
+
     #[expect(clippy::disallowed_methods, reason = "the test's own environment")]
     let server = std::env::var("FLEETWIRE_TEST_POSTGRES_URL")
         .expect("no PostgreSQL: run the tests with tests/servers/postgres.sh");
