@@ -149,6 +149,7 @@ impl App {
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
         let (tail, hints) = (Arc::clone(&self.tail), Arc::clone(&self.hints));
         running.spawn(follow_hints(store, ingest, tail, hints));
+        running.spawn(renumber_restored(self.store.for_node()));
         if let Some(relay) = self.relay.clone() {
             running.spawn(async move { match relay.run().await {} });
         }
@@ -247,6 +248,17 @@ async fn relay(
 /// Removes what has been kept long enough, for as long as the program runs.
 async fn clear_away(store: Store, keep: Keep) {
     let mut looks = interval(CLEAR_AWAY);
+/// Looks once whether a dump has brought rows from elsewhere.
+async fn renumber_restored(store: Store) {
+    match store.renumber_restored().await {
+        Ok(0) => {}
+        Ok(rows) => tracing::info!(rows, "renumbered the changes that a dump has brought"),
+        Err(error) => {
+            tracing::warn!(%error, "the changes that a dump has brought could not be renumbered");
+        }
+    }
+}
+
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;

@@ -95,7 +95,7 @@ impl Tail {
         let (changes, _) = self.store.changes_after(position).await?;
         self.ingest.skip(&changes);
         if let Some(relay) = &self.relay {
-            relay.has_read(position);
+            relay.has_read(&position);
         }
         Ok(position)
     }
@@ -116,7 +116,7 @@ impl Tail {
             }
             // Asked before reading: what is committed meanwhile shows as another number.
             data_version = self.store.data_version().await.ok().flatten();
-            let read = timeout(PATIENCE, self.pass(position)).await;
+            let read = timeout(PATIENCE, self.pass(&position)).await;
             match read.unwrap_or_else(|_| Err(StoreError::late())) {
                 Ok(read) => {
                     position = read;
@@ -133,7 +133,7 @@ impl Tail {
     }
 
     /// One reading: what is new is published, and the position behind it returned.
-    async fn pass(&self, position: Position) -> Result<Position, StoreError> {
+    async fn pass(&self, position: &Position) -> Result<Position, StoreError> {
         let (changes, next) = self.store.changes_after(position).await?;
         let mut lost = self.lost(&changes);
         if lost.is_some() {
@@ -160,7 +160,7 @@ impl Tail {
         }
         if let Some(relay) = &self.relay {
             relay.has_told(&changes);
-            relay.has_read(next);
+            relay.has_read(&next);
         }
         Ok(next)
     }

@@ -44,6 +44,7 @@ mod organization;
 mod password;
 mod queue;
 mod queue_room;
+mod restored;
 mod retention;
 mod rights;
 mod runnable;

@@ -419,7 +419,7 @@ over_both! {
         let ids: Vec<_> = found.iter().map(|update| update.id).collect();
         assert_eq!(ids, begun[..4]);
         assert!(found.iter().all(|update| update.output == "up\n"));
-        let changes = house.store.changes_after(house.store.position().await.unwrap()).await.unwrap().0;
+        let changes = house.store.changes_after(&house.store.position().await.unwrap()).await.unwrap().0;
         assert!(changes.commands.iter().all(|change| change.device == device.id || house.database.is_some()));
     }
 

@@ -10,6 +10,7 @@ mod locations;
 mod nodes;
 mod people;
 mod retention;
+mod restored;
 mod rights;
 mod room;
 mod rows;
