@@ -59,6 +59,7 @@ mod token;
 mod transaction;
 mod user;
 mod vault;
+mod waiting;
 
 pub use account::{Account, UserFilter};
 pub use administration::Administration;
@@ -85,7 +86,6 @@ pub use import::{
 pub use inquiry::{ClosedSockets, Inquiry, ListedSocket, NodeReply, Reply, SocketList};
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
-pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use new_batch::{Draft, NewBatch};
 pub use node::{NodeEntry, NodeReport};
@@ -98,6 +98,7 @@ pub use session::Session;
 pub use setup::SetupError;
 pub use token::Token;
 pub use user::{AccountChange, NewAccount, PasswordRecord, Proved};
+pub use waiting::EXPIRED;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -134,8 +135,6 @@ pub struct Store {
     inner: Arc<Inner>,
     /// Who is named in the audit log for what is written.
     actor: Actor,
-}
-
     lane: Lane,
 }
 
@@ -146,6 +145,8 @@ enum Lane {
     Requests,
     /// Those of what the node itself does.
     Node,
+}
+
 struct Inner {
     pools: Pools,
     /// SQLite: held from the beginning of a write until its hints are told.
@@ -258,9 +259,9 @@ impl Store {
         let store = Self {
             inner,
             actor: Actor::Node,
+            lane: Lane::Requests,
         };
         // Sets the clock.
-            lane: Lane::Requests,
         store.position().await?;
         Ok(store)
     }
@@ -271,8 +272,6 @@ impl Store {
         Self {
             inner: Arc::clone(&self.inner),
             actor,
-        }
-    }
             lane: self.lane,
         }
     }
@@ -284,6 +283,8 @@ impl Store {
         Self {
             lane: Lane::Node,
             ..self.clone()
+        }
+    }
 
     /// Sets what is told of each committed event, in commit order (SQLite; on PostgreSQL hints come
     /// through [`Store::listen`]). Called once, before anything is written; later calls do nothing.

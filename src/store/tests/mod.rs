@@ -6,11 +6,12 @@ mod connections;
 mod coordinates;
 mod directory;
 mod disk;
+mod leases;
 mod locations;
 mod nodes;
 mod people;
-mod retention;
 mod restored;
+mod retention;
 mod rights;
 mod room;
 mod rows;
@@ -24,10 +25,10 @@ use std::sync::{Arc, Mutex};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use super::{Device, Engine, NewDevice, NewLocation, Organization, Store};
-use crate::event::{Event, LocationMoved, Point};
 use super::db::Db;
 use super::transaction::on_write;
+use super::{Device, Engine, NewDevice, NewLocation, Organization, Store};
+use crate::event::{Event, LocationMoved, Point};
 
 /// Makes two tests of a function over a [`House`]: `sqlite` and `postgres`.
 macro_rules! over_both {
@@ -129,8 +130,6 @@ impl House {
     }
 }
 
-/// A database with nothing in it: its URL, and the server's with its name in it.
-async fn empty_postgres() -> (String, (String, String)) {
 impl Store {
     /// Runs SQL that no part of the program would.
     pub async fn run_sql(&self, sql: &str) {
@@ -160,6 +159,8 @@ impl Store {
     }
 }
 
+/// A database with nothing in it: its URL, and the server's with its name in it.
+async fn empty_postgres() -> (String, (String, String)) {
     #[expect(clippy::disallowed_methods, reason = "the test's own environment")]
     let server = std::env::var("FLEETWIRE_TEST_POSTGRES_URL")
         .expect("no PostgreSQL: run the tests with tests/servers/postgres.sh");
