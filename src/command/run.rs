@@ -115,10 +115,15 @@ async fn make_ready(
         return Err(Unsent::Stopped(Why::Lost));
     }
     // From here on it is never begun again, whatever becomes of us.
-    let marked = runner
-        .store
-        .mark_sent(runner.node.id, job.command.id, connection)
-        .await;
+    let mark = || {
+        let node = runner.node.id;
+        runner.store.mark_sent(node, job.command.id, connection)
+    };
+    let mut marked = mark().await;
+    if matches!(marked, Ok(None)) && runner.renews(job.command.id).await {
+        // The database's clock may have been set ahead: then the lease was over, and is not now.
+        marked = mark().await;
+    }
     match marked {
         Ok(Some(command)) => {
             report.updated(command);
