@@ -136,7 +136,7 @@ async fn report(
     let admitted = app.reports.take((device, &key));
     admitted.map_err(|wait| ApiError::throttled(Limit::ReportsPerSecond, wait.seconds))?;
     let read = match body.object().await {
-        Ok(object) => feature(&object, Timestamp::now()).map_err(ApiError::from),
+        Ok(object) => feature(&object, app.store.instant()).map_err(ApiError::from),
         Err(error) => Err(error),
     };
     let (geometry, time) = match read {

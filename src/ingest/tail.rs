@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Ingest, Origin, Relay, moved_snapshot, updated_snapshot};
-use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Topic};
+use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Timestamp, Topic};
 use crate::hub::{Snapshot, Source, SourceError};
 use crate::store::{Changes, Position, SinceScope, Store, StoreError};
 use crate::telemetry::Metrics;
@@ -85,15 +85,12 @@ impl Tail {
         self.wake.notify_one();
     }
 
-    /// Where to begin reading. What is committed by now is not news to anybody, also where an older
-    /// transaction is still open and keeps the position before it.
+    /// Where to begin reading. What is committed by now is not news to anybody.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn begin(&self) -> Result<Position, StoreError> {
         let position = self.store.position().await?;
-        let (changes, _) = self.store.changes_after(position).await?;
-        self.ingest.skip(&changes);
         if let Some(relay) = &self.relay {
             relay.has_read(&position);
         }
@@ -223,6 +220,10 @@ impl Source for Tail {
                 return;
             }
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.store.instant()
     }
 
     fn passes(&self) -> u64 {
