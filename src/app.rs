@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::login::Logins;
-use crate::access::{Directory, Leases, RateOfEach};
+use crate::access::{Directory, Leases, RateOfEach, Strangers};
 use crate::command::types::CommandTypes;
 use crate::command::{Node, Runner};
 use crate::config::Config;
@@ -45,6 +45,8 @@ pub struct App {
     pub types: Arc<CommandTypes>,
     /// How often devices may report.
     pub reports: RateOfEach,
+    /// Who shows which keys of devices.
+    pub strangers: Strangers,
     /// Whether the database's hints are heard.
     hints: Arc<Health>,
     /// What is counted.
@@ -111,6 +113,7 @@ impl App {
         ));
         Ok(Self {
             reports: RateOfEach::new(config.limits.reports_per_second, REPORTS_AT_ONCE),
+            strangers: Strangers::default(),
             hints: Arc::new(match &relay {
                 // Whose own gauge it is then.
                 Some(_) => Health::uncounted(UNHEARD, None),
@@ -146,10 +149,10 @@ impl App {
         let every = Duration::from_millis(self.config.ingest.tail_ms);
         let tail = Arc::clone(&self.tail);
         running.spawn(async move { tail.run(position, every).await });
+        running.spawn(renumber_restored(self.store.for_node()));
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
         let (tail, hints) = (Arc::clone(&self.tail), Arc::clone(&self.hints));
         running.spawn(follow_hints(store, ingest, tail, hints));
-        running.spawn(renumber_restored(self.store.for_node()));
         if let Some(relay) = self.relay.clone() {
             running.spawn(async move { match relay.run().await {} });
         }
@@ -245,9 +248,6 @@ async fn relay(
     Ok(Some(relay))
 }
 
-/// Removes what has been kept long enough, for as long as the program runs.
-async fn clear_away(store: Store, keep: Keep) {
-    let mut looks = interval(CLEAR_AWAY);
 /// Looks once whether a dump has brought rows from elsewhere.
 async fn renumber_restored(store: Store) {
     match store.renumber_restored().await {
@@ -259,6 +259,9 @@ async fn renumber_restored(store: Store) {
     }
 }
 
+/// Removes what has been kept long enough, for as long as the program runs.
+async fn clear_away(store: Store, keep: Keep) {
+    let mut looks = interval(CLEAR_AWAY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
