@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots chaos loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway bench-console soak openwisp clean-clients
+.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots chaos loom fuzz fuzz-rest openapi settings lint bench bench-cluster bench-fanout bench-gateway bench-console soak openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -122,6 +122,10 @@ bench-fanout: $(OPENWISP)/ready $(CLIENTS)/node/node_modules/ready ## Measure on
 bench-gateway: $(OPENWISP)/ready ## Measure the gateway against the Daphne of a real OpenWISP
 	cargo bench --bench gateway --no-run
 	tests/servers/postgres.sh tests/servers/openwisp.sh taskset -c 1 cargo bench --bench gateway
+
+bench-cluster: ## Measure what one more node costs on one PostgreSQL, with NOTIFY and with a Redis for hints
+	cargo bench --bench cluster --no-run
+	FLEETWIRE_TEST_POSTGRES_FSYNC=on tests/servers/postgres.sh taskset -c 1 cargo bench --bench cluster -- $(ARGS)
 
 bench-console: console ## Measure the web console in a browser: bytes of the first view, frames a second, long tasks and heap (ten minutes)
 	cargo build --release

@@ -456,6 +456,7 @@ const admin = {
   count: (shown: number, all: number) =>
     shown === all ? `${number(all)} in all` : `${number(shown)} of ${number(all)}`,
   nothingFound: "Nothing fits.",
+  noneYet: "There are none yet.",
   page: (at: number, count: number) => `Page ${at} of ${count}`,
   pages: "Pages of the list",
   previous: "Previous page",
@@ -468,7 +469,7 @@ const admin = {
   make: "Add",
   remove: "Remove",
   keep: "Keep it",
-  unsaved: "Some of it was not accepted: see the reasons below.",
+  unsaved: "Some of it was not accepted: see the reasons at the fields.",
   sure: (name: string) => `Remove “${name}” for good?`,
   unchanged: "There is nothing to save: nothing was changed.",
   readOnly: "You may see this, but not change it.",
@@ -612,7 +613,6 @@ export const texts = {
   reload: "Load anew",
   close: "Close",
   back: "Back",
-  none: "none",
 
   start,
   navigation,
