@@ -120,7 +120,7 @@ mod tests {
     /// Few enough in an hour that no test sees one come back.
     fn strangers() -> Strangers {
         Strangers {
-            unknown: RateOfEach::new(1, Duration::from_secs(3600)),
+            unknown: RateOfEach::new(1, Duration::from_hours(1)),
             ..Strangers::default()
         }
     }

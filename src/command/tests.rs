@@ -249,7 +249,7 @@ async fn what_has_not_begun_is_given_back_also_when_the_database_was_away() {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         house.store.run_sql("DROP TRIGGER away").await;
     };
-    tokio::join!(house.runner.drain(Duration::from_secs(60)), returns);
+    tokio::join!(house.runner.drain(Duration::from_mins(1)), returns);
     assert_eq!(now().await.status, CommandStatus::Queued);
     house.running.shutdown().await;
 }

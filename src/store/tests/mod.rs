@@ -132,6 +132,9 @@ impl House {
 
 impl Store {
     /// Runs SQL that no part of the program would.
+    ///
+    /// # Panics
+    /// When the database fails.
     pub async fn run_sql(&self, sql: &str) {
         let mut write = self.write().await.unwrap();
         on_write!(write, connection => {
@@ -141,6 +144,9 @@ impl Store {
     }
 
     /// Takes all connections of requests, until what is returned is dropped.
+    ///
+    /// # Panics
+    /// When the database fails.
     pub async fn use_up(&self) -> Vec<Box<dyn std::any::Any + Send>> {
         let mut held: Vec<Box<dyn std::any::Any + Send>> = Vec::new();
         match &self.inner.pools.requests {
