@@ -7,6 +7,7 @@
 
 pub mod node;
 pub mod output;
+mod presence;
 mod reach;
 mod report;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::reach::reach;
 use super::report::{NotOurs, Report};
@@ -16,6 +16,9 @@ use crate::store::{EXPIRED, Job};
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long to leave the database alone after it failed.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What is said of a command whose lease was over when its device was about to get it.
 const HELD_UP: &str = "the server that was about to run this command was held up: it was not run";
@@ -115,10 +118,15 @@ async fn make_ready(
         return Err(Unsent::Stopped(Why::Lost));
     }
     // From here on it is never begun again, whatever becomes of us.
-    let marked = runner
-        .store
-        .mark_sent(runner.node.id, job.command.id, connection)
-        .await;
+    let mark = || {
+        let node = runner.node.id;
+        runner.store.mark_sent(node, job.command.id, connection)
+    };
+    let mut marked = mark().await;
+    if matches!(marked, Ok(None)) && runner.renews(job.command.id).await {
+        // The database's clock may have been set ahead: then the lease was over, and is not now.
+        marked = mark().await;
+    }
     match marked {
         Ok(Some(command)) => {
             report.updated(command);
@@ -157,7 +165,18 @@ async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
     let line = match why {
         Why::Cancelled(by) => cancelled_before(by),
         Why::Drain | Why::Cut | Why::Lost => {
-            if let Ok(true) = runner.store.give_back(runner.node.id, report.id()).await {
+            // Until the database is there: what can wait is not ended. If this program ends before, others
+            // find that the lease is over.
+            let given_back = loop {
+                match runner.store.give_back(runner.node.id, report.id()).await {
+                    Ok(given_back) => break given_back,
+                    Err(error) => {
+                        tracing::warn!(%error, command = %report.id(), "a command could not be given back; trying again");
+                        sleep(AGAIN).await;
+                    }
+                }
+            };
+            if given_back {
                 return;
             }
             "the server that was about to run this command was stopped: it was not run".to_owned()

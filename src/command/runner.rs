@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::node::Node;
+use super::presence::{Look, Presence};
 use super::run::run;
 use super::stop::{StopSwitch, Why};
 use super::turns::Turns;
@@ -36,13 +37,6 @@ const SWEEP: Duration = Duration::from_secs(2);
 
 /// How long a sweep may take.
 const SWEPT: Duration = Duration::from_secs(10);
-
-/// After the database was away, the nodes that live have so long to renew their leases, which are over by
-/// then, before anybody ends what they run.
-const RETURNED: Duration = Duration::from_secs(5);
-
-/// A database that was asked in vain for longer was away.
-const AWAY: Duration = Duration::from_secs(4);
 
 /// Commands that are on their way to their devices, for each one that may run: a device that does
 /// not answer takes its time, and others must not wait for it.
@@ -160,6 +154,7 @@ impl Runner {
         tokio::join!(
             self.keep_claims(),
             self.keep_sweeping(),
+            self.keep_ending_late(),
             self.keep_looking()
         );
     }
@@ -284,11 +279,13 @@ impl Runner {
     /// database's does; if it may be over, the database is asked to renew it. If not, nothing must be handed
     /// over: another node may have ended the command.
     pub(super) async fn holds(&self, id: CommandId) -> bool {
-        if self.is_held(id) {
-            return true;
-        }
+        self.is_held(id) || self.renews(id).await
+    }
+
+    /// Whether the lease on a command, asked to be renewed, holds.
+    pub(super) async fn renews(&self, id: CommandId) -> bool {
         if let Err(error) = self.renew_claims(&[id]).await {
-            tracing::warn!(%error, command = %id, "a claim that is over could not be renewed");
+            tracing::warn!(%error, command = %id, "a claim could not be renewed");
         }
         self.is_held(id)
     }
@@ -356,7 +353,23 @@ impl Runner {
         Duration::from_secs(self.lease_s().unsigned_abs())
     }
 
-    /// Ends what other nodes have left and what is too old, for ever.
+    /// Ends what has waited too long, for ever. Where that is much, what other nodes have left is not ended later.
+    async fn keep_ending_late(&self) {
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            sweeps.tick().await;
+            match timeout(SWEPT, self.store.end_late()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "what has waited too long could not be ended");
+                }
+                Err(_) => tracing::debug!("what has waited too long is much: going on"),
+            }
+        }
+    }
+
+    /// Ends what other nodes have left, for ever.
     async fn keep_sweeping(&self) {
         let mut sweeps = interval(SWEEP);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -364,9 +377,17 @@ impl Runner {
         loop {
             sweeps.tick().await;
             let swept = timeout(SWEPT, async {
-                self.store.end_late().await?;
-                if presence.has_lasted(Instant::now()) {
-                    self.store.end_left_behind().await?;
+                let asked = Instant::now();
+                let clock = self.store.clock().await?;
+                let answered = Instant::now();
+                let look = Look {
+                    asked,
+                    answered,
+                    clock,
+                };
+                if presence.has_lasted(look) {
+                    // By what the clock showed then: it may be set in this moment.
+                    self.store.end_left_behind(clock).await?;
                 }
                 Ok::<_, StoreError>(())
             });
@@ -389,22 +410,6 @@ impl Runner {
 
     fn running(&self) -> MutexGuard<'_, HashMap<CommandId, Claim>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Since when the database has been there without a break, and when it was seen last.
-#[derive(Default)]
-struct Presence(Option<(Instant, Instant)>);
-
-impl Presence {
-    /// Notes that it is there, and says whether it was for so long that whoever lives has renewed its leases.
-    fn has_lasted(&mut self, now: Instant) -> bool {
-        let since = match self.0 {
-            Some((since, last)) if now.duration_since(last) < AWAY => since,
-            _ => now,
-        };
-        self.0 = Some((since, now));
-        now.duration_since(since) >= RETURNED
     }
 }
 
@@ -434,6 +439,7 @@ impl Drop for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::presence::AWAY;
     use super::*;
 
     #[test]
@@ -444,20 +450,5 @@ mod tests {
         assert!(RENEWED * 2 <= lease && RENEW * 4 < lease);
         // A sweep that takes longer than its interval is no absence.
         assert!(SWEEP < AWAY);
-    }
-
-    #[test]
-    fn after_an_absence_of_the_database_its_nodes_have_time_to_renew() {
-        let start = Instant::now();
-        let mut presence = Presence::default();
-        let told = |presence: &mut Presence, seconds: &[u64]| -> Vec<bool> {
-            let at = |second: &u64| start + Duration::from_secs(*second);
-            let told = seconds.iter().map(|it| presence.has_lasted(at(it)));
-            told.collect()
-        };
-        let first = told(&mut presence, &[0, 2, 4, 6, 8]);
-        assert_eq!(first, [false, false, false, true, true]);
-        let after_twelve_seconds = told(&mut presence, &[20, 22, 24, 26]);
-        assert_eq!(after_twelve_seconds, [false, false, false, true]);
     }
 }

@@ -13,6 +13,8 @@ use sqlx::sqlite::{
     SqliteSynchronous, SqliteTypeInfo,
 };
 use sqlx::{Connection, Postgres, Sqlite};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::key::hexadecimal;
@@ -28,12 +30,29 @@ pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// How long to wait for a connection: what has none by then is answered as unavailable.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
+/// Connections for requests, and for what the node itself does.
 const SQLITE_READERS: u32 = 4;
+const SQLITE_OWN_READERS: u32 = 2;
 
 /// Memory for the pages of a large transaction, in KiB by SQLite's negative count: what does not fit
 /// is written out before its end, and again.
 const WRITER_CACHE: &str = "-32768";
-const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// The same on PostgreSQL, where a node has one more that listens. docs/operation.md names the sum.
+const POSTGRES_CONNECTIONS: u32 = 10;
+const POSTGRES_OWN_CONNECTIONS: u32 = 6;
+
+/// The pools of one engine, by whom they are for: however many requests wait for a connection, leases, claims
+/// and the tail do not wait behind them.
+pub struct Pools {
+    /// For requests.
+    pub requests: Db,
+    /// For what the node itself does.
+    pub own: Db,
+    /// Turns to read a page of a list, which may take long: fewer than there are connections, so that other
+    /// requests have some too.
+    pages: Semaphore,
+}
 
 /// Pools of connections to one of the engines.
 pub enum Db {
@@ -85,6 +104,7 @@ macro_rules! fetch_page {
                 $crate::store::Paged { count, rows }
             }};
         }
+        let _turn = $store.page_turn().await?;
         match $store.db() {
             $crate::store::db::Db::Sqlite { read, .. } => {
                 on!($crate::store::db::ids(&$scope.ids()), read)
@@ -95,7 +115,7 @@ macro_rules! fetch_page {
 }
 pub(super) use fetch_page;
 
-impl Db {
+impl Pools {
     pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
         match engine {
             Engine::Sqlite { directory } => Self::open_sqlite(directory).await,
@@ -132,11 +152,15 @@ impl Db {
             .connect_with(writer)
             .await?;
         let reader = options.read_only(true);
-        let read = SqlitePoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(reader.clone())
-            .await?;
+        let readers = |most| {
+            SqlitePoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(ACQUIRE)
+        };
+        let requests = readers(SQLITE_READERS);
+        let read = requests.connect_with(reader.clone()).await?;
+        // The command line needs none.
+        let own = readers(SQLITE_OWN_READERS).connect_lazy_with(reader.clone());
         // It must stay the same connection for as long as the store is open.
         let watch = one()
             .min_connections(1)
@@ -144,7 +168,12 @@ impl Db {
             .max_lifetime(None)
             .connect_with(reader)
             .await?;
-        Ok(Self::Sqlite { read, write, watch })
+        let pools = |read| Db::Sqlite {
+            read,
+            write: write.clone(),
+            watch: watch.clone(),
+        };
+        Ok(Self::new(pools(read), pools(own), SQLITE_READERS))
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
@@ -156,18 +185,60 @@ impl Db {
             ("statement_timeout", "30s"),
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(bounded)
-            .await?;
+        let pool = |most| {
+            PgPoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(ACQUIRE)
+        };
+        let requests = pool(POSTGRES_CONNECTIONS);
+        let requests = requests.connect_with(bounded.clone()).await?;
+        // The command line needs none.
+        let own = pool(POSTGRES_OWN_CONNECTIONS).connect_lazy_with(bounded);
         let listen = PgPoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(options);
-        Ok(Self::Postgres { pool, listen })
+        let pools = |pool| Db::Postgres {
+            pool,
+            listen: listen.clone(),
+        };
+        Ok(Self::new(pools(requests), pools(own), POSTGRES_CONNECTIONS))
+    }
+
+    fn new(requests: Db, own: Db, connections: u32) -> Self {
+        let pages = (connections * 2 / 3) as usize;
+        Self {
+            requests,
+            own,
+            pages: Semaphore::new(pages),
+        }
+    }
+
+    /// A turn to read a page of a list.
+    pub async fn page_turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turn = timeout(ACQUIRE, self.pages.acquire()).await;
+        turn.ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| StoreError::Database(sqlx::Error::PoolTimedOut))
+    }
+
+    /// Whether a page could be read at once.
+    #[cfg(test)]
+    pub fn has_page_turn(&self) -> bool {
+        self.pages.available_permits() > 0
     }
 
     pub async fn close(&self) {
+        // SQLite's writer is the last: only it can bring the log of writes back into the file.
+        if let Db::Sqlite { read, .. } = &self.own {
+            read.close().await;
+        }
+        self.requests.close().await;
+        self.own.close().await;
+    }
+}
+
+impl Db {
+    async fn close(&self) {
         match self {
             Self::Sqlite { read, write, watch } => {
                 read.close().await;
