@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::answer::in_time;
 use super::reach::reach;
 use super::report::{NotOurs, Report};
 use super::runner::Runner;
@@ -115,11 +116,9 @@ async fn make_ready(
         return Err(Unsent::Stopped(Why::Lost));
     }
     // From here on it is never begun again, whatever becomes of us.
-    let marked = runner
-        .store
-        .mark_sent(runner.node.id, job.command.id, connection)
-        .await;
-    match marked {
+    let store = &runner.store;
+    let marked = store.mark_sent(runner.node.id, job.command.id, connection);
+    match in_time(marked).await {
         Ok(Some(command)) => {
             report.updated(command);
             // The answer may have taken its time, or this process stood still.
@@ -139,7 +138,7 @@ async fn make_ready(
 
 /// Why the command could not be marked as sent. Where it is not ours any more, nobody is told.
 async fn unmarked(runner: &Runner, job: &Job) -> String {
-    let asked = runner.store.cancelled(runner.node.id).await;
+    let asked = in_time(runner.store.cancelled(runner.node.id)).await;
     let mut asked = asked.unwrap_or_default().into_iter();
     match asked.find(|(id, _)| *id == job.command.id) {
         Some((_, by)) => cancelled_before(&by),
@@ -157,7 +156,8 @@ async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
     let line = match why {
         Why::Cancelled(by) => cancelled_before(by),
         Why::Drain | Why::Cut | Why::Lost => {
-            if let Ok(true) = runner.store.give_back(runner.node.id, report.id()).await {
+            let given_back = runner.store.give_back(runner.node.id, report.id());
+            if let Ok(true) = in_time(given_back).await {
                 return;
             }
             "the server that was about to run this command was stopped: it was not run".to_owned()

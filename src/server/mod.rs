@@ -42,6 +42,9 @@ use crate::telemetry::{self, Limit, Metrics};
 /// How long sockets that were told to close have beyond the drain window.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
+/// How long what is done while draining has beyond that: a part that hangs is cut off.
+const CUT: Duration = Duration::from_secs(4);
+
 /// The pause after a failed accept: others must end before one can begin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -178,9 +181,14 @@ pub async fn serve_until_signalled(
     tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
     supervisor.tell_stopping(window);
     begin_drain.send_replace(true);
-    let drained = async { tokio::join!(server, also) };
+    let drained = timeout(window + LAST_WORDS + CUT, async {
+        tokio::join!(server, also)
+    });
     tokio::select! {
-        _ = drained => tracing::info!("stopped"),
+        drained = drained => match drained {
+            Ok(_) => tracing::info!("stopped"),
+            Err(_) => tracing::warn!("stopped before everything had ended: a part of the server hangs"),
+        },
         () = signals.received() => tracing::info!("stopped at once"),
     }
     Ok(())
