@@ -30,5 +30,5 @@ pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission
 pub use person::{Person, Profile};
 pub use policy::Endpoint;
 pub use rate::{Rate, RateOfEach};
-pub use throttle::Wait;
+pub use throttle::{Wait, network};
 pub use user::User;

@@ -19,6 +19,8 @@ pub struct LimitsConfig {
     pub sockets_per_address: u32,
     /// Handshakes of which this node asks who it is, in a second.
     pub handshakes_per_second: u32,
+    /// Those of one address (of IPv6: of one /64).
+    pub handshakes_per_second_per_address: u32,
     /// Reports of coordinates of one device that this node takes, in a second on average.
     pub reports_per_second: u32,
     /// Commands that may wait for one device.
@@ -34,6 +36,7 @@ impl Default for LimitsConfig {
             sockets_per_user: 10_000,
             sockets_per_address: 0,
             handshakes_per_second: 5000,
+            handshakes_per_second_per_address: 1000,
             reports_per_second: 20,
             commands_per_device: 100,
             commands_per_organization: 20_000,
@@ -56,6 +59,10 @@ impl LimitsConfig {
         let a_nanosecond_each = 1_000_000_000;
         for (key, value) in [
             ("handshakes_per_second", self.handshakes_per_second),
+            (
+                "handshakes_per_second_per_address",
+                self.handshakes_per_second_per_address,
+            ),
             ("reports_per_second", self.reports_per_second),
         ] {
             between(problems, "limits", key, value.into(), 0, a_nanosecond_each);

@@ -11,6 +11,8 @@ pub enum Limit {
     SocketsPerAddress,
     /// `limits.handshakes_per_second`.
     HandshakesPerSecond,
+    /// `limits.handshakes_per_second_per_address`.
+    HandshakesPerSecondPerAddress,
     /// `limits.reports_per_second`.
     ReportsPerSecond,
     /// `limits.commands_per_device`.
@@ -38,6 +40,7 @@ impl Limit {
             Self::SocketsPerUser => "sockets_per_user",
             Self::SocketsPerAddress => "sockets_per_address",
             Self::HandshakesPerSecond => "handshakes_per_second",
+            Self::HandshakesPerSecondPerAddress => "handshakes_per_second_per_address",
             Self::ReportsPerSecond => "reports_per_second",
             Self::CommandsPerDevice => "commands_per_device",
             Self::CommandsPerOrganization => "commands_per_organization",
