@@ -1,6 +1,6 @@
 //! Of sockets and handshakes.
 
-use super::Stage;
+use super::{Stage, retry_after_of};
 use crate::support::{Credential, FLEET, Head, Raw, Socket, eventually, frame};
 
 /// The whole answer to a handshake.
@@ -12,8 +12,7 @@ async fn answer(stage: &Stage, credential: &Credential) -> Head {
 /// A refusal that says when to come back.
 fn assert_refused(head: &Head, status: u16) {
     assert_eq!(head.status, status, "{}", head.text);
-    let seconds: u64 = head.header("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&seconds), "{}", head.text);
+    retry_after_of(head);
 }
 
 async fn opens(stage: &Stage, credential: &Credential) -> Socket {
