@@ -93,7 +93,7 @@ async fn handshakes_beyond_the_rate_are_refused_with_503_and_what_is_open_hears_
         .seed()
         .location("bus", &stage.organization, &["--mobile"]);
     let mut open = Socket::open(&stage.server, FLEET, &stage.root).await;
-    let made_up = Credential::Token("no such token".into());
+    let made_up = Credential::Token("no-such-token".into());
     let refused = eventually("one comes too soon", async || {
         let head = answer(&stage, &made_up).await;
         (head.status != 403).then_some(head)
@@ -130,7 +130,7 @@ async fn one_address_uses_up_its_own_handshakes_and_leaves_those_of_others() {
         ("SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
     ])
     .await;
-    let made_up = Credential::Token("no such token".into());
+    let made_up = Credential::Token("no-such-token".into());
     let from = |address: &str| {
         let mut lines = Raw::handshake(&stage.server, FLEET, &made_up);
         lines.push(format!("X-Forwarded-For: {address}"));
