@@ -25,6 +25,7 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof Refusal)) return texts.refusal.unreachable;
   const { status, detail, right, fields } = error;
   if (status === 0) return texts.refusal.unreachable;
+  if (error.isSignedOut) return texts.refusal.signedOut;
   if (status === 403 && right) return forbidden(right);
   if (status === 404) return texts.refusal.gone;
   if (status === 503) return texts.refusal.unavailable;
