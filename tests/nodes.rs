@@ -7,3 +7,4 @@ mod gate;
 mod relay;
 mod rights;
 mod runner;
+mod silent;

@@ -32,5 +32,5 @@ pub use person::{Person, Profile};
 pub use policy::Endpoint;
 pub use rate::{Rate, RateOfEach};
 pub use strangers::{Shown, Strangers};
-pub use throttle::Wait;
+pub use throttle::{Wait, network};
 pub use user::User;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::answer::in_time;
 use super::reach::reach;
 use super::report::{NotOurs, Report};
 use super::runner::Runner;
@@ -120,7 +121,7 @@ async fn make_ready(
     // From here on it is never begun again, whatever becomes of us.
     let mark = || {
         let node = runner.node.id;
-        runner.store.mark_sent(node, job.command.id, connection)
+        in_time(runner.store.mark_sent(node, job.command.id, connection))
     };
     let mut marked = mark().await;
     if matches!(marked, Ok(None)) && runner.renews(job.command.id).await {
@@ -147,7 +148,7 @@ async fn make_ready(
 
 /// Why the command could not be marked as sent. Where it is not ours any more, nobody is told.
 async fn unmarked(runner: &Runner, job: &Job) -> String {
-    let asked = runner.store.cancelled(runner.node.id).await;
+    let asked = in_time(runner.store.cancelled(runner.node.id)).await;
     let mut asked = asked.unwrap_or_default().into_iter();
     match asked.find(|(id, _)| *id == job.command.id) {
         Some((_, by)) => cancelled_before(&by),
@@ -168,7 +169,8 @@ async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
             // Until the database is there: what can wait is not ended. If this program ends before, others
             // find that the lease is over.
             let given_back = loop {
-                match runner.store.give_back(runner.node.id, report.id()).await {
+                let given_back = runner.store.give_back(runner.node.id, report.id());
+                match in_time(given_back).await {
                     Ok(given_back) => break given_back,
                     Err(error) => {
                         tracing::warn!(%error, command = %report.id(), "a command could not be given back; trying again");

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use super::answer::{ANSWERED, Unanswered, in_time};
 use super::node::Node;
 use super::presence::{Look, Presence};
 use super::run::run;
@@ -34,9 +35,6 @@ const RENEWED: Duration = Duration::from_secs(5);
 
 /// How often it is looked for what other nodes have left.
 const SWEEP: Duration = Duration::from_secs(2);
-
-/// How long a sweep may take.
-const SWEPT: Duration = Duration::from_secs(10);
 
 /// Commands that are on their way to their devices, for each one that may run: a device that does
 /// not answer takes its time, and others must not wait for it.
@@ -113,10 +111,14 @@ impl Runner {
     /// it has printed, and a line that says why.
     pub async fn drain(&self, window: Duration) {
         self.is_draining.send_replace(true);
-        // Behind a look that is under way: what it claimed is in the list then.
-        drop(self.looking.lock().await);
         self.tell_all(&Why::Drain);
-        if timeout(window, self.all_ended()).await.is_err() {
+        let ended = timeout(window, async {
+            // Behind a look that is under way: what it claims is in the list then, and told as well.
+            drop(self.looking.lock().await);
+            self.tell_all(&Why::Drain);
+            self.all_ended().await;
+        });
+        if ended.await.is_err() {
             self.tell_all(&Why::Cut);
             timeout(LAST_WORDS, self.all_ended()).await.ok();
         }
@@ -196,10 +198,10 @@ impl Runner {
         self: &Arc<Self>,
         under_way: &mut JoinSet<()>,
         was_told: bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, Unanswered> {
         let _looking = self.looking.lock().await;
         if !under_way.is_empty() {
-            for (id, by) in self.store.cancelled(self.node.id).await? {
+            for (id, by) in in_time(self.store.cancelled(self.node.id)).await? {
                 if let Some(claim) = self.running().get(&id) {
                     claim.switch.throw(Why::Cancelled(by));
                 }
@@ -213,14 +215,13 @@ impl Runner {
                 // Another node may have a turn for it.
                 return Ok(true);
             }
+            // What is claimed in an answer that is lost ends with its lease: nobody has begun it.
+            let (node, lease_s) = (self.node.id, self.lease_s());
             let claimed = if !is_full && under_way.len() < room {
-                self.store
-                    .claim_command(self.node.id, self.lease_s())
-                    .await?
+                in_time(self.store.claim_command(node, lease_s)).await?
             } else if under_way.len() < 2 * room {
                 // What fills the room is no reason for others to wait in front of it.
-                let (store, lease_s) = (&self.store, self.lease_s());
-                store.claim_first_command(self.node.id, lease_s).await?
+                in_time(self.store.claim_first_command(node, lease_s)).await?
             } else {
                 None
             };
@@ -284,7 +285,7 @@ impl Runner {
 
     /// Whether the lease on a command, asked to be renewed, holds.
     pub(super) async fn renews(&self, id: CommandId) -> bool {
-        if let Err(error) = self.renew_claims(&[id]).await {
+        if let Err(error) = in_time(self.renew_claims(&[id])).await {
             tracing::warn!(%error, command = %id, "a claim could not be renewed");
         }
         self.is_held(id)
@@ -359,7 +360,7 @@ impl Runner {
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             sweeps.tick().await;
-            match timeout(SWEPT, self.store.end_late()).await {
+            match timeout(ANSWERED, self.store.end_late()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "what has waited too long could not be ended");
@@ -376,7 +377,7 @@ impl Runner {
         let mut presence = Presence::default();
         loop {
             sweeps.tick().await;
-            let swept = timeout(SWEPT, async {
+            let swept = timeout(ANSWERED, async {
                 let asked = Instant::now();
                 let clock = self.store.clock().await?;
                 let answered = Instant::now();
@@ -441,6 +442,8 @@ impl Drop for Entry<'_> {
 mod tests {
     use super::super::presence::AWAY;
     use super::*;
+    use crate::hub::Hub;
+    use crate::store::Engine;
 
     #[test]
     fn a_dead_nodes_commands_are_ended_within_fifteen_seconds_and_a_lease_outlives_some_failures() {
@@ -450,5 +453,30 @@ mod tests {
         assert!(RENEWED * 2 <= lease && RENEW * 4 < lease);
         // A sweep that takes longer than its interval is no absence.
         assert!(SWEEP < AWAY);
+    }
+
+    #[tokio::test]
+    async fn a_look_that_hangs_holds_no_drain_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::Sqlite {
+            directory: directory.path().to_owned(),
+        };
+        let config = CommandsConfig::default();
+        let runner = Runner::new(
+            Store::open(&engine).await.unwrap(),
+            Arc::new(Ingest::new(Arc::new(Hub::new(1)), Arc::default())),
+            Arc::new(CommandTypes::new(&config)),
+            Arc::default(),
+            config,
+            Node::of(directory.path()),
+        );
+        let _looking = runner.looking.lock().await;
+        // From here on nobody asks the database: time goes as fast as all wait.
+        tokio::time::pause();
+        let drained = timeout(
+            Duration::from_hours(1),
+            runner.drain(Duration::from_secs(10)),
+        );
+        drained.await.expect("the drain ends");
     }
 }

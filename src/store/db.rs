@@ -135,14 +135,18 @@ impl Pools {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY);
-        let one = || {
+        // No connection to a file gets stale. A new one each half hour would fill its cache anew, while the allocator
+        // keeps the memory of the last one's.
+        let connections = |most| {
             SqlitePoolOptions::new()
-                .max_connections(1)
+                .max_connections(most)
+                .max_lifetime(None)
+                .idle_timeout(None)
                 .acquire_timeout(ACQUIRE)
         };
         migrate_sqlite(&options).await?;
         let writer = options.clone().pragma("cache_size", WRITER_CACHE);
-        let write = one()
+        let write = connections(1)
             // SQLite itself rolls a transaction back for which the disk has no room. To sqlx it is open still, and
             // such a connection could never begin another one.
             .before_acquire(|connection, _| {
@@ -152,20 +156,13 @@ impl Pools {
             .connect_with(writer)
             .await?;
         let reader = options.read_only(true);
-        let readers = |most| {
-            SqlitePoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(ACQUIRE)
-        };
-        let requests = readers(SQLITE_READERS);
+        let requests = connections(SQLITE_READERS);
         let read = requests.connect_with(reader.clone()).await?;
         // The command line needs none.
-        let own = readers(SQLITE_OWN_READERS).connect_lazy_with(reader.clone());
+        let own = connections(SQLITE_OWN_READERS).connect_lazy_with(reader.clone());
         // It must stay the same connection for as long as the store is open.
-        let watch = one()
+        let watch = connections(1)
             .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
             .connect_with(reader)
             .await?;
         let pools = |read| Db::Sqlite {
