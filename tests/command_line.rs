@@ -16,6 +16,56 @@ async fn data() -> Server {
 }
 
 #[tokio::test]
+async fn who_looks_closes_or_removes_makes_no_database() {
+    let server = data().await;
+    for arguments in [
+        &["nodes", "list"][..],
+        &["sockets", "list"],
+        &["sockets", "close", "--all"],
+        &["audit", "list"],
+        &["org", "list"],
+        &["user", "list"],
+        &["user", "remove", "ada"],
+        &["group", "list"],
+        &["device", "list"],
+        &["location", "list"],
+        &["credential", "list"],
+        &["connection", "list"],
+        &["session", "list"],
+        &["token", "list"],
+        &["key", "show"],
+        &["run", "bus", "--", "uptime"],
+    ] {
+        let (code, _, said) = server.try_plain_cli(arguments);
+        assert_eq!(
+            (code, said.lines().count()),
+            (1, 1),
+            "{arguments:?}: {said}"
+        );
+        assert!(said.contains("there is no database in"), "{said}");
+        assert!(said.contains("--data-dir"), "{said}");
+    }
+    assert!(!server.database_file().exists());
+    // What begins one does.
+    server.cli(&["group", "add", "Watchers"]);
+    assert_eq!(server.cli(&["nodes", "list"]), json!([]));
+}
+
+#[tokio::test]
+async fn closing_a_socket_that_nobody_has_is_no_success() {
+    let mut server = data().await;
+    server.cli(&["migrate"]);
+    let (code, _, said) = server.try_plain_cli(&["sockets", "close", "--all"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no node runs on this database"), "{said}");
+    server.run().await;
+    let id = uuid::Uuid::new_v4().to_string();
+    let (code, _, said) = server.try_plain_cli(&["sockets", "close", &id]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("there is no such socket"), "{said}");
+}
+
+#[tokio::test]
 async fn exit_codes_tell_done_from_failed_from_not_understood() {
     let server = data().await;
     for (arguments, expected) in [

@@ -59,14 +59,19 @@ pub enum StoreError {
     #[error("{0}")]
     Lookup(String),
     /// The data directory, or the file in it, cannot be made.
-    #[error("the data directory {} cannot be used: {source}; choose another with --data-dir", path.display())]
+    #[error("{} cannot be used: {source}; choose another data directory with --data-dir", path.display())]
     Directory {
-        /// Where it was to be.
+        /// The directory, or the file in it.
         path: std::path::PathBuf,
         /// The system's reason.
         #[source]
         source: std::io::Error,
     },
+    /// There is no SQLite database in this directory, and who asks makes none.
+    #[error(
+        "there is no database in {}: which one is it (--data-dir, or database.url as the server has it)?", .0.display()
+    )]
+    NoDatabase(std::path::PathBuf),
     /// The database does not answer, or answered with an error of its own.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
