@@ -201,6 +201,8 @@ pub async fn close_sockets(
     requester.require_superuser()?;
     let object = body.object().await?;
     let mut fields = Fields::new(&object, Mode::Whole);
+    // Each narrows what is closed: a mistyped one that is ignored would close all that others have.
+    fields.refuse_unknown(&["id", "user", "organization", "endpoint", "address"]);
     let filter = SocketFilter {
         id: fields.optional_id("id"),
         user: fields.optional_id("user"),
