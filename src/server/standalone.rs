@@ -138,7 +138,7 @@ async fn get_health() -> &'static str {
     "ok\n"
 }
 
-/// The server can do its work: the database answers, commands are run, and it is not about to stop. Without
+/// The server can do its work: the database answers and takes what is written, commands are run, and it is not about to stop. Without
 /// hints it does all of it, only a moment later.
 async fn get_readiness(
     State((app, draining)): State<(Arc<App>, watch::Receiver<bool>)>,
@@ -146,6 +146,7 @@ async fn get_readiness(
     let is_draining = *draining.borrow();
     let mut readiness = Readiness::new(is_draining);
     readiness.ask("database", app.store.ping()).await;
+    readiness.need("database", app.writes_trouble());
     readiness.want("hints", app.hints_trouble());
     readiness.need("runner", app.runner.trouble());
     readiness
