@@ -191,6 +191,12 @@ impl App {
         self.hints.trouble().or_else(of_relay)
     }
 
+    /// Why this node does not read what others have changed, if it does not.
+    #[must_use]
+    pub fn tail_trouble(&self) -> Option<String> {
+        self.tail.trouble()
+    }
+
     /// Why the database does not take what is written, if it does not: a disk that is full, a server that may
     /// only be read. It may answer all the same.
     #[must_use]
@@ -222,6 +228,7 @@ impl App {
             .collect();
         for name in self.config.commands.unknown_organizations(&known) {
             tracing::warn!(
+                code = "organization_unknown",
                 "commands.allowed names \"{name}\", which is no organization's slug or id: what is \
                  listed there holds for nobody"
             );
@@ -290,7 +297,9 @@ async fn clear_away(store: Store, keep: Keep) {
         match store.clear_away(keep).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "removed what was kept long enough"),
-            Err(error) => tracing::warn!(%error, "what was kept long enough could not be removed"),
+            Err(error) => {
+                tracing::warn!(code = "not_cleared_away", %error, "what was kept long enough could not be removed")
+            }
         }
     }
 }

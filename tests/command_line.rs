@@ -9,7 +9,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Credential, Engine, Seed, Server, point, within};
+use crate::support::{Credential, Engine, Seed, Server, free_address, point, within};
 
 async fn data() -> Server {
     Server::prepare(Engine::Sqlite, &[]).await
@@ -63,6 +63,50 @@ async fn closing_a_socket_that_nobody_has_is_no_success() {
     let (code, _, said) = server.try_plain_cli(&["sockets", "close", &id]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("there is no such socket"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_what_it_is_that_it_cannot_use() {
+    let nobody = free_address();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let url = format!("postgres://ada:s3cret@{nobody}/fleet");
+    let place =
+        format!("cannot open postgres://ada:********@{nobody}/fleet: the database failed: ");
+    let slash = "redis://ada:s3/cret@127.0.0.1:6379";
+    for (settings, command, clue) in [
+        (&[("DATABASE__URL", &*url)][..], "serve", &*place),
+        (
+            &[("METRICS__LISTEN", &*taken)],
+            "serve",
+            "with metrics.listen",
+        ),
+        (
+            &[("DATABASE__URL", &*url), ("HINTS__URL", slash)],
+            "check",
+            "hints.url",
+        ),
+    ] {
+        let server = Server::prepare(Engine::Sqlite, settings).await;
+        let address = server.address().to_string();
+        let arguments: &[&str] = match command {
+            "serve" => &["serve", "--listen", &address],
+            _ => &["config", "check"],
+        };
+        let (code, _, said) = server.try_plain_cli(arguments);
+        assert_eq!(code, 1, "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.contains(clue) && !said.contains("s3"), "{said}");
+    }
+    let server = Server::prepare(Engine::Sqlite, &[]).await;
+    std::fs::write(server.database_file(), "no database ".repeat(1000)).unwrap();
+    let (_, _, said) = server.try_plain_cli(&["serve", "--listen", "127.0.0.1:0"]);
+    let place = server.directory().to_str().unwrap();
+    let last = said.lines().last().unwrap();
+    assert!(
+        last.contains("cannot open") && last.contains(place),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ async fn readiness(server: &Server) -> (u16, serde_json::Value) {
 async fn is_ready(server: &Server) {
     let all_well = json!({
         "ready": true, "degraded": false, "draining": false,
-        "database": "ok", "hints": "ok", "runner": "ok",
+        "database": "ok", "tail": "ok", "hints": "ok", "runner": "ok",
     });
     eventually("the server is ready", async || {
         let (status, body) = readiness(server).await;
@@ -45,7 +45,7 @@ async fn without_its_database_a_server_says_which_parts_are_not_ready_and_is_aga
         let database = body["database"].as_str().unwrap();
         let is_away = ["failed", "no answer"].contains(&database);
         let told = |part: &str| body[part].as_str().unwrap() != "ok";
-        let all = is_away && told("hints") && told("runner");
+        let all = is_away && told("tail") && told("hints") && told("runner");
         assert!(!all || (status == 503 && body["ready"] == false), "{body}");
         // Nobody learns from it where the database is, or how it fails.
         assert!(!body.to_string().contains("postgres"), "{body}");

@@ -38,7 +38,7 @@ impl Readiness {
         let trouble = match timeout(PATIENCE, answer).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
-                tracing::warn!(%error, part, "not ready");
+                tracing::warn!(code = "not_ready", %error, part, "not ready");
                 Some("failed".to_owned())
             }
             Err(_) => Some("no answer".to_owned()),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use sqlx::postgres::PgDatabaseError;
+
 use super::{KeyError, QueueFull};
 
 /// What is wrong with which field, in the words that REST and the command line show.
@@ -73,7 +75,7 @@ pub enum StoreError {
     )]
     NoDatabase(std::path::PathBuf),
     /// The database does not answer, or answered with an error of its own.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {}", said(.0))]
     Database(#[from] sqlx::Error),
     /// No further command may wait now.
     #[error(transparent)]
@@ -96,6 +98,18 @@ pub enum StoreError {
         /// The last one that this program knows.
         known: i64,
     },
+}
+
+/// What the database said. PostgreSQL's errors name a line of its own source, which whoever reads it would
+/// look for in the configuration; their code says more.
+fn said(error: &sqlx::Error) -> String {
+    let postgres = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    match postgres {
+        Some(error) => format!("{} ({})", error.message(), error.code()),
+        None => error.to_string(),
+    }
 }
 
 impl From<FieldErrors> for StoreError {
