@@ -9,8 +9,9 @@ use crate::event::NodeId;
 
 const FILE: &str = "node";
 
-/// Of no other machine, and another one after each start of this one.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// What tells machines apart: the first is another one after each start, and out of sight in a unit with
+/// `ProcSubset=pid`; the second is made anew for a copied image, as a rule.
+const MACHINE_IDS: [&str; 2] = ["/proc/sys/kernel/random/boot_id", "/etc/machine-id"];
 
 /// This node's identity, its own for as long as this lives.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Node {
         file.read_to_string(&mut text)?;
         let mut lines = text.lines().map(str::trim);
         let (kept, machine) = (lines.next().and_then(|it| it.parse().ok()), machine());
-        let is_at_home = kept.is_none() || lines.next() == Some(&*machine);
+        let is_at_home = kept.is_none() || lines.next() == Some(machine.trim());
         let id = kept.unwrap_or_else(NodeId::random);
         if kept.is_none() || !is_at_home {
             write(&mut file, id, &machine)?;
@@ -91,9 +92,10 @@ impl Node {
 
 /// What tells this machine, as long as it runs, from every other one and from containers beside us.
 fn machine() -> String {
-    let boot = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
+    let ids = MACHINE_IDS.map(|file| std::fs::read_to_string(file).unwrap_or_default());
     let system = rustix::system::uname();
-    format!("{} {}", boot.trim(), system.nodename().to_string_lossy())
+    let name = system.nodename().to_string_lossy();
+    format!("{} {} {name}", ids[0].trim(), ids[1].trim())
 }
 
 fn write(file: &mut File, id: NodeId, machine: &str) -> io::Result<()> {
