@@ -201,6 +201,7 @@ async fn things_are_named_by_id_or_unique_name() {
 #[tokio::test]
 async fn the_default_groups_have_the_rights_of_their_namesakes() {
     let server = data().await;
+    server.cli(&["migrate"]);
     let all = |group: &str| {
         let shown = server.cli(&["group", "show", group]);
         let mut permissions: Vec<String> =

@@ -97,7 +97,7 @@ fn every_close_code_is_described() {
 /// The code and level of each line of the log at `warn` or `error`, of a source; that of a request has the
 /// code of its answer.
 fn logged(path: &str, source: &str) -> Vec<String> {
-    let code = source.split("#[cfg(test)]").next().unwrap();
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let mut found = Vec::new();
     for level in ["warn", "error"] {
         for call in code.split(&format!("{level}!(")).skip(1) {
@@ -235,15 +235,12 @@ fn every_reason_that_a_command_fails_for_is_described() {
 
 #[test]
 fn messages_of_the_command_line_are_those_that_it_has() {
-    let mut sources = vec![text_of("src/server/mod.rs")];
+    let mut texts = vec![text_of("src/server/mod.rs")];
     for folder in ["src/cli", "src/store", "src/config"] {
         let found = sources(folder).into_iter();
-        sources.extend(found.map(|(_, text)| text));
+        texts.extend(found.map(|(_, text)| text));
     }
-    let known: Vec<String> = sources
-        .iter()
-        .flat_map(|source| sentences(source))
-        .collect();
+    let known: Vec<String> = texts.iter().flat_map(|source| sentences(source)).collect();
     let page = page();
     let part = below(&page, "The command line");
     for row in rows(part).iter().filter(|row| row[0].starts_with('`')) {
