@@ -1,7 +1,7 @@
 # The entry points. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots chaos loom fuzz fuzz-rest openapi settings lint bench bench-fanout bench-gateway bench-console soak openwisp clean-clients
+.PHONY: help demo build console check-node node test test-full test-clients test-console screenshots chaos loom fuzz fuzz-rest openapi settings lint bench bench-cluster bench-fanout bench-gateway bench-console soak openwisp clean-clients
 
 PYTHON ?= python3
 FUZZ_S ?= 600
@@ -73,7 +73,7 @@ test-console: console ## Run only the tests of the web console: its checks, its 
 
 screenshots: console ## Take pictures of each page of the web console, light and dark, desktop and phone: target/screenshots
 	cargo build
-	npm run --silent --prefix console bench -- shots
+	npm run --silent --prefix console bench -- pages.shots.ts
 
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
@@ -123,9 +123,13 @@ bench-gateway: $(OPENWISP)/ready ## Measure the gateway against the Daphne of a 
 	cargo bench --bench gateway --no-run
 	tests/servers/postgres.sh tests/servers/openwisp.sh taskset -c 1 cargo bench --bench gateway
 
+bench-cluster: ## Measure what one more node costs on one PostgreSQL, with NOTIFY and with a Redis for hints
+	cargo bench --bench cluster --no-run
+	FLEETWIRE_TEST_POSTGRES_FSYNC=on tests/servers/postgres.sh taskset -c 1 cargo bench --bench cluster -- $(ARGS)
+
 bench-console: console ## Measure the web console in a browser: bytes of the first view, frames a second, long tasks and heap (ten minutes)
 	cargo build --release
-	FLEETWIRE=$(CURDIR)/target/release/fleetwire npm run --silent --prefix console bench -- bench
+	FLEETWIRE=$(CURDIR)/target/release/fleetwire npm run --silent --prefix console bench -- console.bench.ts
 
 soak: ## Let clients come and go for SOAK_S seconds (an hour), and see whether memory, files and threads stay as they are
 	cargo bench --bench soak -- --seconds $(SOAK_S)

@@ -23,8 +23,8 @@ impl Drop for Process {
     }
 }
 
-/// Starts `fleetwire serve` over SQLite.
-pub fn serve(directory: &TempDir, address: &str) -> Result<Process> {
+/// Starts `fleetwire serve`, over SQLite unless `environment` says otherwise.
+pub fn serve(directory: &TempDir, address: &str, environment: &[(&str, &str)]) -> Result<Process> {
     let process = Command::new("taskset")
         .args([
             "-c",
@@ -41,17 +41,19 @@ pub fn serve(directory: &TempDir, address: &str) -> Result<Process> {
         .env("FLEETWIRE_LIMITS__REPORTS_PER_SECOND", "0")
         .env("FLEETWIRE_LIMITS__SOCKETS_PER_USER", "0")
         .env("FLEETWIRE_LIMITS__COMMANDS_PER_ORGANIZATION", "0")
+        .envs(environment.iter().copied())
         .spawn()
         .context("taskset (util-linux) starts the server")?;
     Ok(Process(process))
 }
 
 /// Runs another of its commands, and returns what it says.
-pub fn cli(directory: &TempDir, arguments: &[&str]) -> Result<Value> {
+pub fn cli(directory: &TempDir, environment: &[(&str, &str)], arguments: &[&str]) -> Result<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_fleetwire"))
         .args(arguments)
         .args(["--json", "--data-dir"])
         .arg(directory.path())
+        .envs(environment.iter().copied())
         .output()?;
     if !output.status.success() {
         bail!(
@@ -63,10 +65,13 @@ pub fn cli(directory: &TempDir, arguments: &[&str]) -> Result<Value> {
 }
 
 /// Makes a superuser: its token.
-pub fn add_superuser(directory: &TempDir) -> Result<String> {
+pub fn add_superuser(directory: &TempDir, environment: &[(&str, &str)]) -> Result<String> {
     let root = ["user", "add", "root", "--superuser", "--staff"];
-    cli(directory, &root)?;
-    text(&cli(directory, &["token", "add", "root"])?, "token")
+    cli(directory, environment, &root)?;
+    text(
+        &cli(directory, environment, &["token", "add", "root"])?,
+        "token",
+    )
 }
 
 /// Makes something over REST: the answer.

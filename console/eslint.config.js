@@ -1,6 +1,7 @@
 import svelte from "eslint-plugin-svelte";
 import tseslint from "typescript-eslint";
 
+import { LITERALS } from "./build/literals.js";
 import svelteConfig from "./svelte.config.js";
 
 const types = { projectService: true, extraFileExtensions: [".svelte"] };
@@ -21,6 +22,7 @@ export default tseslint.config(
       "no-restricted-syntax": [
         "error",
         { selector: "SvelteAttribute[key.name='style']", message: "Use a class, or style: directives." },
+        ...LITERALS,
       ],
       "no-restricted-properties": [
         "error",

@@ -2,6 +2,7 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
 import { compressed } from "./build/compressed.ts";
+import { page } from "./build/page.ts";
 import { places } from "./build/places.ts";
 import { world } from "./build/world.ts";
 
@@ -9,7 +10,7 @@ import { world } from "./build/world.ts";
 const server = process.env["FLEETWIRE_URL"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
-  plugins: [places(), world(), svelte(), compressed()],
+  plugins: [page(), places(), world(), svelte(), compressed()],
   build: {
     target: "es2022",
     // Nothing is inlined as a data URL: each file is one of our own origin, cached by its name.
@@ -31,7 +32,7 @@ export default defineConfig({
     },
   },
   test: {
-    include: ["src/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "build/**/*.test.ts"],
     environment: "node",
   },
 });

@@ -7,6 +7,7 @@ mod dashboard;
 mod errors;
 mod links;
 mod metrics;
+mod scaling;
 mod security;
 mod settings;
 

@@ -66,11 +66,11 @@ impl Fleet {
     pub async fn start(devices: usize) -> Result<Self> {
         let ssh = device::start().await?;
         let directory = tempfile::tempdir()?;
-        let organization = cli(&directory, &["org", "add", "Bench"])?;
-        let token = add_superuser(&directory)?;
+        let organization = cli(&directory, &[], &["org", "add", "Bench"])?;
+        let token = add_superuser(&directory, &[])?;
         let address = free_address()?;
         let mut fleet = Self {
-            process: program::serve(&directory, &address)?,
+            process: program::serve(&directory, &address, &[])?,
             directory,
             address,
             token,

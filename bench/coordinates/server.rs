@@ -34,10 +34,10 @@ pub struct Fleetwire {
 impl Fleetwire {
     pub async fn start(devices: usize) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let organization = cli(&directory, &["org", "add", "Bench"])?;
-        let token = add_superuser(&directory)?;
+        let organization = cli(&directory, &[], &["org", "add", "Bench"])?;
+        let token = add_superuser(&directory, &[])?;
         let address = free_address()?;
-        let process = program::serve(&directory, &address)?;
+        let process = program::serve(&directory, &address, &[])?;
         let mut connection = connect(&address).await?;
         let mut paths = Vec::new();
         for number in 0..devices {

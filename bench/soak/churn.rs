@@ -74,8 +74,8 @@ pub struct Churn {
 impl Churn {
     /// Fills a server that runs: vehicles, and devices to run commands on.
     pub async fn prepare(directory: &TempDir, address: &str) -> Result<Self> {
-        let organization = text(&cli(directory, &["org", "add", "Soak"])?, "id")?;
-        let token = add_superuser(directory)?;
+        let organization = text(&cli(directory, &[], &["org", "add", "Soak"])?, "id")?;
+        let token = add_superuser(directory, &[])?;
         let mut connection = connect(address).await?;
         let router = device::start().await?.to_string();
         let credential = json!({"name": "routers", "organization": organization,

@@ -15,15 +15,15 @@ export function ago(then: number, now: number): string {
 /** A duration in milliseconds, as short as it is told apart. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 10) return texts.time.inSeconds(seconds.toFixed(1));
+  if (seconds < 60) return texts.time.inSeconds(String(Math.floor(seconds)));
   const minutes = Math.floor(seconds / 60);
   const rest = String(Math.floor(seconds % 60)).padStart(2, "0");
-  if (minutes < 60) return `${minutes}:${rest} min`;
-  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")} h`;
+  if (minutes < 60) return texts.time.inMinutes(`${minutes}:${rest}`);
+  return texts.time.inHours(`${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}`);
 }
 
-/** Day and time in the reader's zone. */
+/** Day and time in the reader's zone, as ISO 8601 writes them: so they are the same in all languages. */
 export function moment(iso: string): string {
   const date = new Date(iso);
   const today = date.toDateString() === new Date().toDateString();

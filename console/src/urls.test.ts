@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 
-import { format, NO_CHOICE, parse, safeNext, WHOLE_FLEET } from "./urls";
+import { NO_CHOICE } from "./many/choiceView";
+import { WHOLE_FLEET } from "./map/view";
+import { format, parse, safeNext } from "./urls";
 
 const ID = "5f3b8c5e-6a53-4a52-9d0c-3f9f7f0f9d11";
 const OTHER = "0b3b8c5e-6a53-4a52-9d0c-3f9f7f0f9d12";

@@ -233,6 +233,7 @@ test("what is in a rectangle of the map is chosen, with a pointer and with the k
   await page.keyboard.press("Escape");
   await expect(stage).toHaveCount(0);
   await page.getByRole("button", { name: "Choose with a rectangle" }).click();
+  await expect(stage).toBeFocused();
   await page.mouse.move(360, 60);
   await page.mouse.down();
   await page.mouse.move(1210, 790);

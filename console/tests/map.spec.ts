@@ -145,6 +145,7 @@ test("vehicles that stand close are a circle, which opens", async ({ page, serve
   await logIn(page);
   await expect(page).toHaveURL(/at=/);
   const zoom = () => Number(/at=[^,]*,[^,]*,([\d.]+)/.exec(page.url())?.[1]);
+  await expect.poll(() => painted(page)).toBeGreaterThan(20);
   const before = zoom();
   const box = await page.locator("canvas.fleet").boundingBox();
   const circle = await page.locator("canvas.fleet").evaluate(whereTheSouthernmostIs);

@@ -43,6 +43,28 @@ export function output(page: Page) {
   return page.getByRole("log", { name: "Output" });
 }
 
+/** The lines of an output; the end of a block ends its last one. */
+export async function lines(page: Page): Promise<string[]> {
+  const blocks = await output(page).locator(".block").evaluateAll((all) => all.map((it) => it.textContent ?? ""));
+  return blocks.flatMap((text) => text.replace(/\n$/, "").split("\n"));
+}
+
+/** Whether the match that one has gone to is in sight. */
+export function isMatchInSight(page: Page): Promise<boolean> {
+  return page.evaluate(() => {
+    const range = [...(CSS.highlights.get("output-match-current") ?? [])][0];
+    const frame = document.querySelector('[role="log"]')?.getBoundingClientRect();
+    if (!(range instanceof Range) || !frame) return false;
+    const { top, bottom, left, right } = range.getBoundingClientRect();
+    return bottom > top && top >= frame.top && bottom <= frame.bottom && left >= frame.left && right <= frame.right;
+  });
+}
+
+/** Whether the end of an output is in sight. */
+export function isEndInSight(page: Page): Promise<boolean> {
+  return output(page).evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop < 1);
+}
+
 export function status(page: Page) {
   return page.locator("[data-status]");
 }

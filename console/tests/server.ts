@@ -118,6 +118,11 @@ export class Server {
     return { id, key: String(key) };
   }
 
+  /** Ends all sessions, as an administrator does. */
+  endSessions(): void {
+    for (const { id } of this.list(["session", "list"])) this.cli(["session", "remove", id]);
+  }
+
   /** Reports where a device is, as a vehicle does. */
   async report({ id, key }: { id: string; key: string }, at: [number, number]): Promise<void> {
     const answer = await fetch(

@@ -35,6 +35,13 @@ test("who reads the log makes the first superuser, and is logged in", async ({
   await expect(page.getByRole("button", { name: "Account of ada" })).toBeVisible();
   await page.getByRole("link", { name: "Administration" }).click();
   await expect(page.getByText("There are no organizations yet.")).toBeVisible();
+
+  // Whoever begins at the other end is led to what comes first.
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Devices" }).click();
+  await page.getByRole("link", { name: "Add a device" }).click();
+  await expect(page.getByRole("combobox", { name: "Organization" })).toBeVisible();
+  await page.getByRole("link", { name: "Add an organization" }).click();
+  await expect(page.getByRole("heading", { name: "Add an organization" })).toBeVisible();
   expect(complaints).toEqual([]);
 });
 

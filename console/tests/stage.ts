@@ -42,5 +42,7 @@ export async function logIn(page: Page, username = "ada"): Promise<void> {
   await page.getByLabel("User name or e-mail address").fill(username);
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Log in" }).click();
+  // Over a page whose session has ended the page itself is there all the time.
+  await expect(page.getByRole("button", { name: "Log in" })).toHaveCount(0);
   await expect(page.getByRole("button", { name: `Account of ${username}` })).toBeVisible();
 }

@@ -313,12 +313,15 @@ impl Store {
     }
 }
 
-/// What counts for nothing: a device that was deactivated, or whose organization was.
-pub(super) const OFF: &str = "device_id IN (SELECT device.id FROM device
+/// What counts for nothing: a device that was deactivated, or whose organization was. Asked for each row of
+/// `command`, as there are fewer of those that wait than there are devices; not with EXISTS, of which `PostgreSQL`
+/// makes a list of all devices.
+pub(super) const OFF: &str =
+    "(SELECT NOT device.is_active OR NOT organization.is_active FROM device
      JOIN organization ON organization.id = device.organization_id
-     WHERE NOT device.is_active OR NOT organization.is_active)";
+     WHERE device.id = command.device_id)";
 
-/// The opposite for one row of `command`, which is asked of few: it is not worth a list.
+/// The opposite, as a part of a longer question.
 fn on(command: &str) -> String {
     format!(
         "EXISTS (SELECT 1 FROM device JOIN organization ON organization.id = device.organization_id
@@ -347,6 +350,18 @@ fn is_free(command: &str) -> String {
     )
 }
 
+/// The organizations that commands wait for, found one after the other along the index: each node asks four
+/// times a second, and most of many organizations have nothing that waits.
+const WAITING: &str = "waiting_for (organization) AS (
+         SELECT (SELECT organization_id FROM command
+                 WHERE status = 'queued' AND organization_id IS NOT NULL
+                 ORDER BY organization_id LIMIT 1)
+         UNION ALL
+         SELECT (SELECT organization_id FROM command
+                 WHERE status = 'queued' AND organization_id > waiting_for.organization
+                 ORDER BY organization_id LIMIT 1)
+         FROM waiting_for WHERE waiting_for.organization IS NOT NULL)";
+
 /// The command that comes next. `$1` is how many may run for its organization. What comes first in an
 /// organization is found once for each. Most of a long queue waits for devices that are busy.
 fn next(now: &str, db: &Db) -> String {
@@ -361,15 +376,15 @@ fn next(now: &str, db: &Db) -> String {
         Db::Postgres { .. } => is_free("waiting"),
     };
     format!(
-        "WITH turn AS MATERIALIZED (
+        "WITH RECURSIVE {WAITING}, turn AS MATERIALIZED (
              SELECT (SELECT waiting.id FROM command AS waiting
-                     WHERE waiting.organization_id = organization.id
+                     WHERE waiting.organization_id = waiting_for.organization
                          AND {is_free} AND {is_first}
                      ORDER BY waiting.rank, waiting.created, waiting.id LIMIT 1) AS id,
                  (SELECT count(*) FROM command AS busy
-                     WHERE busy.organization_id = organization.id
+                     WHERE busy.organization_id = waiting_for.organization
                          AND busy.status = 'running') AS running
-             FROM organization)
+             FROM waiting_for WHERE waiting_for.organization IS NOT NULL)
          SELECT turn.id FROM turn WHERE turn.id IS NOT NULL AND turn.running <= $1
          ORDER BY turn.running, (SELECT command.created FROM command WHERE command.id = turn.id),
              turn.id LIMIT 1"

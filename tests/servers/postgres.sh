@@ -62,8 +62,10 @@ cd_safe=(env --chdir="$directory")
 "${as_owner[@]}" "${cd_safe[@]}" "$bin/initdb" --pgdata="$directory/data" --username=postgres \
     --auth=trust --encoding=UTF8 --no-locale --no-sync >"$directory/initdb.log" 2>&1 \
     || { cat "$directory/initdb.log" >&2; exit 1; }
-# What a crash of this server would lose does not matter; what a commit means to its clients does.
-options="-c listen_addresses= -c unix_socket_directories=$directory -c max_connections=300 -c fsync=off"
+# What a crash of this server would lose does not matter; what a commit means to its clients does. Who measures
+# sets FLEETWIRE_TEST_POSTGRES_FSYNC=on.
+options="-c listen_addresses= -c unix_socket_directories=$directory -c max_connections=300"
+options+=" -c fsync=${FLEETWIRE_TEST_POSTGRES_FSYNC:-off}"
 ctl=("${as_owner[@]}" "${cd_safe[@]}" "$bin/pg_ctl" --silent --wait "--pgdata=$directory/data"
     "--log=$directory/server.log" "--options=$options")
 {

@@ -2,11 +2,13 @@
 
 import { may, rightTo, type Action, type Me, type Model } from "../api/rights";
 import { reasonOf } from "../reason";
+import { Sending } from "../state/sending.svelte";
 
 export class AttachedState<T> {
   #items = $state.raw<T[]>([]);
   #isRead = $state(false);
-  #problem = $state("");
+  #unread = $state("");
+  readonly #sending = new Sending();
 
   constructor(
     private readonly list: () => Promise<T[]>,
@@ -24,31 +26,32 @@ export class AttachedState<T> {
 
   /** Why something did not work. */
   get problem(): string {
-    return this.#problem;
+    return this.#sending.problem || this.#unread;
   }
 
-  set problem(problem: string) {
-    this.#problem = problem;
+  get isBusy(): boolean {
+    return this.#sending.isBusy;
   }
 
   async read(): Promise<void> {
     try {
       this.#items = await this.list();
       this.#isRead = true;
+      this.#unread = "";
     } catch (error) {
-      if (!this.signal.aborted) this.#problem = reasonOf(error);
+      if (!this.signal.aborted) this.#unread = reasonOf(error);
     }
   }
 
   /** Does something to it, and looks what is attached then. */
   async write(work: () => Promise<unknown>): Promise<void> {
-    this.#problem = "";
-    try {
-      await work();
-    } catch (error) {
-      this.#problem = reasonOf(error);
-    }
-    await this.read();
+    await this.#sending.send(async () => {
+      try {
+        await work();
+      } finally {
+        await this.read();
+      }
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { Me } from "../api/rights";
-import { begin, bodyOf, fieldsFor, mayAdminister, mayDo, missing, placeReasons, type Row } from "./kind";
+import { begin, bodyOf, fieldsFor, mayAdminister, mayDo, missing, type Row } from "./kind";
 import { kinds } from "./kinds";
 
 const ME: Me = {
@@ -78,23 +78,7 @@ describe("what is sent", () => {
   });
 });
 
-describe("what is wrong", () => {
-  test("stands at its field, also within params, and what has none is told as a whole", () => {
-    const fields = fieldsFor(kinds.credentials, ROOT, null, { way: "key" });
-    const { wrong, rest } = placeReasons(fields, {
-      name: ["Taken.", "Too long."],
-      params: ["key: No private key.", "Nothing of that."],
-      auto_add: ["No."],
-    });
-    expect(wrong).toEqual({ name: "Taken. Too long.", "params.key": "No private key." });
-    expect(rest).toEqual(["params: Nothing of that.", "auto_add: No."]);
-  });
-
-  test("below a field stands at the field", () => {
-    const { wrong } = placeReasons(kinds.users.fields, { "organization_users.organization": ["No."] });
-    expect(wrong).toEqual({ organization_users: "No." });
-  });
-
+describe("what is missing", () => {
   test("only what is needed is asked for here", () => {
     const { fields } = kinds.devices;
     expect(Object.keys(missing(fields, begin(fields, null), null))).toEqual(["name", "organization"]);

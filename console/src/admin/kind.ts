@@ -189,31 +189,6 @@ export function missing(
   return Object.fromEntries(found.map(({ name }) => [name, texts.form.missing]));
 }
 
-/** The server's reasons, each at the field that is shown; what has none is told as a whole. */
-export function placeReasons(
-  fields: readonly Field[],
-  reasons: Record<string, string[]>,
-): { wrong: Record<string, string>; rest: string[] } {
-  const names = new Set(fields.map(({ name }) => name));
-  const wrong: Record<string, string> = {};
-  const rest: string[] = [];
-  const place = (name: string, reason: string) => {
-    const own = [...names].find((it) => name === it || name.startsWith(`${it}.`));
-    if (own) wrong[own] = own in wrong ? `${wrong[own] ?? ""} ${reason}` : reason;
-    else rest.push(`${name}: ${reason}`);
-  };
-  for (const [name, sentences] of Object.entries(reasons)) {
-    for (const sentence of sentences) {
-      // What is wrong within `params` is told as "password: …".
-      const inner = /^(\w+): (.*)$/s.exec(sentence);
-      if (!names.has(name) && inner?.[1] && names.has(`${name}.${inner[1]}`)) {
-        place(`${name}.${inner[1]}`, inner[2] ?? "");
-      } else place(name, sentence);
-    }
-  }
-  return { wrong, rest };
-}
-
 function at(row: unknown, name: string): unknown {
   return name.split(".").reduce<unknown>(
     (value, part) => (typeof value === "object" && value !== null ? (value as Values)[part] : undefined),

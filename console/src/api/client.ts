@@ -37,6 +37,8 @@ interface Question {
   signal?: AbortSignal;
   /** The right that this takes: a refusal names it. */
   right?: Right;
+  /** Whether it is asked again after the log-in where it meets an ended session; what does more than ask never is. */
+  waits?: boolean;
 }
 
 /** A page of a list. */
@@ -46,11 +48,22 @@ export interface Page<T> {
   results: T[];
 }
 
-let signedOut: () => void = () => undefined;
+let signedOut: () => Promise<boolean> | null = () => null;
 
-/** Who is told that the session has ended. */
-export function onSignedOut(call: () => void): void {
+/**
+ * Who is told that the session has ended. It answers, once somebody has logged in, whether that is the same
+ * user; with null where nobody was logged in.
+ */
+export function onSignedOut(call: typeof signedOut): void {
   signedOut = call;
+}
+
+/** How many log-ins there were. */
+let logIns = 0;
+
+/** Somebody has logged in: what was asked before and is refused later says nothing of this session. */
+export function tellLogIn(): void {
+  logIns += 1;
 }
 
 let forbidden: () => void = () => undefined;
@@ -69,12 +82,25 @@ export function serverNow(): number {
 }
 
 export async function ask<T>(path: string, question: Question = {}): Promise<Answer<T>> {
-  const { method = "GET", body, signal, right = null } = question;
+  const asked = logIns;
+  const response = await send(path, question);
+  const said = Date.parse(response.headers.get("Date") ?? "");
+  const date = Number.isNaN(said) ? Date.now() : said;
+  // The header knows no milliseconds: within a second of each other the clocks agree.
+  const ahead = date + 500 - Date.now();
+  skew = Math.abs(ahead) < 1500 ? 0 : ahead;
+  if (response.status === 401 && (await isToAskAgain(question, asked))) return ask(path, question);
+  if (!response.ok) throw await refusal(response, question.right ?? null);
+  const data = response.status === 204 ? null : await response.json();
+  return { data: data as T, date: new Date(date).toISOString() };
+}
+
+async function send(path: string, question: Question): Promise<Response> {
+  const { method = "GET", body, signal } = question;
   const headers: Record<string, string> = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  let response: Response;
   try {
-    response = await fetch(path, {
+    return await fetch(path, {
       method,
       headers,
       cache: "no-store",
@@ -85,20 +111,32 @@ export async function ask<T>(path: string, question: Question = {}): Promise<Ans
     if (signal?.aborted) throw error;
     throw new Refusal(0, "");
   }
-  const said = Date.parse(response.headers.get("Date") ?? "");
-  const date = Number.isNaN(said) ? Date.now() : said;
-  // The header knows no milliseconds: within a second of each other the clocks agree.
-  const ahead = date + 500 - Date.now();
-  skew = Math.abs(ahead) < 1500 ? 0 : ahead;
-  if (!response.ok) throw await refusal(response, right);
-  const data = response.status === 204 ? null : await response.json();
-  return { data: data as T, date: new Date(date).toISOString() };
+}
+
+/** Of a question that met no session: whether there is one, now or after the log-in that it waits for. */
+async function isToAskAgain(question: Question, asked: number): Promise<boolean> {
+  const { method = "GET", waits = true, signal } = question;
+  if (asked !== logIns) return method === "GET";
+  const isSame = signedOut();
+  if (method !== "GET" || !waits || !isSame) return false;
+  return signal ? unlessAborted(isSame, signal) : isSame;
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    void promise.then((answer) => {
+      signal.removeEventListener("abort", stop);
+      resolve(answer);
+    });
+  });
 }
 
 async function refusal(response: Response, right: Right | null): Promise<Refusal> {
   const { status } = response;
   const body: unknown = await response.json().catch(() => null);
-  if (status === 401) signedOut();
   if (status === 403 && right) forbidden();
   const after = Number(response.headers.get("Retry-After") ?? NaN);
   const { detail, fields } = reasons(body);

@@ -49,8 +49,10 @@ export interface DeviceLocation {
   } | null;
 }
 
-export async function getMe(): Promise<Me> {
-  return (await ask<Me>("/api/v1/users/me/")).data;
+export async function getMe(signal?: AbortSignal): Promise<Me> {
+  // Whoever asks this wants to know whether a session is there.
+  const question = { waits: false, ...(signal ? { signal } : {}) };
+  return (await ask<Me>("/api/v1/users/me/", question)).data;
 }
 
 /** Whether the first superuser is still to be made. */

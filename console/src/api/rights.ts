@@ -48,6 +48,13 @@ export function rightTo(action: Action, model: Model): Right {
   return model.replace(".", `.${action}_`) as Right;
 }
 
+/** What a right is made of: the other way round. */
+export function partsOf(right: Exclude<Right, "staff">): { action: Action; model: Model } {
+  const [app, rest = ""] = right.split(".");
+  const [action, name] = rest.split("_");
+  return { action: action as Action, model: `${app}.${name}` as Model };
+}
+
 /** Whether somebody holds a right; who may change something may see it. */
 export function may(me: Me, right: Right): boolean {
   if (me.is_superuser) return true;

@@ -71,15 +71,22 @@ describe("a channel", () => {
 
   test("hears nothing of a socket that it left", async () => {
     const old = await goLive();
-    const handlers = { message: old.onmessage, close: old.onclose };
+    old.say("in time");
     old.onclose?.({ code: 1001 });
     await world.pass(500);
-    world.last.onopen?.();
-    const before = channel.state;
-    old.onmessage?.({ data: '"late"' });
-    handlers.message?.({ data: '"of a handler that was taken before"' });
-    expect(messages.filter((it) => it === "late")).toEqual([]);
-    expect(channel.state).toBe(before);
+    const socket = world.last;
+    expect(socket).not.toBe(old);
+    socket.onopen?.();
+    const told = states.length;
+    old.say("late");
+    old.onopen?.();
+    old.onclose?.({ code: 1006 });
+    await world.pass(500);
+    expect(messages).toEqual(["in time"]);
+    expect(states.length).toBe(told);
+    expect([lists, world.last]).toEqual([2, socket]);
+    socket.say("of the one that is");
+    expect(messages).toEqual(["in time", "of the one that is"]);
   });
 
   test("says why it waits", async () => {
@@ -119,10 +126,40 @@ describe("a channel", () => {
   test("asks about a handshake that failed, for a browser does not say why", async () => {
     channel.start();
     await settled();
-    verdict = "login";
+    verdict = "gone";
     world.last.onclose?.({ code: 1006 });
     await settled();
-    expect(channel.state).toEqual({ is: "refused", verdict: "login" });
+    expect(channel.state).toEqual({ is: "refused", verdict: "gone" });
+  });
+
+  test("rests while nobody is logged in, and goes on with the list when the same user is again", async () => {
+    const socket = await goLive();
+    verdict = "login";
+    socket.onclose?.({ code: 1008 });
+    await settled();
+    expect(channel.state).toEqual({ is: "ended" });
+    await world.change(false);
+    await world.change(true);
+    await world.pass(600_000);
+    expect(lists).toBe(1);
+    await world.logInAgain();
+    expect(lists).toBe(2);
+    world.last.onopen?.();
+    expect(channel.state).toEqual({ is: "live" });
+    // A list can meet the ended session, too.
+    world.last.onclose?.({ code: 1006 });
+    list = () => Promise.reject(new Refused("login"));
+    await world.pass(600_000);
+    expect(channel.state).toEqual({ is: "ended" });
+    channel.stop();
+    await world.logInAgain();
+    expect(lists).toBe(3);
+  });
+
+  test("a log-in does not begin anew what is live", async () => {
+    await goLive();
+    await world.logInAgain();
+    expect([lists, world.sockets.length]).toEqual([1, 1]);
   });
 
   test("a list that is refused is not asked for again, one that failed is", async () => {

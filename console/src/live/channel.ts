@@ -10,7 +10,10 @@ import { Patience } from "./patience";
 export type Why = "lost" | "restart" | "overload" | "silent" | "failed";
 
 /** Whether somebody may listen: yes, only after a log-in, or not at all. */
-export type Verdict = "yes" | "login" | "right" | "gone";
+export type Verdict = "yes" | "login" | Final;
+
+/** Why somebody may not listen, where asking again is no use. */
+export type Final = "right" | "gone";
 
 export type ChannelState =
   | { is: "stopped" }
@@ -18,7 +21,9 @@ export type ChannelState =
   | { is: "live" }
   | { is: "waiting"; until: number; why: Why }
   | { is: "offline" }
-  | { is: "refused"; verdict: Exclude<Verdict, "yes"> };
+  /** The session has ended: it goes on when the same user has logged in again. */
+  | { is: "ended" }
+  | { is: "refused"; verdict: Final };
 
 /** As much of a WebSocket as is used. */
 export interface Socket {
@@ -39,6 +44,8 @@ export interface World {
   isOnline(): boolean;
   /** Calls back when the network or the page's sleep may have changed something. */
   onChange(call: () => void): () => void;
+  /** Calls back when the user whose session had ended has logged in again. */
+  onReturn(call: () => void): () => void;
   /** Whether the server answers. A network can die without a word, and a browser shows no pings. */
   answers(signal: AbortSignal): Promise<boolean>;
 }
@@ -49,7 +56,7 @@ export interface Feed {
   readonly path: string;
   /**
    * Takes over the present state, and answers with the moment of the list (ISO 8601, by the server's
-   * clock). It throws a `Refused` where asking again is no use. Of several answers it calls `heard`
+   * clock). It throws a `Refused` where asking again is no use as things stand. Of several answers it calls `heard`
    * with each: long is only the wait for one.
    */
   list(signal: AbortSignal, heard: () => void): Promise<string>;
@@ -104,6 +111,7 @@ export class Channel {
   start(): void {
     if (this.#state.is !== "stopped") return;
     this.#forget.push(this.world.onChange(() => this.#lookAround()));
+    this.#forget.push(this.world.onReturn(() => this.#goOn()));
     void this.#connect();
   }
 
@@ -210,7 +218,12 @@ export class Channel {
 
   #refuse(verdict: Exclude<Verdict, "yes">): void {
     this.#end();
-    this.#set({ is: "refused", verdict });
+    this.#set(verdict === "login" ? { is: "ended" } : { is: "refused", verdict });
+  }
+
+  /** Somebody has logged in again. */
+  #goOn(): void {
+    if (this.#state.is === "ended" || this.#state.is === "waiting") this.retry();
   }
 
   #wait(why: Why): void {
@@ -253,7 +266,7 @@ export class Channel {
   /** The network came or went, or the page was asleep. */
   #lookAround(): void {
     if (!this.world.isOnline()) {
-      if (this.#state.is === "refused") return;
+      if (this.#state.is === "refused" || this.#state.is === "ended") return;
       this.#end();
       return this.#set({ is: "offline" });
     }

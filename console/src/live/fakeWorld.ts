@@ -28,6 +28,7 @@ export class FakeWorld implements World {
   sockets: FakeSocket[] = [];
   #timers = new Set<{ at: number; call: () => void }>();
   #watchers = new Set<() => void>();
+  #returns = new Set<() => void>();
 
   open(path: string): Socket {
     const socket = new FakeSocket(path);
@@ -56,6 +57,17 @@ export class FakeWorld implements World {
   onChange(call: () => void): () => void {
     this.#watchers.add(call);
     return () => this.#watchers.delete(call);
+  }
+
+  onReturn(call: () => void): () => void {
+    this.#returns.add(call);
+    return () => this.#returns.delete(call);
+  }
+
+  /** The same user has logged in again. */
+  async logInAgain(): Promise<void> {
+    for (const call of [...this.#returns]) call();
+    await settled();
   }
 
   answers(): Promise<boolean> {

@@ -77,6 +77,21 @@ test("a refusal is final", async () => {
   expect(states).toEqual(["connecting", "refused"]);
 });
 
+test("while nobody is logged in it rests, and looks at once when the same user is again", async () => {
+  let isIn = false;
+  const { world, states } = polling(() => {
+    if (!isIn) throw new Refused("login");
+    return "soon";
+  });
+  expect(await world.next()).toBe(Infinity);
+  await world.change(false);
+  await world.change(true);
+  expect(states).toEqual(["connecting", "ended"]);
+  isIn = true;
+  await world.logInAgain();
+  expect(states.slice(2)).toEqual(["connecting", "live"]);
+});
+
 test("an answer that does not come is not waited for, and is not called live", async () => {
   let isMute = false;
   const { world, poller } = polling(() => (isMute ? new Promise<Pace>(() => undefined) : "soon"));

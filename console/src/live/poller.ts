@@ -18,7 +18,7 @@ export class Poller {
   #pause: number;
   /** What belongs to the present turn and to the pause behind it. */
   #turn: AbortController | null = null;
-  #forget: (() => void) | null = null;
+  #forget: (() => void)[] = [];
 
   constructor(
     private readonly world: World,
@@ -38,7 +38,8 @@ export class Poller {
 
   start(): void {
     if (this.#state.is !== "stopped") return;
-    this.#forget = this.world.onChange(() => this.#lookAround());
+    this.#forget.push(this.world.onChange(() => this.#lookAround()));
+    this.#forget.push(this.world.onReturn(() => this.#goOn()));
     this.#set({ is: "connecting" });
     void this.#go();
   }
@@ -46,8 +47,7 @@ export class Poller {
   stop(): void {
     this.#turn?.abort();
     this.#turn = null;
-    this.#forget?.();
-    this.#forget = null;
+    for (const forget of this.#forget.splice(0)) forget();
     this.#set({ is: "stopped" });
   }
 
@@ -69,7 +69,7 @@ export class Poller {
     const turn = new AbortController();
     this.#turn = turn;
     if (!this.world.isOnline()) return this.#set({ is: "offline" });
-    if (this.#state.is === "waiting" || this.#state.is === "offline") this.#set({ is: "connecting" });
+    if (["waiting", "offline", "ended"].includes(this.#state.is)) this.#set({ is: "connecting" });
     let pace: Pace;
     const patience = new Patience(this.world, ANSWER_MS, () => this.#giveUp());
     turn.signal.addEventListener("abort", () => patience.end());
@@ -79,13 +79,17 @@ export class Poller {
     } catch (error) {
       patience.end();
       if (turn.signal.aborted) return;
-      if (error instanceof Refused) return this.#set({ is: "refused", verdict: error.verdict });
+      if (error instanceof Refused) return this.#refuse(error.verdict);
       return this.#wait(turn.signal);
     }
     if (turn.signal.aborted) return;
     this.#backoff.restart();
     if (this.#state.is !== "live") this.#set({ is: "live" });
     this.#after(this.#pauseOf(pace), turn.signal);
+  }
+
+  #refuse(verdict: Refused["verdict"]): void {
+    this.#set(verdict === "login" ? { is: "ended" } : { is: "refused", verdict });
   }
 
   /** Not all who look at the same at once, either. */
@@ -115,9 +119,14 @@ export class Poller {
     signal.addEventListener("abort", this.world.after(ms, () => void this.#go()));
   }
 
+  /** Somebody has logged in again. */
+  #goOn(): void {
+    if (this.#state.is === "ended" || this.#state.is === "waiting") this.retry();
+  }
+
   /** The network came or went, or the page was asleep. */
   #lookAround(): void {
-    if (this.#state.is === "refused") return;
+    if (this.#state.is === "refused" || this.#state.is === "ended") return;
     if (!this.world.isOnline()) {
       this.#turn?.abort();
       return this.#set({ is: "offline" });

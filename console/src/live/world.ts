@@ -2,6 +2,13 @@
 
 import type { Socket, World } from "./channel";
 
+const returns = new Set<() => void>();
+
+/** The user whose session had ended has logged in again: what ended with it begins anew. */
+export function tellReturn(): void {
+  for (const call of [...returns]) call();
+}
+
 /** `health` is a path that answers whoever asks, as long as the server lives. */
 export function browserWorld(health: string): World {
   return {
@@ -24,6 +31,10 @@ export function browserWorld(health: string): World {
       }
       document.addEventListener("visibilitychange", call, { signal: stop.signal });
       return () => stop.abort();
+    },
+    onReturn(call) {
+      returns.add(call);
+      return () => returns.delete(call);
     },
     async answers(signal) {
       const answer = await fetch(health, { signal, cache: "no-store" });

@@ -1,6 +1,6 @@
 // The last line of an output, as a table shows it.
 
-import { Screen } from "../terminal/ansi";
+import { Screen, textOf } from "../terminal/ansi";
 
 /** As long as the server keeps it. */
 const LONGEST = 200;
@@ -26,7 +26,7 @@ export function plainLine(line: string): string {
   if (!HIDDEN.test(line)) return line;
   const screen = new Screen();
   screen.write(line);
-  return screen.last.map(({ text }) => text).join("");
+  return textOf(screen.take().last);
 }
 
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u200e\u200f]/u;

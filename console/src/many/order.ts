@@ -1,6 +1,8 @@
 // Long lists in the order in which people look for something.
 
-const COLLATOR = new Intl.Collator("en", { numeric: true });
+import { language } from "../texts";
+
+const COLLATOR = new Intl.Collator(language, { numeric: true });
 
 /** As people count: 2 before 10. */
 export function compareNames(a: string, b: string): number {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Result, ResultStatus } from "../api/batches";
 import type { CommandMessage } from "../live/commands";
 import { Follower, PAGES_A_TURN, type Lookup } from "./follow";
-import { Results } from "./results";
+import { countsOf, Results } from "./results";
 
 function result(device: string, status: ResultStatus, more: Partial<Result> = {}): Result {
   const command = status === "skipped" ? null : `command-${device}`;
@@ -72,7 +72,7 @@ describe("merging", () => {
   test("a command that is none of the batch's is of no interest", () => {
     const results = listed(result("a", "queued"));
     expect(results.read(message("b", "failed", "x"))).toBe(false);
-    expect(results.counts()).toMatchObject({ queued: 1, failed: 0 });
+    expect(countsOf(results.all())).toMatchObject({ queued: 1, failed: 0 });
   });
 });
 
@@ -134,7 +134,7 @@ describe("following", () => {
       await follower.turn(signal);
       expect(fake.asked).toBeLessThanOrEqual(PAGES_A_TURN + 1);
     }
-    expect(results.counts()).toMatchObject({ queued: 997, success: 3 });
+    expect(countsOf(results.all())).toMatchObject({ queued: 997, success: 3 });
   });
 
   test("nothing is missing at the end, however it went", async () => {

@@ -14,6 +14,13 @@ export interface Row extends Result {
 
 export type Counts = Record<ResultStatus, number>;
 
+/** How many rows there are of each status. */
+export function countsOf(rows: Iterable<Pick<Result, "status">>): Counts {
+  const counts = { queued: 0, "in-progress": 0, success: 0, failed: 0, skipped: 0 };
+  for (const { status } of rows) counts[status] += 1;
+  return counts;
+}
+
 /** What a device's result is as long as more can come of it. */
 export function isOpen({ status }: Pick<Result, "status">): boolean {
   return status === "queued" || status === "in-progress";
@@ -61,12 +68,6 @@ export class Results {
   /** Whether everything has ended, and all of it is known. */
   get isOver(): boolean {
     return this.#unread.size === 0 && !this.all().some(isOpen);
-  }
-
-  counts(): Counts {
-    const counts = { queued: 0, "in-progress": 0, success: 0, failed: 0, skipped: 0 };
-    for (const { status } of this.#rows.values()) counts[status] += 1;
-    return counts;
   }
 
   /** Before REST is asked: what sockets say from here on is newer than its answer. */

@@ -4,7 +4,6 @@ import { LngLatBounds, ScaleControl, type Map as BaseMap } from "maplibre-gl";
 
 import { serverNow } from "../api/client";
 import { texts } from "../texts";
-import type { MapView } from "../urls";
 import { areaOf, type Area } from "./area";
 import { configuredTiles, styleOf } from "./basemap";
 import { flatMap } from "./flat";
@@ -14,6 +13,7 @@ import { DARK, LIGHT, type Palette } from "./palette";
 import type { Rectangle } from "./rectangle";
 import { Sharpness } from "./sharpness";
 import { STALE_MS } from "./stale";
+import type { MapView } from "./view";
 
 /** From that width on there is room beside the list. */
 const WIDE_PX = 720;

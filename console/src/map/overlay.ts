@@ -1,6 +1,7 @@
 // The vehicles, drawn above the map on a canvas of their own: while they move and the map does not, the
 // map need not be drawn again.
 
+import { texts } from "../texts";
 import { cluster, type Cluster, type Spot } from "./cluster";
 import { drawGrid } from "./grid";
 import type { Motion } from "./motion";
@@ -194,8 +195,7 @@ export class Overlay {
       context.fill();
       context.fillStyle = this.#palette.clusterInk;
       context.font = "600 13px system-ui, sans-serif";
-      const { length } = members;
-      context.fillText(length < 10_000 ? String(length) : `${Math.round(length / 1000)}k`, x, y + 0.5);
+      context.fillText(texts.map.together(members.length), x, y + 0.5);
     }
   }
 

@@ -3,7 +3,7 @@
 import { Refusal } from "../api/client";
 import { cancelBatch, getBatch, listResults, type Batch } from "../api/batches";
 import { lacksForCommands, type Me } from "../api/rights";
-import { Channel, Refused, type ChannelState, type Feed, type Verdict } from "../live/channel";
+import { Channel, Refused, type ChannelState, type Feed, type Final } from "../live/channel";
 import type { CommandMessage } from "../live/commands";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
@@ -27,7 +27,7 @@ export class BatchState {
   #isCancelling = $state(false);
   #told = $state("");
   #wrong = $state("");
-  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
+  #refused = $state<Final | null>(null);
 
   readonly #results = new Results();
   readonly #follower: Follower;
@@ -90,7 +90,7 @@ export class BatchState {
   }
 
   /** Why it may not be seen, if so. */
-  get refused(): Exclude<Verdict, "yes"> | null {
+  get refused(): Final | null {
     return this.#refused;
   }
 
@@ -118,10 +118,10 @@ export class BatchState {
     this.#wrong = this.#told = "";
     try {
       this.#batch = await cancelBatch(this.id);
-      this.#told = texts.many.batch.cancelled;
+      this.#told = texts.batch.cancelled;
     } catch (error) {
       // It ended while the button was pressed.
-      if (error instanceof Refusal && error.status === 409) this.#told = texts.many.batch.wasOver;
+      if (error instanceof Refusal && error.status === 409) this.#told = texts.batch.wasOver;
       else this.#wrong = reasonOf(error);
     } finally {
       this.#isCancelling = false;

@@ -1,7 +1,7 @@
 // The list of batches, newest first, and how far they are.
 
 import { listBatches, type Batch, type BatchStatus } from "../api/batches";
-import type { Verdict } from "../live/channel";
+import type { Final } from "../live/channel";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
 import { refusedWhereFinal } from "./feeds";
@@ -11,7 +11,7 @@ export class BatchesState {
   #batches = $state.raw<Batch[]>([]);
   #count = $state<number>();
   #pages = $state(1);
-  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
+  #refused = $state<Final | null>(null);
   #filter: { organization: string | null; status: BatchStatus | null } | null = null;
   readonly #poller = new Poller(
     browserWorld("/healthz"),
@@ -33,7 +33,7 @@ export class BatchesState {
     return this.#count;
   }
 
-  get refused(): Exclude<Verdict, "yes"> | null {
+  get refused(): Final | null {
     return this.#refused;
   }
 

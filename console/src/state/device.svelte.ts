@@ -12,7 +12,7 @@ import {
   type DeviceLocation,
 } from "../api/resources";
 import { lacksForCommands, may, type Me, type Right } from "../api/rights";
-import { Channel, type ChannelState, type Feed, type Verdict } from "../live/channel";
+import { Channel, type ChannelState, type Feed, type Final } from "../live/channel";
 import { Commands, type Command } from "../live/commands";
 import { Poller, type Pace } from "../live/poller";
 import { browserWorld } from "../live/world";
@@ -32,7 +32,7 @@ export class DeviceState {
   #commands = $state.raw<Command[]>([]);
   #isLoaded = $state(false);
   #wrong = $state("");
-  #refused = $state<Exclude<Verdict, "yes"> | null>(null);
+  #refused = $state<Final | null>(null);
   #store = new Commands(() => this.#show());
   #ends = new AbortController();
 
@@ -73,7 +73,7 @@ export class DeviceState {
   }
 
   /** Why its commands may not be seen, if so. */
-  get refused(): Exclude<Verdict, "yes"> | null {
+  get refused(): Final | null {
     return this.#refused;
   }
 

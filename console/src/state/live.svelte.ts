@@ -1,19 +1,32 @@
 // The state of the connection of the page that is shown, for the place where it is always in view.
 
+import { Refusal } from "../api/client";
 import type { ChannelState } from "../live/channel";
 import { Pulse, type PulseState } from "../live/pulse";
 import { browserWorld } from "../live/world";
+import { session } from "./session.svelte";
 
 /** What brings the page its news: a channel, or what looks it up. */
 interface Source {
   retry(): void;
 }
 
+/** Whether the server answers, and on the way whether the session is still there. */
+async function answers(signal: AbortSignal): Promise<boolean> {
+  try {
+    await session.refresh(signal);
+    return true;
+  } catch (error) {
+    // A refusal is an answer, too.
+    return error instanceof Refusal && error.status > 0 && error.status < 500;
+  }
+}
+
 class Live {
   #state = $state.raw<ChannelState | PulseState>({ is: "stopped" });
   #source: Source | null = null;
   /** Beats as long as no page listens to anything. */
-  #pulse = new Pulse(browserWorld("/healthz"), (state) => this.#set(state));
+  #pulse = new Pulse({ ...browserWorld("/healthz"), answers }, (state) => this.#set(state));
   #isWatched = false;
   /** Seconds until the next attempt. */
   #seconds = $state(0);
@@ -21,7 +34,8 @@ class Live {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   get state(): ChannelState | PulseState {
-    return this.#state;
+    // Nothing is live for who is logged out, whatever still goes on behind the log-in.
+    return session.state.is === "ended" ? { is: "ended" } : this.#state;
   }
 
   get seconds(): number {

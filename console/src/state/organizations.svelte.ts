@@ -3,6 +3,7 @@
 import { Refusal } from "../api/client";
 import { readRows } from "../api/pages";
 import { may, type Me, type Organization } from "../api/rights";
+import { byName } from "../many/order";
 
 class Organizations {
   #all = $state.raw<Pick<Organization, "id" | "name">[]>([]);
@@ -32,7 +33,7 @@ class Organizations {
   }
 
   #set(organizations: Pick<Organization, "id" | "name">[]): void {
-    this.#all = organizations.toSorted((a, b) => a.name.localeCompare(b.name));
+    this.#all = byName(organizations);
   }
 }
 

@@ -3,6 +3,7 @@
 import { failedDevices, getBatch, type Batch } from "../api/batches";
 import { Refusal } from "../api/client";
 import { commandTypes, devicesAt, readDevices, readMobileLocations, type CommandType, type Device } from "../api/resources";
+import { byName } from "../many/order";
 import { isIn, type Area } from "../map/area";
 import { reasonOf } from "../reason";
 
@@ -161,7 +162,7 @@ export class RunState {
   }
 
   #show(rows: Device[]): void {
-    this.#devices = rows.sort((a, b) => COLLATOR.compare(a.name, b.name));
+    this.#devices = byName(rows);
   }
 
   async #loadAgain(id: string): Promise<void> {
@@ -204,5 +205,3 @@ export class RunState {
     this.#locating = null;
   }
 }
-
-const COLLATOR = new Intl.Collator("en", { numeric: true });

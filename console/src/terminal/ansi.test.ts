@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
 
-import { colorOf, PLAIN, Screen, textOf, type Line } from "./ansi";
+import { colorOf, PLAIN, Screen, textOf, WIDEST_ROW, type Change, type Line } from "./ansi";
 
 function shown(...pieces: string[]): { lines: Line[]; text: string } {
   const screen = new Screen();
   for (const piece of pieces) screen.write(piece);
-  const lines = [...screen.lines, screen.last];
-  return { lines, text: lines.map(textOf).join("\n") };
+  const { rows, last } = screen.take();
+  const lines = [...rows.map(({ spans }) => spans), last];
+  const text = rows.map(({ spans, isEnd }) => textOf(spans) + (isEnd ? "\n" : "")).join("");
+  return { lines, text: text + textOf(last) };
 }
 
 describe("text", () => {
@@ -96,8 +98,61 @@ describe("escape sequences", () => {
   });
 });
 
-test("a mebibyte in small pieces takes no time worth speaking of", () => {
-  const screen = new Screen();
-  for (let at = 0; at < 16_384; at += 1) screen.write("\u001b[32mline of sixty-four characters or so, with colour\u001b[0m\n");
-  expect(screen.lines.length).toBe(16_384);
+/** How many characters a change tells of. */
+function size({ rows, last }: Change): number {
+  return [...rows.map(({ spans }) => spans), last].reduce((sum, line) => sum + textOf(line).length, 0);
+}
+
+describe("what has changed", () => {
+  test("is told once, whatever comes after it", () => {
+    const screen = new Screen();
+    screen.write("one\ntw");
+    expect(screen.take()).toEqual({
+      from: 0,
+      rows: [{ spans: [{ text: "one", style: PLAIN }], isEnd: true }],
+      last: [{ text: "tw", style: PLAIN }],
+    });
+    expect(screen.take()).toEqual({ from: 2, rows: [], last: [] });
+    screen.write("o\nthree");
+    expect(screen.take()).toEqual({
+      from: 2,
+      rows: [{ spans: [{ text: "o", style: PLAIN }], isEnd: true }],
+      last: [{ text: "three", style: PLAIN }],
+    });
+    // Written over: from there on it is another row.
+    screen.write("\rTH");
+    expect(screen.take()).toEqual({ from: 0, rows: [], last: [{ text: "THree", style: PLAIN }] });
+    screen.write("\b\b\u001b[1CX\u001b[K");
+    expect(screen.take()).toEqual({ from: 1, rows: [], last: [{ text: "X", style: PLAIN }] });
+  });
+
+  test("of a line without end is only what came to its end", () => {
+    const screen = new Screen();
+    let told = 0;
+    for (let turn = 0; turn < 300; turn += 1) {
+      screen.write("x".repeat(3500));
+      told += size(screen.take());
+    }
+    expect(told).toBe(300 * 3500);
+  });
+
+  test("of many lines is each of them, once", () => {
+    const screen = new Screen();
+    let told = 0;
+    for (let turn = 0; turn < 256; turn += 1) {
+      screen.write("\u001b[32mline with colour\u001b[0m\n".repeat(64));
+      const change = screen.take();
+      expect(change.rows.length).toBe(64);
+      told += size(change);
+    }
+    expect(told).toBe(256 * 64 * "line with colour".length);
+  });
+});
+
+test("a line that is very long goes on in another row, and stays one line", () => {
+  const line = "0123456789".repeat(1000);
+  const { lines, text } = shown(`${line}\rover`, "\nnext");
+  expect(lines.length).toBe(Math.ceil(line.length / WIDEST_ROW) + 1);
+  const begun = 2 * WIDEST_ROW;
+  expect(text).toBe(`${line.slice(0, begun)}over${line.slice(begun + 4)}\nnext`);
 });

@@ -41,63 +41,129 @@ const LONGEST_SEQUENCE = 4096;
 /** Beyond that a move to the right goes no further; text may. */
 const WIDEST_MOVE = 1000;
 
+/**
+ * Cells of a row. A line that is longer goes on in another row, as at the edge of a terminal: what stands in
+ * the rows before is done with, so that a line without end costs no more than any other.
+ */
+export const WIDEST_ROW = 4096;
+
 /** These turn text around without being seen: a name or a path could pretend to be another. */
 const TURNS = /[\u202a-\u202e\u2066-\u2069\u200e\u200f]/gu;
 
 const ESCAPE = "\u001b";
+const BLANK = " ";
 
-interface Cell {
-  text: string;
-  style: Style;
+/** A row that is done with. */
+export interface Row {
+  spans: Line;
+  /** Whether its line ends with it, and does not go on in the next row. */
+  isEnd: boolean;
+}
+
+/** What has become of a screen since it was asked before. */
+export interface Change {
+  /** How many cells at the beginning of the first row are as they were, and not told again. */
+  from: number;
+  /** What is done with by now; the first of them is the row that was being written before. */
+  rows: Row[];
+  /** The row that is being written; it is the first one where none is done with. */
+  last: Line;
 }
 
 export class Screen {
-  /** Lines that are done with. */
-  readonly lines: Line[] = [];
-  #cells: Cell[] = [];
+  #rows: Row[] = [];
+  #from = 0;
+  /** The row that is being written, a character and a look each. */
+  #cells: string[] = [];
+  #looks: Style[] = [];
   #column = 0;
   #style = PLAIN;
+  /** How many of the cells are as they were told. */
+  #told = 0;
   /** The beginning of a sequence whose end has not come. */
   #rest = "";
 
-  /** The line that is being written. */
-  get last(): Line {
-    return spansOf(this.#cells);
-  }
-
-  /** Takes more output. */
+  /** Takes more output. Nothing that came before is read again, except for a sequence that was cut. */
   write(text: string): void {
-    let input = this.#rest + text;
+    const input = (this.#rest + text).replace(TURNS, "\ufffd");
     this.#rest = "";
-    while (input !== "") {
-      const at = input.search(CONTROL);
-      const plain = at < 0 ? input : input.slice(0, at);
-      if (plain) this.#put(plain);
-      if (at < 0) return;
-      const taken = this.#control(input.slice(at));
+    let at = 0;
+    while (at < input.length) {
+      CONTROL.lastIndex = at;
+      const isControl = CONTROL.test(input);
+      const end = isControl ? CONTROL.lastIndex - 1 : input.length;
+      const isLine = input[end] === "\n" && this.#cells.length === 0 && end - at <= WIDEST_ROW;
+      if (isLine) {
+        this.#putLine(input.slice(at, end));
+        at = end + 1;
+        continue;
+      }
+      if (end > at) this.#put(input.slice(at, end));
+      if (!isControl) return;
+      const taken = this.#control(input, end);
       if (taken === null) {
-        this.#rest = input.slice(at);
+        this.#rest = input.slice(end);
         return;
       }
-      input = input.slice(at + taken);
+      at = end + taken;
     }
   }
 
+  /** Tells what has changed since it was asked before, and keeps of it no more than the row that is being written. */
+  take(): Change {
+    const rows = this.#rows;
+    const change = {
+      from: rows.length > 0 ? this.#from : this.#told,
+      rows,
+      last: this.#spans(this.#told),
+    };
+    this.#rows = [];
+    this.#told = this.#cells.length;
+    return change;
+  }
+
+  /** A whole line of one look, as most are: it goes through no cells. */
+  #putLine(text: string): void {
+    if (this.#rows.length === 0) this.#from = 0;
+    this.#rows.push({ spans: text ? [{ text, style: this.#style }] : [], isEnd: true });
+  }
+
   #put(text: string): void {
-    const shown = text.replace(TURNS, "\ufffd");
-    for (const character of shown) {
-      this.#cells[this.#column] = { text: character, style: this.#style };
+    for (const character of text) {
+      if (this.#column >= WIDEST_ROW) this.#endRow(false);
+      this.#told = Math.min(this.#told, this.#column);
+      this.#cells[this.#column] = character;
+      this.#looks[this.#column] = this.#style;
       this.#column += 1;
     }
   }
 
-  /** Obeys what `input` begins with; answers with how long that is, null if its end is not there yet. */
-  #control(input: string): number | null {
-    switch (input[0]) {
+  #endRow(isEnd: boolean): void {
+    if (this.#rows.length === 0) this.#from = this.#told;
+    this.#rows.push({ spans: this.#spans(this.#told), isEnd });
+    this.#cells.length = 0;
+    this.#looks.length = 0;
+    this.#column = 0;
+    this.#told = 0;
+  }
+
+  /** The row from a cell on. */
+  #spans(from: number): Line {
+    const spans: Line = [];
+    for (let at = from; at < this.#cells.length; ) {
+      const style = this.#looks[at] ?? PLAIN;
+      const begin = at;
+      while (at < this.#cells.length && this.#looks[at] === style) at += 1;
+      spans.push({ text: this.#cells.slice(begin, at).join(""), style });
+    }
+    return spans;
+  }
+
+  /** Obeys what stands at that place; answers with how long that is, null if its end is not there yet. */
+  #control(input: string, at: number): number | null {
+    switch (input[at]) {
       case "\n":
-        this.lines.push(this.last);
-        this.#cells = [];
-        this.#column = 0;
+        this.#endRow(true);
         return 1;
       case "\r":
         this.#column = 0;
@@ -106,7 +172,7 @@ export class Screen {
         this.#column = Math.max(0, this.#column - 1);
         return 1;
       case ESCAPE:
-        return this.#escape(input);
+        return this.#escape(input.slice(at, at + LONGEST_SEQUENCE));
       default:
         return 1;
     }
@@ -142,14 +208,22 @@ export class Screen {
     // Room is made for what is moved over: who only moves must not fill the memory.
     const widest = Math.max(WIDEST_MOVE, this.#cells.length);
     this.#column = Math.max(0, Math.min(column, widest));
-    while (this.#cells.length < this.#column) this.#cells.push({ text: " ", style: PLAIN });
+    while (this.#cells.length < this.#column) {
+      this.#cells.push(BLANK);
+      this.#looks.push(PLAIN);
+    }
   }
 
   #erase(what: number): void {
-    if (what === 0) this.#cells.length = Math.min(this.#cells.length, this.#column);
-    else {
+    if (what === 0) {
+      const end = Math.min(this.#cells.length, this.#column);
+      this.#cells.length = this.#looks.length = end;
+      this.#told = Math.min(this.#told, end);
+    } else {
       const end = what === 1 ? this.#column + 1 : this.#cells.length;
-      this.#cells = this.#cells.map((cell, at) => (at < end ? { text: " ", style: PLAIN } : cell));
+      this.#cells.fill(BLANK, 0, end);
+      this.#looks.fill(PLAIN, 0, end);
+      this.#told = 0;
     }
   }
 }
@@ -159,22 +233,12 @@ function numberOf(parameter: string): number | null {
   return /^[0-9]+$/.test(parameter) ? Number(parameter) : null;
 }
 
-const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/u;
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/gu;
 /** A whole sequence: CSI, or one with a text (OSC and its like), or any other. */
 const SEQUENCE =
   /^\u001b(?:\[([0-9;:<=>?]*)[ -/]*([@-~])|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)|[ -/]+[0-~]|[0-OQ-WYZ\\`-~])/u;
 /** The beginning of one. */
 const UNFINISHED = /^\u001b(?:\[[0-9;:<=>?]*[ -/]*|[\]PX^_][^\u0007\u001b]*\u001b?|[ -/]*)$/u;
-
-function spansOf(cells: Cell[]): Line {
-  const spans: Line = [];
-  for (const { text, style } of cells) {
-    const last = spans.at(-1);
-    if (last?.style === style) last.text += text;
-    else spans.push({ text, style });
-  }
-  return spans;
-}
 
 /** Select Graphic Rendition (ECMA-48, 8.3.117) with the colours of xterm. */
 function styled(style: Style, numbers: (number | null)[]): Style {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { csv, type Column } from "./table";
+import { csv, type Column } from "./csv";
 
 const columns: Column<[string, number | null]>[] = [
   { name: "line", value: ([line]) => line },

@@ -1,4 +1,4 @@
-// The results of a batch as files.
+// Rows as a file for a spreadsheet.
 
 /** A field of a file, with its name in the head of it. */
 export interface Column<T> {
@@ -27,14 +27,3 @@ function cell(value: string | number | null): string {
 
 /** What a spreadsheet evaluates, also behind blanks, which some leave out, and in full width. */
 const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/u;
-
-/** Gives somebody a file that was made here. */
-export function save(name: string, type: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  // Not before the browser has begun to read it.
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
