@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::event::NodeId;
 use crate::hub::{Hub, Source};
 use crate::ingest::{Ingest, Origin, Relay, RelaySettings, Tail, follow_hints};
-use crate::nodes::Attendance;
+use crate::nodes::{self, Attendance, BEAT_PATIENCE};
 use crate::socket::{Origins, Sockets};
 use crate::store::{Engine, Keep, KeyError, Store, StoreError};
 use crate::telemetry::{Health, Metrics};
@@ -28,6 +28,9 @@ const REPORTS_AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Before anything is known of hints.
 const UNHEARD: &str = "the database's hints are not heard yet";
+
+/// Before anything was written.
+const UNWRITTEN: &str = "it was not written yet";
 
 /// The running server's parts.
 pub struct App {
@@ -49,6 +52,8 @@ pub struct App {
     pub strangers: Strangers,
     /// Whether the database's hints are heard.
     hints: Arc<Health>,
+    /// Whether the database takes what is written.
+    writes: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What their messages go through.
@@ -101,7 +106,7 @@ impl App {
             Arc::clone(&metrics),
         ));
         let types = Arc::new(CommandTypes::new(&config.commands));
-        let identity = Node::of(data_dir);
+        let identity = identity(&store, data_dir, config.server.listen.port()).await?;
         let node = identity.id;
         let runner = Arc::new(Runner::new(
             store.for_node(),
@@ -119,6 +124,11 @@ impl App {
                 Some(_) => Health::uncounted(UNHEARD, None),
                 None => Health::new(metrics.hints_up.clone(), UNHEARD, None),
             }),
+            writes: Arc::new(Health::new(
+                metrics.database_writable.clone(),
+                UNWRITTEN,
+                Some(BEAT_PATIENCE),
+            )),
             logins: Logins::new(store.clone(), &config.login),
             config,
             store,
@@ -167,7 +177,9 @@ impl App {
         });
         self.runner.recover().await?;
         running.spawn(Arc::clone(&self.runner).run());
-        running.spawn(self.attendance().run());
+        let attendance = self.attendance();
+        attendance.begin().await;
+        running.spawn(attendance.run());
         let keep = Keep {
             commands_days: self.config.commands.keep_days.into(),
             audit_days: self.config.audit.keep_days,
@@ -184,13 +196,27 @@ impl App {
         self.hints.trouble().or_else(of_relay)
     }
 
+    /// Why this node does not read what others have changed, if it does not.
+    #[must_use]
+    pub fn tail_trouble(&self) -> Option<String> {
+        self.tail.trouble()
+    }
+
+    /// Why the database does not take what is written, if it does not: a disk that is full, a server that may
+    /// only be read. It may answer all the same.
+    #[must_use]
+    pub fn writes_trouble(&self) -> Option<String> {
+        self.writes.trouble()
+    }
+
     fn attendance(&self) -> Attendance {
         Attendance::new(
             self.store.for_node(),
             Arc::clone(&self.leases),
             Arc::clone(&self.metrics),
+            Arc::clone(&self.writes),
             self.node,
-            self.config.server.listen.port(),
+            nodes::name(self.config.server.listen.port()),
         )
     }
 
@@ -207,12 +233,31 @@ impl App {
             .collect();
         for name in self.config.commands.unknown_organizations(&known) {
             tracing::warn!(
+                code = "organization_unknown",
                 "commands.allowed names \"{name}\", which is no organization's slug or id: what is \
                  listed there holds for nobody"
             );
         }
         Ok(())
     }
+}
+
+/// Who this node is. A directory that was copied with a machine's image has the identity of the node that it was
+/// copied from, which must not be taken for one and the same.
+async fn identity(store: &Store, data_dir: &Path, port: u16) -> Result<Node, StoreError> {
+    let mut node = Node::of(data_dir);
+    let name = nodes::name(port);
+    if nodes::is_elsewhere(store, node.id, &name, node.is_at_home()).await? {
+        let others = node.id;
+        let kept = node.renew();
+        tracing::warn!(
+            code = "node_copied",
+            error = ?kept.err(),
+            "the data directory was copied from the node {others}, which runs: this one is the node {} from now on",
+            node.id
+        );
+    }
+    Ok(node)
 }
 
 /// What carries hints in place of the database, where the operator names it and the database is one that
@@ -254,7 +299,7 @@ async fn renumber_restored(store: Store) {
         Ok(0) => {}
         Ok(rows) => tracing::info!(rows, "renumbered the changes that a dump has brought"),
         Err(error) => {
-            tracing::warn!(%error, "the changes that a dump has brought could not be renumbered");
+            tracing::warn!(code = "dump_not_renumbered", %error, "the changes that a dump has brought could not be renumbered");
         }
     }
 }
@@ -268,7 +313,9 @@ async fn clear_away(store: Store, keep: Keep) {
         match store.clear_away(keep).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "removed what was kept long enough"),
-            Err(error) => tracing::warn!(%error, "what was kept long enough could not be removed"),
+            Err(error) => {
+                tracing::warn!(code = "not_cleared_away", %error, "what was kept long enough could not be removed")
+            }
         }
     }
 }

@@ -9,10 +9,104 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Credential, Engine, Seed, Server, point, within};
+use crate::support::{Credential, Engine, Seed, Server, free_address, point, within};
 
 async fn data() -> Server {
     Server::prepare(Engine::Sqlite, &[]).await
+}
+
+#[tokio::test]
+async fn who_looks_closes_or_removes_makes_no_database() {
+    let server = data().await;
+    for arguments in [
+        &["nodes", "list"][..],
+        &["sockets", "list"],
+        &["sockets", "close", "--all"],
+        &["audit", "list"],
+        &["org", "list"],
+        &["user", "list"],
+        &["user", "remove", "ada"],
+        &["group", "list"],
+        &["device", "list"],
+        &["location", "list"],
+        &["credential", "list"],
+        &["connection", "list"],
+        &["session", "list"],
+        &["token", "list"],
+        &["key", "show"],
+        &["run", "bus", "--", "uptime"],
+    ] {
+        let (code, _, said) = server.try_plain_cli(arguments);
+        assert_eq!(
+            (code, said.lines().count()),
+            (1, 1),
+            "{arguments:?}: {said}"
+        );
+        assert!(said.contains("there is no database in"), "{said}");
+        assert!(said.contains("--data-dir"), "{said}");
+    }
+    assert!(!server.database_file().exists());
+    // What begins one does.
+    server.cli(&["group", "add", "Watchers"]);
+    assert_eq!(server.cli(&["nodes", "list"]), json!([]));
+}
+
+#[tokio::test]
+async fn closing_a_socket_that_nobody_has_is_no_success() {
+    let mut server = data().await;
+    server.cli(&["migrate"]);
+    let (code, _, said) = server.try_plain_cli(&["sockets", "close", "--all"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no node runs on this database"), "{said}");
+    server.run().await;
+    let id = uuid::Uuid::new_v4().to_string();
+    let (code, _, said) = server.try_plain_cli(&["sockets", "close", &id]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("there is no such socket"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_what_it_is_that_it_cannot_use() {
+    let nobody = free_address();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let url = format!("postgres://ada:s3cret@{nobody}/fleet");
+    let place =
+        format!("cannot open postgres://ada:********@{nobody}/fleet: the database failed: ");
+    let slash = "redis://ada:s3/cret@127.0.0.1:6379";
+    for (settings, command, clue) in [
+        (&[("DATABASE__URL", &*url)][..], "serve", &*place),
+        (
+            &[("METRICS__LISTEN", &*taken)],
+            "serve",
+            "with metrics.listen",
+        ),
+        (
+            &[("DATABASE__URL", &*url), ("HINTS__URL", slash)],
+            "check",
+            "hints.url",
+        ),
+    ] {
+        let server = Server::prepare(Engine::Sqlite, settings).await;
+        let address = server.address().to_string();
+        let arguments: &[&str] = match command {
+            "serve" => &["serve", "--listen", &address],
+            _ => &["config", "check"],
+        };
+        let (code, _, said) = server.try_plain_cli(arguments);
+        assert_eq!(code, 1, "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.contains(clue) && !said.contains("s3"), "{said}");
+    }
+    let server = Server::prepare(Engine::Sqlite, &[]).await;
+    std::fs::write(server.database_file(), "no database ".repeat(1000)).unwrap();
+    let (_, _, said) = server.try_plain_cli(&["serve", "--listen", "127.0.0.1:0"]);
+    let place = server.directory().to_str().unwrap();
+    let last = said.lines().last().unwrap();
+    assert!(
+        last.contains("cannot open") && last.contains(place),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -107,6 +201,7 @@ async fn things_are_named_by_id_or_unique_name() {
 #[tokio::test]
 async fn the_default_groups_have_the_rights_of_their_namesakes() {
     let server = data().await;
+    server.cli(&["migrate"]);
     let all = |group: &str| {
         let shown = server.cli(&["group", "show", group]);
         let mut permissions: Vec<String> =

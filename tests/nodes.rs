@@ -2,7 +2,9 @@
 //! through the database, and when either breaks.
 
 mod cluster;
+mod copied;
 mod faults;
+mod forgotten;
 mod gate;
 mod relay;
 mod rights;

@@ -132,26 +132,53 @@ fn the_units_wait_until_the_server_says_that_it_is_ready() {
     }
 }
 
-#[tokio::test]
-async fn the_environment_of_the_servers_unit_is_understood() {
-    let text = unit("systemd/fleetwire.env");
-    let lines = text.lines().map(|line| line.trim_start_matches("# "));
-    let named: Vec<_> = lines
-        .filter(|line| line.starts_with("FLEETWIRE_"))
-        .collect();
-    let variables = variables(&named.join("\n"));
-    assert!(variables.len() >= 4, "{variables:?}");
-    let server = Server::prepare(Engine::Sqlite, &[]).await;
-    let mut command = server.command(&["config", "env", "--json"]);
-    let output = command.envs(&variables).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let understood: Value = serde_json::from_slice(&output.stdout).unwrap();
-    for name in variables.keys() {
-        assert!(
-            !understood[name].is_null(),
-            "{name} is not known: {understood}"
-        );
+/// The settings of the server's unit, those included that are comments, on a database of a test's own.
+fn settings_of_the_unit(url: &str) -> String {
+    let text = unit("systemd/fleetwire.toml");
+    let (mut settings, mut is_comment) = (String::new(), true);
+    for line in text.lines() {
+        is_comment &= line.starts_with('#');
+        let line = match line.strip_prefix("# ") {
+            // What is no setting ends like a sentence.
+            Some(line) if !is_comment && !line.ends_with(['.', ':']) => line,
+            _ => line,
+        };
+        settings = settings + line + "\n";
     }
+    let key = format!("key = \"{}\"", "ab".repeat(32));
+    let example = "postgres://fleetwire@db.example.org/fleetwire";
+    assert!(settings.contains(example) && settings.contains("key = \"\""));
+    settings.replace(example, url).replace("key = \"\"", &key)
+}
+
+/// What the documentation says: settings in the data directory, and the command line without any
+/// environment. With the settings in the environment of the service, nothing is made elsewhere.
+#[tokio::test]
+async fn the_command_line_works_on_the_database_that_the_servers_unit_serves() {
+    let postgres = Server::prepare(Engine::Postgres, &[]).await;
+    let url = postgres.database_url().unwrap();
+    let mut service = Server::prepare(Engine::Sqlite, &[]).await;
+    let settings = settings_of_the_unit(url);
+    let file = service.file("fleetwire.toml", &settings);
+    service.run().await;
+    service.cli(&["org", "add", "Alpha"]);
+    service.cli(&["user", "add", "root", "--superuser"]);
+    assert_eq!(service.cli(&["user", "list"])[0]["username"], "root");
+    assert_eq!(service.cli(&["nodes", "list"])[0]["is_alive"], true);
+    std::fs::remove_file(file).unwrap();
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "add", "ada"],
+        &["org", "add", "Beta"],
+        &["nodes", "list"],
+        &["sockets", "close", "--all"],
+        &["migrate"],
+    ] {
+        let (code, _, said) = service.try_plain_cli(arguments);
+        assert_eq!(code, 1, "{arguments:?}: {said}");
+        assert!(said.contains("there is no database in"), "{said}");
+    }
+    assert!(!service.database_file().exists());
 }
 
 /// What the image needs beyond the sources is let in, and it is run by nobody in particular.

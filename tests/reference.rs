@@ -19,6 +19,26 @@ fn text_of(path: &str) -> String {
     std::fs::read_to_string(in_repository(path)).unwrap()
 }
 
+/// The Rust files below a folder of the repository: their paths in it, and their texts.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let root = in_repository("Cargo.toml");
+    let root = root.parent().unwrap();
+    let mut found = Vec::new();
+    let mut open = vec![in_repository(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+                found.push((name.to_owned(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
 /// The part of a page below a heading, without further ones of the same level.
 fn below<'a>(page: &'a str, heading: &str) -> &'a str {
     let start = format!("\n## {heading}\n");

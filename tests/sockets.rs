@@ -184,6 +184,10 @@ async fn those_that_are_closed_are_told_so_and_may_come_back(engine: Engine) {
     // All of them only by that very word.
     assert_eq!(client.post(CLOSE, &json!({})).await.status, 400);
     assert_eq!(client.post(CLOSE, &json!({"user": null})).await.status, 400);
+    // What would have narrowed it is not ignored: it would close all fleet feeds.
+    let mistyped = json!({"usr": id, "endpoint": "locations"});
+    let refused = client.post(CLOSE, &mistyped).await.expect(400);
+    assert_eq!(refused, json!({"usr": ["There is no such field."]}));
     for body in [
         json!({"endpoint": "nope"}),
         json!({"address": "nope"}),

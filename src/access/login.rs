@@ -174,7 +174,7 @@ impl Logins {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = replaced {
-            tracing::warn!(%error, "the hash of a password could not be replaced");
+            tracing::warn!(code = "password_not_rehashed", %error, "the hash of a password could not be replaced");
         }
     }
 }

@@ -251,6 +251,7 @@ impl From<&StoreError> for ApiError {
             StoreError::Key(_) => Self::unavailable(error),
             StoreError::Lookup(_)
             | StoreError::Directory { .. }
+            | StoreError::NoDatabase(_)
             | StoreError::Database(_)
             | StoreError::Migrate(_)
             | StoreError::Outdated { .. } => Self::internal(error),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -130,8 +130,9 @@ struct SocketQuery {
     limit: Option<u32>,
 }
 
-/// Which sockets are meant: at least one of these; several narrow each other.
-#[derive(ToSchema)]
+/// Which sockets are meant: at least one of these, and nothing else; several narrow each other.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "read field by field: this says what may be there")]
 struct CloseSocketsBody {
     /// This one.
@@ -201,6 +202,8 @@ pub async fn close_sockets(
     requester.require_superuser()?;
     let object = body.object().await?;
     let mut fields = Fields::new(&object, Mode::Whole);
+    // Each narrows what is closed: a mistyped one that is ignored would close all that others have.
+    fields.refuse_unknown(&["id", "user", "organization", "endpoint", "address"]);
     let filter = SocketFilter {
         id: fields.optional_id("id"),
         user: fields.optional_id("user"),

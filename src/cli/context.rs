@@ -8,8 +8,9 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::output::Output;
+use crate::command::Node;
 use crate::config::{Config, environment};
-use crate::store::{Actor, Engine, Store, StoreError};
+use crate::store::{Actor, Engine, Store, StoreError, is_database_in};
 
 /// The file that is read when `--config` names none, in the data directory.
 const FILE: &str = "fleetwire.toml";
@@ -81,12 +82,35 @@ impl Context {
         }
     }
 
-    /// The database, open and migrated, in the hands of who has this shell.
+    /// The database that is there, open and migrated, in the hands of who has this shell. Who looks, closes
+    /// or removes and is told of no data directory would else look at a new, empty one and believe it.
     pub(crate) async fn open_store(&self) -> anyhow::Result<Store> {
         let config = self.load_config()?;
-        let store = Store::open(&self.engine(&config))
+        if let Engine::Sqlite { directory } = self.engine(&config)
+            && !is_database_in(&directory)
+        {
+            return Err(StoreError::NoDatabase(directory).into());
+        }
+        self.open(&config).await
+    }
+
+    /// The same, made where it is not there: for what begins one. Not where a node keeps its identity
+    /// beside no database: it serves one elsewhere, which is the one that is meant.
+    pub(crate) async fn make_store(&self) -> anyhow::Result<Store> {
+        let config = self.load_config()?;
+        if let Engine::Sqlite { directory } = self.engine(&config)
+            && !is_database_in(&directory)
+            && Node::is_kept_in(&directory)
+        {
+            return Err(StoreError::NoDatabase(directory).into());
+        }
+        self.open(&config).await
+    }
+
+    async fn open(&self, config: &Config) -> anyhow::Result<Store> {
+        let store = Store::open(&self.engine(config))
             .await
-            .with_context(|| format!("cannot open {}", self.database_name(&config)))?;
+            .with_context(|| format!("cannot open {}", self.database_name(config)))?;
         let store = store.by(Actor::CommandLine(login_name(environment())));
         // Kept first: whatever comes, it is closed in the end.
         let store = self.opened.get_or_init(|| store);

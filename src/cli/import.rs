@@ -53,7 +53,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
         .await
         .with_context(|| format!("cannot read {}", shown(&location)))?;
     leave_out_unusable_keys(&mut import);
-    let store = context.open_store().await?;
+    let store = context.make_store().await?;
     let report = store.import(import, openwisp.apply).await?;
     tell(&report, openwisp.apply, context)
 }

@@ -7,7 +7,7 @@ use super::output;
 
 pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
     let name = context.database_name(&context.load_config()?);
-    context.open_store().await?;
+    context.make_store().await?;
     let version = env!("CARGO_PKG_VERSION");
     if context.output.is_json() {
         return output::print_json(&json!({"database": name, "version": version}));

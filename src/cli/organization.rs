@@ -71,7 +71,10 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
-    let store = context.open_store().await?;
+    let store = match command {
+        Command::Add { .. } => context.make_store().await?,
+        _ => context.open_store().await?,
+    };
     let output = context.output;
     match command {
         Command::Add { name, about } => {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::context::Context;
+use crate::server::ServeError;
+use crate::store::StoreError;
 use crate::{server, telemetry};
 
 #[derive(Args, Debug)]
@@ -28,6 +30,12 @@ pub(crate) async fn run(serve: &Serve, context: &Context) -> anyhow::Result<()> 
         config.server.listen = listen;
     }
     telemetry::init_log(&config.log)?;
-    let engine = context.engine(&config);
-    Ok(server::standalone::run_until_signalled(config, engine, context.data_dir()).await?)
+    let (engine, name) = (context.engine(&config), context.database_name(&config));
+    let served = server::standalone::run_until_signalled(config, engine, context.data_dir()).await;
+    served.map_err(|error| match error {
+        ServeError::Store(StoreError::Database(_) | StoreError::Migrate(_)) => {
+            anyhow::Error::new(error).context(format!("cannot open {name}"))
+        }
+        other => other.into(),
+    })
 }

@@ -12,6 +12,9 @@ use crate::access::{Endpoint, SocketFilter};
 use crate::event::SocketId;
 use crate::store::{NodeReply, Store};
 
+/// Said where there is nobody to ask.
+const NOBODY: &str = "no node runs on this database";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List open sockets of all nodes, those first that have been open for the longest
@@ -119,7 +122,7 @@ async fn list(
         note(&trouble);
     }
     if list.nodes.is_empty() {
-        note("no node runs on this database");
+        note(NOBODY);
     }
     let listed = list.sockets.len() as u64;
     if list.count > listed {
@@ -151,6 +154,9 @@ async fn list(
 async fn close(store: &Store, filter: &SocketFilter, output: Output) -> anyhow::Result<()> {
     let closed = store.close_sockets(filter).await?;
     let count = closed.count;
+    if closed.nodes.is_empty() {
+        note(NOBODY);
+    }
     if output.is_json() {
         output.object(&json!({ "count": count }))?;
     } else {
@@ -160,6 +166,12 @@ async fn close(store: &Store, filter: &SocketFilter, output: Output) -> anyhow::
     // What was not closed is no success.
     let troubles: Vec<String> = troubles(&closed.nodes).collect();
     ensure!(troubles.is_empty(), troubles.join("; "));
+    if let Some(id) = filter.id {
+        ensure!(
+            count > 0,
+            "there is no such socket {id}; `fleetwire sockets list` shows what is there"
+        );
+    }
     Ok(())
 }
 

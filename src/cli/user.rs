@@ -149,7 +149,10 @@ pub(crate) struct Set {
 }
 
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
-    let store = context.open_store().await?;
+    let store = match command {
+        Command::Add(_) => context.make_store().await?,
+        _ => context.open_store().await?,
+    };
     let output = context.output;
     let account = match command {
         Command::List => {

@@ -141,6 +141,6 @@ async fn note(
     let store = &runner.store;
     let noted = store.note_attempt(connection, host_key, failure_reason);
     if let Err(error) = in_time(noted).await {
-        tracing::warn!(%error, %connection, "an attempt to log in could not be noted");
+        tracing::warn!(code = "attempt_not_noted", %error, %connection, "an attempt to log in could not be noted");
     }
 }

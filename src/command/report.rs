@@ -143,7 +143,7 @@ impl<'a> Report<'a> {
             Ok(None) => Err(NotOurs),
             Err(error) => {
                 // It is still in memory, and goes with the next save.
-                tracing::warn!(%error, command = %self.command.id, "output could not be saved");
+                tracing::warn!(code = "output_not_saved", %error, command = %self.command.id, "output could not be saved");
                 Ok(())
             }
         }
@@ -166,7 +166,7 @@ impl<'a> Report<'a> {
                 // Others have ended it.
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(%error, command = %self.command.id, "the end of a command could not be saved; trying again");
+                    tracing::warn!(code = "end_not_saved", %error, command = %self.command.id, "the end of a command could not be saved; trying again");
                     sleep(AGAIN).await;
                 }
             }

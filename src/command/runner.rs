@@ -143,7 +143,11 @@ impl Runner {
     pub async fn recover(&self) -> Result<(), StoreError> {
         let ended = self.store.end_own(self.node.id).await?;
         if ended > 0 {
-            tracing::warn!(ended, "commands were under way when this node was stopped");
+            tracing::warn!(
+                code = "commands_cut_off",
+                ended,
+                "commands were under way when this node was stopped"
+            );
         }
         Ok(())
     }
@@ -185,7 +189,7 @@ impl Runner {
                 }
                 Err(error) => {
                     self.queue.is_ill("the queue cannot be read");
-                    tracing::warn!(%error, "the queue of commands cannot be read; trying again");
+                    tracing::warn!(code = "queue_unread", %error, "the queue of commands cannot be read; trying again");
                     sleep(PAUSE).await;
                 }
             }
@@ -286,7 +290,7 @@ impl Runner {
     /// Whether the lease on a command, asked to be renewed, holds.
     pub(super) async fn renews(&self, id: CommandId) -> bool {
         if let Err(error) = in_time(self.renew_claims(&[id])).await {
-            tracing::warn!(%error, command = %id, "a claim could not be renewed");
+            tracing::warn!(code = "claims_not_renewed", %error, command = %id, "a claim could not be renewed");
         }
         self.is_held(id)
     }
@@ -307,11 +311,14 @@ impl Runner {
                 Ok(Ok(())) => self.claims.is_well(),
                 Ok(Err(error)) => {
                     self.claims.is_ill("claims cannot be renewed");
-                    tracing::warn!(%error, "claims could not be renewed");
+                    tracing::warn!(code = "claims_not_renewed", %error, "claims could not be renewed");
                 }
                 Err(_) => {
                     self.claims.is_ill("claims cannot be renewed in time");
-                    tracing::warn!("claims could not be renewed in time");
+                    tracing::warn!(
+                        code = "claims_not_renewed",
+                        "claims could not be renewed in time"
+                    );
                 }
             }
         }
@@ -363,7 +370,7 @@ impl Runner {
             match timeout(ANSWERED, self.store.end_late()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "what has waited too long could not be ended");
+                    tracing::warn!(code = "late_not_ended", %error, "what has waited too long could not be ended");
                 }
                 Err(_) => tracing::debug!("what has waited too long is much: going on"),
             }
@@ -395,9 +402,12 @@ impl Runner {
             match swept.await {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "what other nodes have left could not be ended");
+                    tracing::warn!(code = "others_not_ended", %error, "what other nodes have left could not be ended");
                 }
-                Err(_) => tracing::warn!("what other nodes have left could not be ended in time"),
+                Err(_) => tracing::warn!(
+                    code = "others_not_ended",
+                    "what other nodes have left could not be ended in time"
+                ),
             }
             presence = Presence::default();
         }

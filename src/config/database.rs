@@ -28,6 +28,8 @@ impl DatabaseConfig {
                 "must start with postgres:// or postgresql://, or be empty for SQLite in the data \
                  directory",
             );
+        } else if let Some(reason) = misread(&self.url) {
+            problems.add("database", "url", reason);
         }
     }
 
@@ -48,6 +50,23 @@ impl fmt::Debug for DatabaseConfig {
 
 fn serialize_redacted<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&redact(url))
+}
+
+/// Why the place that a URL names cannot be read, if it cannot. Most often a password has a character in it that ends
+/// the name of the host. Whatever it is, it may be a secret: it is not repeated.
+pub(super) fn misread(url: &str) -> Option<&'static str> {
+    let (_, rest) = url.split_once("://")?;
+    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let place = authority.rsplit_once('@').map_or(authority, |(_, it)| it);
+    // Colons within brackets are those of an IPv6 address.
+    let host_and_port = place.rsplit_once(']').map_or(place, |(_, port)| port);
+    let port = host_and_port.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_port = port.is_empty() || port.parse::<u16>().is_ok();
+    let path = behind.split('?').next().unwrap_or_default();
+    (!is_port || path.contains('@')).then_some(
+        "cannot be read as a URL: within a user name or a password, / ? # and @ are written %2F, %3F, %23 \
+         and %40; and a port is a number up to 65535",
+    )
 }
 
 /// Masks what may be a password in `url`: that of the user, and parameters whose names say so. What
@@ -109,6 +128,35 @@ pub(super) fn redact_within(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_that_no_library_can_read_is_refused_before_anything_is_connected() {
+        for url in [
+            "postgres://a:s3cret/w@h/x",
+            "postgres://a:s3cret?w@h/x",
+            "postgres://a:12/s3cret@h:1/x",
+            "postgres://a:12#s3cret@h",
+            "postgres://a:p@h:99999/x",
+        ] {
+            let mut problems = Problems::default();
+            DatabaseConfig { url: url.into() }.check(&mut problems);
+            let [problem] = &problems.0[..] else {
+                panic!("{url}")
+            };
+            assert!(problem.reason.starts_with("cannot be read"), "{url}");
+            assert!(!problem.reason.contains("s3cret"), "{url}");
+        }
+        for url in [
+            "postgres://h",
+            "postgres://a:p%2Fw@h:5432/x?sslmode=require",
+            "postgres://a@%2Frun%2Fpostgresql/x",
+            "postgres://a:p@[::1]:5432/x",
+            "postgres://a:p@[::1]/x?password=s3@cret",
+            "postgres:///x?host=/run/postgresql",
+        ] {
+            assert_eq!(misread(url), None, "{url}");
+        }
+    }
 
     #[test]
     fn no_form_of_a_password_is_shown() {

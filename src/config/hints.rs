@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::Problems;
+use super::database::misread;
 use super::gateway::HiddenUrl;
 
 /// The longest prefix: a channel's name is sent with each message.
@@ -28,6 +29,11 @@ impl HintsConfig {
             // Whatever it is, it may be a secret: it is not repeated.
             let reason = "must start with redis://, rediss:// (TLS) or unix://, or be empty for PostgreSQL's NOTIFY";
             problems.add("hints", "url", reason);
+        } else if let Some(reason) = misread(url) {
+            problems.add("hints", "url", reason);
+        } else if !has_a_database(url) {
+            let reason = "what stands behind the host must be the number of a database, or nothing";
+            problems.add("hints", "url", reason);
         } else if is_on_sqlite {
             let reason = "is for several nodes on one PostgreSQL, and this one is on SQLite: set database.url as well, or leave it out";
             problems.add("hints", "url", reason);
@@ -39,6 +45,14 @@ impl HintsConfig {
             problems.add("hints", "prefix", reason);
         }
     }
+}
+
+/// Whether the path of a Redis' URL is a database of it; of a socket's it is the file.
+fn has_a_database(url: &str) -> bool {
+    let behind = url.split_once("://").map_or("", |(_, rest)| rest);
+    let path = behind.split_once('/').map_or("", |(_, path)| path);
+    let number = path.split('?').next().unwrap_or_default();
+    url.starts_with("unix:") || number.is_empty() || number.parse::<u32>().is_ok()
 }
 
 #[cfg(test)]
@@ -67,6 +81,21 @@ mod tests {
             let told = problems(url, "", false);
             assert!(told[0].starts_with("hints.url: must start"), "{told:?}");
             assert!(!told[0].contains("s3cret"), "{told:?}");
+        }
+        // The Redis behind it would be away for ever.
+        for url in [
+            "redis://u:s3cret/x@r:1",
+            "redis://r/s3cret",
+            "redis://r:s3cret",
+        ] {
+            let told = problems(url, "", false);
+            let [told] = &told[..] else {
+                panic!("{url}: {told:?}")
+            };
+            assert!(
+                told.starts_with("hints.url: ") && !told.contains("s3cret"),
+                "{told}"
+            );
         }
         let told = problems("redis://:s3cret@r", "", true);
         assert!(told[0].contains("database.url"), "{told:?}");

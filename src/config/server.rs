@@ -28,6 +28,8 @@ pub struct ServerConfig {
     pub head_limit_bytes: usize,
     /// Seconds that a client has to send the head of a request.
     pub header_timeout_s: u64,
+    /// Seconds in which all goes on after the server was told to end, and only `/readyz` says so.
+    pub shutdown_delay_s: u64,
     /// Seconds over which open sockets are closed when the server is told to end; 0 closes all at
     /// once.
     pub drain_s: u64,
@@ -43,6 +45,7 @@ impl Default for ServerConfig {
             body_limit_bytes: 1024 * 1024,
             head_limit_bytes: 32 * 1024,
             header_timeout_s: 10,
+            shutdown_delay_s: 0,
             drain_s: 10,
         }
     }
@@ -78,6 +81,8 @@ impl ServerConfig {
             1,
             3600,
         );
+        let delay = self.shutdown_delay_s;
+        between(problems, "server", "shutdown_delay_s", delay, 0, 3600);
         between(problems, "server", "drain_s", self.drain_s, 0, 3600);
     }
 }

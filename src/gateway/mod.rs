@@ -25,8 +25,8 @@ use crate::openwisp::layer::ChannelLayer;
 use crate::openwisp::settings::{Address, Settings};
 use crate::openwisp::tables::Tables;
 use crate::server::{
-    Door, EndSignals, Listener, Readiness, ServeError, Site, raise_open_files, serve_metrics,
-    serve_until_signalled,
+    Door, EndSignals, Ending, Listener, Readiness, ServeError, Site, raise_open_files,
+    serve_metrics, serve_until_signalled,
 };
 use crate::socket::{self, Origins, Sockets};
 use crate::telemetry::Metrics;
@@ -130,7 +130,7 @@ impl Gateway {
                 .await;
         });
         listener.announce();
-        let site = |draining| self.site(draining);
+        let site = |ending| self.site(ending);
         let also = self.tunnels.all_ended();
         serve_until_signalled(site, listener, &mut signals, &mut beside, also).await?;
         // What hangs must not keep the process: our memberships end by themselves.
@@ -140,16 +140,17 @@ impl Gateway {
         Ok(())
     }
 
-    fn site(self: &Arc<Self>, draining: watch::Receiver<bool>) -> Site {
+    fn site(self: &Arc<Self>, ending: Ending) -> Site {
+        let shutdown_delay = Duration::from_secs(self.config.server.shutdown_delay_s);
         let drain_window = Duration::from_secs(self.config.server.drain_s);
         let operation = Router::new()
             .route("/healthz", get(get_health))
             .route("/readyz", get(get_readiness))
-            .with_state((Arc::clone(self), draining.clone()));
+            .with_state((Arc::clone(self), ending.announced));
         let proxy = Proxy::new(
             self.settings.fallback.clone(),
             Arc::clone(&self.tunnels),
-            draining,
+            ending.draining,
         );
         Site {
             router: Router::new()
@@ -164,6 +165,7 @@ impl Gateway {
                 &self.config.limits,
                 Arc::clone(&self.metrics),
             )),
+            shutdown_delay,
             drain_window,
         }
     }
@@ -176,10 +178,10 @@ async fn get_health() -> &'static str {
 
 /// The gateway can do its work: OpenWISP's database and channel layer answer, and it is not about to stop.
 async fn get_readiness(
-    State((gateway, draining)): State<(Arc<Gateway>, watch::Receiver<bool>)>,
+    State((gateway, ending)): State<(Arc<Gateway>, watch::Receiver<bool>)>,
 ) -> Readiness {
-    let is_draining = *draining.borrow();
-    let mut readiness = Readiness::new(is_draining);
+    let is_ending = *ending.borrow();
+    let mut readiness = Readiness::new(is_ending);
     readiness.ask("database", gateway.tables.probe()).await;
     let is_heard = gateway.metrics.layer_up.get() == 1;
     let trouble = (!is_heard).then(|| "no answer".to_owned());

@@ -122,7 +122,7 @@ pub async fn hand_through(State(proxy): State<Arc<Proxy>>, request: Request) -> 
         },
     };
     connected.unwrap_or_else(|error| {
-        tracing::warn!(%error, "gateway.fallback does not accept connections");
+        tracing::warn!(code = "fallback_away", %error, "gateway.fallback does not accept connections");
         answer(
             StatusCode::BAD_GATEWAY,
             "The server behind this one does not answer.",
@@ -193,7 +193,7 @@ where
     let mut response = match timeout(ANSWER, asked).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "gateway.fallback did not answer as HTTP");
+            tracing::warn!(code = "fallback_away", %error, "gateway.fallback did not answer as HTTP");
             return answer(
                 StatusCode::BAD_GATEWAY,
                 "The server behind this one does not answer.",

@@ -31,11 +31,11 @@ pub async fn follow_hints(store: Store, ingest: Arc<Ingest>, tail: Arc<Tail>, he
                 health.is_well();
                 let error = follow(&mut listener, &ingest, &tail).await;
                 health.is_ill(LOST);
-                tracing::warn!(%error, "database hints were lost; the tail goes on, listening anew");
+                tracing::warn!(code = "hints_lost", %error, "database hints were lost; the tail goes on, listening anew");
             }
             Err(error) => {
                 health.is_ill(LOST);
-                tracing::warn!(%error, "cannot listen for database hints; the tail goes on");
+                tracing::warn!(code = "hints_lost", %error, "cannot listen for database hints; the tail goes on");
             }
         }
         tokio::time::sleep(RETRY).await;

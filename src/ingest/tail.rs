@@ -13,7 +13,7 @@ use super::{Ingest, Origin, Relay, moved_snapshot, updated_snapshot};
 use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Timestamp, Topic};
 use crate::hub::{Snapshot, Source, SourceError};
 use crate::store::{Changes, Position, SinceScope, Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Health, Metrics};
 
 /// How often `SQLite` is asked whether another connection has committed: a few microseconds each.
 const DATA_VERSION: Duration = Duration::from_millis(25);
@@ -56,6 +56,8 @@ pub struct Tail {
     replays: Semaphore,
     /// What carries hints, where that is not the database.
     relay: Option<Arc<Relay>>,
+    /// Whether changes are read.
+    health: Health,
 }
 
 impl Tail {
@@ -71,7 +73,14 @@ impl Tail {
             passes: watch::Sender::new(0),
             replays: Semaphore::new(REPLAYS),
             relay: None,
+            health: Health::uncounted("nothing was read yet", None),
         }
+    }
+
+    /// Why this node does not read what others have changed, if it does not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.health.trouble()
     }
 
     /// The same beside a relay of hints.
@@ -91,6 +100,7 @@ impl Tail {
     /// When the database fails.
     pub async fn begin(&self) -> Result<Position, StoreError> {
         let position = self.store.position().await?;
+        self.health.is_well();
         if let Some(relay) = &self.relay {
             relay.has_read(&position);
         }
@@ -117,12 +127,15 @@ impl Tail {
             match read.unwrap_or_else(|_| Err(StoreError::late())) {
                 Ok(read) => {
                     position = read;
+                    self.health.is_well();
                     self.metrics.tail_passes.inc();
                     self.passes.send_modify(|passes| *passes += 1);
                 }
                 Err(error) => {
                     self.metrics.tail_failures.inc();
-                    tracing::warn!(%error, "the tail cannot read the database and tries again");
+                    self.health
+                        .is_ill("what others have changed cannot be read");
+                    tracing::warn!(code = "tail_failed", %error, "the tail cannot read the database and tries again");
                     sleep(every).await;
                 }
             }

@@ -289,7 +289,7 @@ impl OpenWispDirectory {
             }
             Err(error) => {
                 if let Some(held_back) = self.log.pass() {
-                    tracing::warn!(%error, held_back, "sessions are read from the table, not from the cache");
+                    tracing::warn!(code = "session_cache_away", %error, held_back, "sessions are read from the table, not from the cache");
                 }
                 (Vec::new(), keys)
             }
@@ -322,7 +322,12 @@ impl OpenWispDirectory {
         if refusal.is_ordinary() {
             tracing::info!(reason, held_back, "a credential proves nobody: {refusal}");
         } else {
-            tracing::warn!(reason, held_back, "a session was refused: {refusal}");
+            tracing::warn!(
+                code = "session_refused",
+                reason,
+                held_back,
+                "a session was refused: {refusal}"
+            );
         }
     }
 }

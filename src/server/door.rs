@@ -136,7 +136,7 @@ impl Door {
         self.metrics.limit_hit(full.limit());
         if let Some(held_back) = self.refusals.pass() {
             let client = client.ip().to_canonical();
-            tracing::warn!(%client, held_back, "a connection was refused: {full}");
+            tracing::warn!(code = "connection_refused", %client, held_back, "a connection was refused: {full}");
         }
         if let Err(error) = hang_up(stream, &full.answer()) {
             tracing::debug!(%error, "a connection ended before it was refused");
@@ -156,6 +156,7 @@ impl Door {
         }
         if let Some(held_back) = self.refusals.pass() {
             tracing::warn!(
+                code = "proxy_not_understood",
                 %proxy,
                 held_back,
                 "a connection of a trusted proxy was cut off: {error} (server.proxy_protocol)"

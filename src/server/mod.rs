@@ -64,6 +64,17 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// The same of the metrics' own listener.
+    #[error(
+        "cannot listen on {address} for metrics: {source}; choose another address with metrics.listen"
+    )]
+    ListenForMetrics {
+        /// What was to be listened on.
+        address: String,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,8 +125,19 @@ pub struct Site {
     pub leases: Arc<Leases>,
     /// Who lets connections in, and how much is taken of a client before there is a request.
     pub door: Arc<Door>,
-    /// Over how long open sockets are closed at the end.
+    /// For how long all goes on at the end, and only readiness says that it is near.
+    pub shutdown_delay: Duration,
+    /// Over how long open sockets are closed then.
     pub drain_window: Duration,
+}
+
+/// What the routes of a site may ask about its end.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// Becomes true when it is near: whoever asks for readiness is to be sent elsewhere.
+    pub announced: watch::Receiver<bool>,
+    /// Becomes true when the drain begins.
+    pub draining: watch::Receiver<bool>,
 }
 
 /// Serves metrics at `address`, for as long as the program runs.
@@ -124,7 +146,7 @@ pub struct Site {
 /// When it cannot listen there.
 pub async fn serve_metrics(metrics: Arc<Metrics>, address: String) -> Result<(), ServeError> {
     let listener = TcpListener::bind(&address).await;
-    let listener = listener.map_err(|source| ServeError::Listen {
+    let listener = listener.map_err(|source| ServeError::ListenForMetrics {
         address: address.clone(),
         source,
     })?;
@@ -134,25 +156,35 @@ pub async fn serve_metrics(metrics: Arc<Metrics>, address: String) -> Result<(),
     Ok(())
 }
 
-/// Serves `listener` until SIGTERM or SIGINT, then drains; a second signal ends the drain at once. `also`
-/// is done while draining. What runs `beside` may not end before.
+/// Serves `listener` until SIGTERM or SIGINT, goes on for the site's delay, then drains; a second signal ends
+/// it at once. `also` is done while draining. What runs `beside` may not end before.
 ///
 /// # Errors
 /// When a part ends by itself: without it rights would not be checked, or moves not told.
 pub async fn serve_until_signalled(
-    site: impl FnOnce(watch::Receiver<bool>) -> Site,
+    site: impl FnOnce(Ending) -> Site,
     listener: Listener,
     signals: &mut EndSignals,
     beside: &mut JoinSet<()>,
     also: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let (announce, announced) = watch::channel(false);
     let (begin_drain, draining) = watch::channel(false);
-    let site = site(draining.clone());
+    let site = site(Ending {
+        announced,
+        draining: draining.clone(),
+    });
     let (place, window) = (listener.place(), site.drain_window);
+    let delay = site.shutdown_delay;
+    let sockets = Arc::clone(&site.sockets);
     let mut server = tokio::spawn(run(site, listener, draining));
     let supervisor = Supervisor::of(environment());
     if let Some(every) = supervisor.heartbeat() {
-        beside.spawn(supervisor.clone().tell_alive(every));
+        let alive = move || {
+            let sockets = Arc::clone(&sockets);
+            async move { sockets.have_come_round().await }
+        };
+        beside.spawn(supervisor.clone().tell_alive(every, alive));
     }
     supervisor.tell_ready(&place);
     tokio::select! {
@@ -160,8 +192,22 @@ pub async fn serve_until_signalled(
         _ = &mut server => return Err(ServeError::Broken),
         _ = beside.join_next() => return Err(ServeError::Broken),
     }
-    tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
     supervisor.tell_stopping(window);
+    announce.send_replace(true);
+    if !delay.is_zero() {
+        let seconds = delay.as_secs();
+        tracing::info!(
+            "stopping in {seconds} s: /readyz says so meanwhile; signal again to stop now"
+        );
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = signals.received() => {
+                tracing::info!("stopped at once");
+                return Ok(());
+            }
+        }
+    }
+    tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
     begin_drain.send_replace(true);
     let drained = timeout(window + LAST_WORDS + CUT, async {
         tokio::join!(server, also)
@@ -170,7 +216,7 @@ pub async fn serve_until_signalled(
         drained = drained => if drained.is_ok() {
             tracing::info!("stopped");
         } else {
-            tracing::warn!("stopped before everything had ended: a part of the server hangs");
+            tracing::warn!(code = "stop_hangs", "stopped before everything had ended: a part of the server hangs");
         },
         () = signals.received() => tracing::info!("stopped at once"),
     }
@@ -197,7 +243,7 @@ pub async fn run(site: Site, listener: Listener, mut draining: watch::Receiver<b
                     Err(full) => site.door.turn_away(stream, peer, full),
                 },
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; are there too many open files?");
+                    tracing::warn!(code = "accept_failed", %error, "cannot accept a connection; are there too many open files?");
                     sleep(ACCEPT_AGAIN).await;
                 }
             },
@@ -214,7 +260,10 @@ pub async fn run(site: Site, listener: Listener, mut draining: watch::Receiver<b
         all_gone.recv().await;
     });
     if last_words.await.is_err() {
-        tracing::warn!("some connections did not end in time and are cut off");
+        tracing::warn!(
+            code = "connections_cut_off",
+            "some connections did not end in time and are cut off"
+        );
     }
 }
 
@@ -304,7 +353,7 @@ pub fn raise_open_files() -> u64 {
         maximum: limit.maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+        tracing::warn!(code = "open_files_limited", %error, "the limit of open files stays at {:?}", limit.current);
     }
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -38,7 +38,7 @@ impl Readiness {
         let trouble = match timeout(PATIENCE, answer).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
-                tracing::warn!(%error, part, "not ready");
+                tracing::warn!(code = "not_ready", %error, part, "not ready");
                 Some("failed".to_owned())
             }
             Err(_) => Some("no answer".to_owned()),
@@ -58,7 +58,12 @@ impl Readiness {
         self.note(part, trouble);
     }
 
+    /// A part that was found wanting stays so, whatever else is right with it.
     fn note(&mut self, part: &str, trouble: Option<String>) {
+        let is_well = self.parts.get(part).is_none_or(|said| said == "ok");
+        if !is_well {
+            return;
+        }
         let text = trouble.unwrap_or_else(|| "ok".to_owned());
         self.parts.insert(part.to_owned(), text.into());
     }
@@ -111,6 +116,21 @@ mod tests {
             "ready": false, "degraded": false, "draining": false, "a": "failed", "b": "ok",
         });
         assert_eq!(told(readiness).await, (503, expected));
+    }
+
+    #[tokio::test]
+    async fn a_part_that_does_not_answer_is_not_made_well_by_what_else_is_known_of_it() {
+        let mut readiness = Readiness::new(false);
+        readiness.ask("a", async { Err::<(), _>("gone") }).await;
+        readiness.need("a", None);
+        readiness.ask("b", async { Ok::<(), String>(()) }).await;
+        readiness.need("b", Some("full (1 s)".into()));
+        let (status, body) = told(readiness).await;
+        assert_eq!(
+            (&body["a"], &body["b"]),
+            (&json!("failed"), &json!("full (1 s)"))
+        );
+        assert_eq!(status, 503);
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ pub async fn run_until_signalled(
     }
     let window = Duration::from_secs(app.config.server.drain_s);
     serve_until_signalled(
-        |draining| site(&app, draining),
+        |ending| site(&app, ending.announced),
         listener,
         &mut signals,
         &mut beside,
@@ -70,10 +70,10 @@ pub async fn run_until_signalled(
     beside.shutdown().await;
     // What still runs is cut off, and says so; else the next start would.
     if let Ok(Err(error)) = timeout(PATIENCE, app.runner.recover()).await {
-        tracing::warn!(%error, "commands that were cut off could not be ended");
+        tracing::warn!(code = "commands_not_ended", %error, "commands that were cut off could not be ended");
     }
     if let Ok(Err(error)) = timeout(PATIENCE, app.store.remove_node(app.node)).await {
-        tracing::warn!(%error, "this node could not take leave of the others");
+        tracing::warn!(code = "node_not_removed", %error, "this node could not take leave of the others");
     }
     // A connection that hangs must not keep the process: what was acknowledged is committed.
     timeout(PATIENCE, app.store.close()).await.ok();
@@ -83,16 +83,17 @@ pub async fn run_until_signalled(
 /// Whoever reads the log of a new server is who may make its first user.
 fn tell_setup_token(token: &str) {
     tracing::warn!(
+        code = "no_user_yet",
         "there is no user yet: open this server in a browser and make the first superuser with the \
          token {token} (or run `fleetwire user add NAME --superuser --password-stdin`)"
     );
 }
 
-/// What `app` serves.
+/// What `app` serves; `ending` becomes true when its end is near.
 #[must_use]
-pub fn site(app: &Arc<App>, draining: watch::Receiver<bool>) -> Site {
+pub fn site(app: &Arc<App>, ending: watch::Receiver<bool>) -> Site {
     Site {
-        router: router(app, draining),
+        router: router(app, ending),
         sockets: Arc::clone(&app.sockets),
         leases: Arc::clone(&app.leases),
         door: Arc::new(Door::new(
@@ -100,16 +101,17 @@ pub fn site(app: &Arc<App>, draining: watch::Receiver<bool>) -> Site {
             &app.config.limits,
             Arc::clone(&app.metrics),
         )),
+        shutdown_delay: Duration::from_secs(app.config.server.shutdown_delay_s),
         drain_window: Duration::from_secs(app.config.server.drain_s),
     }
 }
 
 /// All routes of the site.
-fn router(app: &Arc<App>, draining: watch::Receiver<bool>) -> Router {
+fn router(app: &Arc<App>, ending: watch::Receiver<bool>) -> Router {
     let operation = Router::new()
         .route("/healthz", get(get_health))
         .route("/readyz", get(get_readiness))
-        .with_state((Arc::clone(app), draining));
+        .with_state((Arc::clone(app), ending));
     let metrics = Arc::clone(&app.metrics);
     let console = Arc::new(Console::new(&app.config.console));
     Router::new()
@@ -141,14 +143,16 @@ async fn get_health() -> &'static str {
     "ok\n"
 }
 
-/// The server can do its work: the database answers, commands are run, and it is not about to stop. Without
+/// The server can do its work: the database answers and takes what is written, commands are run, and it is not about to stop. Without
 /// hints it does all of it, only a moment later.
 async fn get_readiness(
-    State((app, draining)): State<(Arc<App>, watch::Receiver<bool>)>,
+    State((app, ending)): State<(Arc<App>, watch::Receiver<bool>)>,
 ) -> Readiness {
-    let is_draining = *draining.borrow();
-    let mut readiness = Readiness::new(is_draining);
+    let is_ending = *ending.borrow();
+    let mut readiness = Readiness::new(is_ending);
     readiness.ask("database", app.store.ping()).await;
+    readiness.need("database", app.writes_trouble());
+    readiness.need("tail", app.tail_trouble());
     readiness.want("hints", app.hints_trouble());
     readiness.need("runner", app.runner.trouble());
     readiness

@@ -66,12 +66,19 @@ impl Supervisor {
     }
 
     /// Says `every` so often that we are alive, for as long as the program runs: that tasks still get their
-    /// turn. Whether the database answers is another matter (`/readyz`): a new start would not mend it.
-    pub async fn tell_alive(self, every: Duration) {
+    /// turn, and that what `works` asks for comes back. Whether the database answers is another matter
+    /// (`/readyz`): a new start would not mend it.
+    pub async fn tell_alive<F: Future<Output = ()>>(
+        self,
+        every: Duration,
+        works: impl Fn() -> F + Send,
+    ) {
         let mut beats = interval(every.max(Duration::from_millis(1)));
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beats.tick().await;
+            // Where something hangs so does this, and the supervisor's patience ends.
+            works().await;
             self.tell("WATCHDOG=1\n");
         }
     }
@@ -81,7 +88,7 @@ impl Supervisor {
             return;
         };
         if let Err(error) = send(socket, lines) {
-            tracing::warn!(%error, "the supervisor behind NOTIFY_SOCKET could not be told how it goes");
+            tracing::warn!(code = "supervisor_untold", %error, "the supervisor behind NOTIFY_SOCKET could not be told how it goes");
         }
     }
 }
@@ -124,5 +131,35 @@ mod tests {
         for nonsense in ["", "0", "-1", "soon"] {
             assert_eq!(of(&[socket, ("WATCHDOG_USEC", nonsense)]).heartbeat(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn a_heart_stands_still_where_something_hangs() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let heard = tokio::net::UnixDatagram::bind(&path).unwrap();
+        let (asked, mut times) = tokio::sync::watch::channel(0);
+        let works = move || {
+            asked.send_modify(|times| *times += 1);
+            let hangs = *asked.borrow() > 3;
+            async move {
+                if hangs {
+                    std::future::pending().await
+                }
+            }
+        };
+        let supervisor = of(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+        let beating = tokio::spawn(supervisor.tell_alive(Duration::from_millis(1), works));
+        times.wait_for(|times| *times == 4).await.unwrap();
+        let mut bytes = [0; 64];
+        for _ in 0..3 {
+            let read = heard.recv(&mut bytes).await.unwrap();
+            assert_eq!(&bytes[..read], b"WATCHDOG=1\n");
+        }
+        assert!(
+            heard.try_recv(&mut bytes).is_err(),
+            "it says that it is alive"
+        );
+        beating.abort();
     }
 }

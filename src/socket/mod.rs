@@ -112,6 +112,16 @@ impl Sockets {
         self.shards.run().await;
     }
 
+    /// Returns when each thread that serves sockets has come round since the call: none of them hangs.
+    pub async fn have_come_round(&self) {
+        let asked = self.hub.inboxes().iter();
+        // Nobody is weighed: only whether an answer comes counts.
+        let asked: Vec<_> = asked.map(|inbox| inbox.weigh(Vec::new())).collect();
+        for answer in asked {
+            answer.await.ok();
+        }
+    }
+
     /// From now on every handshake is refused with 503.
     pub fn refuse_new(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -205,13 +215,16 @@ async fn hand_over(
         return;
     };
     let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-        tracing::error!("a socket came over something that we did not accept and cannot be served");
+        tracing::error!(
+            code = "socket_not_served",
+            "a socket came over something that we did not accept and cannot be served"
+        );
         return;
     };
     let stream = match parts.io.into_inner().into_fd() {
         Ok(stream) => stream,
         Err(error) => {
-            tracing::warn!(%error, "a socket could not be taken over from the HTTP server");
+            tracing::warn!(code = "socket_not_taken_over", %error, "a socket could not be taken over from the HTTP server");
             return;
         }
     };

@@ -70,7 +70,7 @@ impl Replay {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a replay was broken off");
+                    tracing::warn!(code = "replay_broken_off", %error, "a replay was broken off");
                     self.subscriber.close(CloseReason::Unavailable);
                     return;
                 }

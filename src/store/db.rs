@@ -28,7 +28,7 @@ pub(super) const DATABASE: &str = "fleetwire.db";
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// How long to wait for a connection: what has none by then is answered as unavailable.
-const ACQUIRE: Duration = Duration::from_secs(5);
+pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
 
 /// Connections for requests, and for what the node itself does.
 const SQLITE_READERS: u32 = 4;
@@ -66,8 +66,8 @@ pub enum Db {
     },
     Postgres {
         pool: PgPool,
-        /// One connection that listens for hints; it is never given back.
-        listen: PgPool,
+        /// How the connection that listens for hints is made.
+        listen: Box<PgConnectOptions>,
     },
 }
 
@@ -125,10 +125,7 @@ impl Pools {
 
     async fn open_sqlite(directory: &Path) -> Result<Self, StoreError> {
         let file = directory.join(DATABASE);
-        make_private(directory, &file).map_err(|source| StoreError::Directory {
-            path: directory.to_owned(),
-            source,
-        })?;
+        make_private(directory, &file)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
@@ -191,12 +188,9 @@ impl Pools {
         let requests = requests.connect_with(bounded.clone()).await?;
         // The command line needs none.
         let own = pool(POSTGRES_OWN_CONNECTIONS).connect_lazy_with(bounded);
-        let listen = PgPoolOptions::new()
-            .max_connections(1)
-            .connect_lazy_with(options);
         let pools = |pool| Db::Postgres {
             pool,
-            listen: listen.clone(),
+            listen: Box::new(options.clone()),
         };
         Ok(Self::new(pools(requests), pools(own), POSTGRES_CONNECTIONS))
     }
@@ -258,17 +252,29 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
 
 /// Makes the data directory and the database's file, if they are not there, for their owner alone:
 /// the file holds the keys of devices. What SQLite puts beside the file has the file's rights.
-fn make_private(directory: &Path, file: &Path) -> std::io::Result<()> {
+fn make_private(directory: &Path, file: &Path) -> Result<(), StoreError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| StoreError::Directory { path, source }
+    };
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(directory)?;
+        .create(directory)
+        .map_err(failed(directory))?;
     OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
-        .open(file)?;
+        .open(file)
+        .map_err(failed(file))?;
     Ok(())
+}
+
+/// Whether there is a SQLite database in the directory.
+#[must_use]
+pub fn is_database_in(directory: &Path) -> bool {
+    directory.join(DATABASE).is_file()
 }
 
 /// What follows a column that is to be one of the ids in `$1`, which [`ids`] made.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use sqlx::postgres::PgDatabaseError;
+
 use super::{KeyError, QueueFull};
 
 /// What is wrong with which field, in the words that REST and the command line show.
@@ -59,16 +61,21 @@ pub enum StoreError {
     #[error("{0}")]
     Lookup(String),
     /// The data directory, or the file in it, cannot be made.
-    #[error("the data directory {} cannot be used: {source}; choose another with --data-dir", path.display())]
+    #[error("{} cannot be used: {source}; choose another data directory with --data-dir", path.display())]
     Directory {
-        /// Where it was to be.
+        /// The directory, or the file in it.
         path: std::path::PathBuf,
         /// The system's reason.
         #[source]
         source: std::io::Error,
     },
+    /// There is no SQLite database in this directory, and who asks makes none.
+    #[error(
+        "there is no database in {}: which one is it (--data-dir, or database.url as the server has it)?", .0.display()
+    )]
+    NoDatabase(std::path::PathBuf),
     /// The database does not answer, or answered with an error of its own.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {}", said(.0))]
     Database(#[from] sqlx::Error),
     /// No further command may wait now.
     #[error(transparent)]
@@ -91,6 +98,18 @@ pub enum StoreError {
         /// The last one that this program knows.
         known: i64,
     },
+}
+
+/// What the database said. PostgreSQL's errors name a line of its own source, which whoever reads it would
+/// look for in the configuration; their code says more.
+fn said(error: &sqlx::Error) -> String {
+    let postgres = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    match postgres {
+        Some(error) => format!("{} ({})", error.message(), error.code()),
+        None => error.to_string(),
+    }
 }
 
 impl From<FieldErrors> for StoreError {

@@ -1,16 +1,18 @@
 //! Hints: what tells of committed updates at once. On SQLite the sink of [`Store::on_commit`], on
 //! PostgreSQL a NOTIFY that is part of the transaction, or what [`Store::tell_through`] names.
 
+use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::db::Db;
+use super::db::{ACQUIRE, Db};
 use super::key::hexadecimal;
 use super::{Store, StoreError};
 use crate::event::Event;
@@ -32,6 +34,9 @@ pub(super) const INQUIRY: &str = "inquiry";
 
 /// Hints that have not come by then are taken for lost.
 const SETTLE: Duration = Duration::from_millis(200);
+
+/// Without a word for this long, it is asked whether anything can be heard at all; then for as long again.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// The payload of an event's NOTIFY; empty ("read the tail") for one that is too large.
 pub(super) fn payload(event: &Event) -> String {
@@ -74,10 +79,10 @@ impl HintListener {
     /// hints that may have been lost because the connection had to be made anew).
     ///
     /// # Errors
-    /// When the connection is gone and cannot be made anew.
+    /// When the connection is gone and cannot be made anew, or nothing comes through it any more.
     pub async fn next(&mut self) -> Result<Option<Event>, StoreError> {
         loop {
-            let Some(notification) = self.listener.try_recv().await? else {
+            let Some(notification) = self.receive().await? else {
                 self.store.wake_runner();
                 return Ok(None);
             };
@@ -102,6 +107,35 @@ impl HintListener {
             }
         }
     }
+}
+
+impl HintListener {
+    /// What comes next through the connection; `None` when it had to be made anew. A connection that something
+    /// on the way has forgotten, or whose host is gone, never breaks by itself: so after a silence a
+    /// marker of our own has to come through it.
+    async fn receive(&mut self) -> Result<Option<PgNotification>, StoreError> {
+        let store = &self.store;
+        let mut received = pin!(self.listener.try_recv());
+        loop {
+            if let Ok(received) = timeout(SILENCE, received.as_mut()).await {
+                return Ok(received?);
+            }
+            let is_sent = tokio::select! {
+                received = received.as_mut() => return Ok(received?),
+                sent = timeout(SILENCE, store.send_marker(Uuid::new_v4())) => matches!(sent, Ok(Ok(()))),
+            };
+            // Where none can be sent the database is away as a whole, and this says nothing.
+            if is_sent {
+                let received = timeout(SILENCE, received.as_mut()).await;
+                return Ok(received.map_err(|_| deaf())??);
+            }
+        }
+    }
+}
+
+fn deaf() -> sqlx::Error {
+    let reason = "nothing comes through the connection that hints are heard by";
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, reason))
 }
 
 impl Drop for HintListener {
@@ -159,8 +193,19 @@ impl Store {
         let Db::Postgres { listen, .. } = self.db() else {
             return Ok(None);
         };
-        let mut listener = PgListener::connect_with(listen).await?;
-        listener.listen(CHANNEL).await?;
+        let listening = async {
+            // Of a pool of its own each time: the connection before may be dead and not know it, and would
+            // keep the only place.
+            let pool = PgPoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(ACQUIRE)
+                .connect_lazy_with(PgConnectOptions::clone(listen));
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.listen(CHANNEL).await?;
+            Ok::<_, StoreError>(listener)
+        };
+        let listener = timeout(2 * ACQUIRE, listening).await;
+        let listener = listener.unwrap_or_else(|_| Err(StoreError::late()))?;
         self.inner.settling.listening.store(true, Ordering::Relaxed);
         Ok(Some(HintListener {
             store: self.clone(),
@@ -175,9 +220,9 @@ impl Store {
             match self.db() {
                 // Whoever committed holds the order of writes until the hints are told.
                 Db::Sqlite { .. } => drop(self.write_order().lock_owned().await),
-                Db::Postgres { pool, .. } => {
+                Db::Postgres { .. } => {
                     if self.inner.settling.listening.load(Ordering::Relaxed) {
-                        self.follow_marker(pool).await;
+                        self.follow_marker().await;
                     }
                 }
             }
@@ -188,16 +233,22 @@ impl Store {
 
     /// Sends a marker through the channel of hints and waits for it: notifications come in the order
     /// of commits, so those before it have come as well.
-    async fn follow_marker(&self, pool: &sqlx::PgPool) {
+    async fn follow_marker(&self) {
         let marker = Uuid::new_v4();
         let mut heard = self.inner.settling.heard.subscribe();
-        let sent = sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(CHANNEL)
-            .bind(format!("{MARKER}{marker}"))
-            .execute(pool)
-            .await;
-        if sent.is_ok() {
+        if self.send_marker(marker).await.is_ok() {
             while heard.recv().await.is_ok_and(|heard| heard != marker) {}
         }
+    }
+
+    async fn send_marker(&self, marker: Uuid) -> Result<(), StoreError> {
+        if let Db::Postgres { pool, .. } = self.db() {
+            sqlx::query("SELECT pg_notify($1, $2)")
+                .bind(CHANNEL)
+                .bind(format!("{MARKER}{marker}"))
+                .execute(pool)
+                .await?;
+        }
+        Ok(())
     }
 }

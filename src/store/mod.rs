@@ -74,6 +74,7 @@ pub use coordinates::{Coordinates, CoordinatesError, Report};
 pub use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialKind, LoginSecret, NewCredential,
 };
+pub use db::is_database_in;
 pub use device::{Device, DeviceChange, DeviceFilter, NewDevice};
 pub use error::{FieldErrors, StoreError};
 pub use group::{Group, GroupChange};

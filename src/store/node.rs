@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::db::on_pool;
-use super::transaction::on_write;
+use super::transaction::{Write, on_write};
 use super::{Store, StoreError};
 use crate::event::{NodeId, Timestamp};
 
@@ -49,32 +49,36 @@ pub struct NodeEntry {
 }
 
 impl Store {
-    /// Says that a node is there, and how it is.
+    /// Says that a node is there, and how it is. Answers with the name of another process that said so under
+    /// the same id since this one did last, if there is one: it has the same identity.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn report_node(&self, node: &NodeReport) -> Result<(), StoreError> {
+    pub async fn report_node(&self, node: &NodeReport) -> Result<Option<String>, StoreError> {
         let now = self.now();
-        let sql = format!(
+        let own = format!(
+            "UPDATE node SET name = $2, version = $3, sockets = $5, commands = $6, seen = {now}
+             WHERE id = $1 AND started = $4"
+        );
+        let of_another = format!(
             "INSERT INTO node (id, name, version, started, sockets, commands, seen)
              VALUES ($1, $2, $3, $4, $5, $6, {now})
              ON CONFLICT (id) DO UPDATE SET name = $2, version = $3, started = $4, sockets = $5,
                  commands = $6, seen = {now}"
         );
         let mut write = self.write().await?;
-        on_write!(write, connection => {
-            sqlx::query(AssertSqlSafe(sql))
-                .bind(node.id)
-                .bind(&node.name)
-                .bind(node.version)
-                .bind(node.started)
-                .bind(node.sockets)
-                .bind(node.commands)
-                .execute(connection)
-                .await
-                .map(|_| ())?;
-        });
-        write.commit().await
+        let mut other = None;
+        if write.put_node(own, node).await? == 0 {
+            other = on_write!(write, connection => {
+                sqlx::query_scalar("SELECT name FROM node WHERE id = $1")
+                    .bind(node.id)
+                    .fetch_optional(connection)
+                    .await?
+            });
+            write.put_node(of_another, node).await?;
+        }
+        write.commit().await?;
+        Ok(other)
     }
 
     /// Takes leave: the node ends, and nobody waits for it.
@@ -106,6 +110,24 @@ impl Store {
         );
         Ok(on_pool!(self, pool => {
             sqlx::query_as(AssertSqlSafe(sql)).fetch_all(pool).await?
+        }))
+    }
+}
+
+impl Write {
+    /// How many rows that was.
+    async fn put_node(&mut self, sql: String, node: &NodeReport) -> Result<u64, StoreError> {
+        Ok(on_write!(self, connection => {
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(node.id)
+                .bind(&node.name)
+                .bind(node.version)
+                .bind(node.started)
+                .bind(node.sockets)
+                .bind(node.commands)
+                .execute(connection)
+                .await?
+                .rows_affected()
         }))
     }
 }

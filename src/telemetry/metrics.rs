@@ -71,6 +71,8 @@ pub struct Metrics {
     /// 1 while committed updates are told to this node at once (through Redis, where
     /// that carries them), 0 while they are found by its tail alone.
     pub hints_up: Gauge,
+    /// 1 while the database takes what this node writes, 0 while not.
+    pub database_writable: Gauge,
     /// 1 while the queue of commands can be read and claims be kept, 0 while not.
     pub runner_up: Gauge,
     /// 1 while the gateway hears OpenWISP's channel layer, 0 while it does not.
@@ -115,6 +117,7 @@ impl Default for Metrics {
             hints_channels: Gauge::default(),
             layer_groups: Gauge::default(),
             hints_up: Gauge::default(),
+            database_writable: Gauge::default(),
             runner_up: Gauge::default(),
             layer_up: Gauge::default(),
             connections_open: Gauge::default(),
@@ -220,6 +223,11 @@ impl Metrics {
     /// How the parts beside the sockets are.
     fn register_parts(&mut self) {
         let r = &mut self.registry;
+        r.register(
+            "database_writable",
+            "Whether the database takes what this node writes",
+            self.database_writable.clone(),
+        );
         r.register(
             "hints_up",
             "Whether committed updates are told to this node at once",

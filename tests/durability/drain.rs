@@ -74,3 +74,26 @@ async fn what_was_moved_before_the_end_is_there_after_a_restart() {
     let location = server.client(&root).get(&path).await.expect(200);
     assert_eq!(location["geometry"]["coordinates"], json!([5.0, 6.0]));
 }
+
+/// For balancers that go by `/readyz`: until they have noticed, everything goes on.
+#[tokio::test]
+async fn before_the_drain_readiness_alone_says_that_the_end_is_near() {
+    // Far longer than a test waits: only the second signal can end it in time.
+    let (mut server, root, bus) = stage(&[("SERVER__SHUTDOWN_DELAY_S", "3600")]).await;
+    let client = server.client(&root);
+    let mut open = Socket::open(&server, FLEET, &root).await;
+    server.signal(Signal::TERM);
+    eventually("readiness says so", async || {
+        let answer = client.get("/readyz").await;
+        let is_near = answer.status == 503 && answer.json["draining"] == true;
+        is_near.then_some(())
+    })
+    .await;
+    let mut late = Socket::open(&server, FLEET, &root).await;
+    client.move_location(&bus, 3.0, 4.0).await;
+    for socket in [&mut open, &mut late] {
+        socket.next().await;
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit().await.code(), Some(0));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reqwest::StatusCode;
 
-use super::{arms, assert_same, below, quoted, rows, text_of};
+use super::{arms, assert_same, below, quoted, rows, sources, text_of};
 use crate::support::{Credential, Server, eventually};
 
 const PAGE: &str = "errors.md";
@@ -92,6 +92,50 @@ fn every_close_code_is_described() {
         format!("{code} {label} {text}")
     });
     assert_same(PAGE, &said(below(&page(), "Close codes"), 3), &is.collect());
+}
+
+/// The code and level of each line of the log at `warn` or `error`, of a source; that of a request has the
+/// code of its answer.
+fn logged(path: &str, source: &str) -> Vec<String> {
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let mut found = Vec::new();
+    for level in ["warn", "error"] {
+        for call in code.split(&format!("{level}!(")).skip(1) {
+            let fields = call.trim_start();
+            if path == "src/api/error.rs" && fields.starts_with("status, code,") {
+                continue;
+            }
+            let code = fields
+                .strip_prefix("code = \"")
+                .and_then(|it| it.split_once('"'));
+            let (code, _) = code.unwrap_or_else(|| {
+                panic!("{path}: a line of level {level} begins with `code = \"…\"`: {fields:.60}")
+            });
+            found.push(format!("{code} {level}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_line_of_the_log_that_warns_has_a_code_and_is_described() {
+    let is = sources("src");
+    let is: BTreeSet<String> = is
+        .iter()
+        .filter(|(path, _)| !path.ends_with("tests.rs") && !path.contains("/tests/"))
+        .flat_map(|(path, source)| logged(path, source))
+        .collect();
+    let page = page();
+    let said = said(below(&page, "What the log says by itself"), 2);
+    assert_same(PAGE, &said, &is);
+}
+
+#[test]
+fn a_line_of_the_log_without_a_code_is_seen() {
+    let line = "if x { tracing::warn!(\n    code = \"a_b\",\n    \"text\"\n); }";
+    assert_eq!(logged("src/x.rs", line), ["a_b warn"]);
+    let line = "tracing::error!(%error, \"text\");";
+    assert!(std::panic::catch_unwind(|| logged("src/x.rs", line)).is_err());
 }
 
 /// Where the sentences are written that a failed command ends with.
@@ -191,24 +235,12 @@ fn every_reason_that_a_command_fails_for_is_described() {
 
 #[test]
 fn messages_of_the_command_line_are_those_that_it_has() {
-    let mut sources = vec![text_of("src/server/mod.rs")];
+    let mut texts = vec![text_of("src/server/mod.rs")];
     for folder in ["src/cli", "src/store", "src/config"] {
-        let mut open = vec![crate::clients::in_repository(folder)];
-        while let Some(folder) = open.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    open.push(path);
-                } else if path.extension().is_some_and(|it| it == "rs") {
-                    sources.push(std::fs::read_to_string(path).unwrap());
-                }
-            }
-        }
+        let found = sources(folder).into_iter();
+        texts.extend(found.map(|(_, text)| text));
     }
-    let known: Vec<String> = sources
-        .iter()
-        .flat_map(|source| sentences(source))
-        .collect();
+    let known: Vec<String> = texts.iter().flat_map(|source| sentences(source)).collect();
     let page = page();
     let part = below(&page, "The command line");
     for row in rows(part).iter().filter(|row| row[0].starts_with('`')) {

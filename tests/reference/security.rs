@@ -36,10 +36,14 @@ fn is_a_test(text: &str, name: &str) -> bool {
         return false;
     };
     let attributes = before.rsplit('\n').take(4).collect::<Vec<_>>().join("\n");
-    attributes.contains("test]")
+    // Whether the last macro of tests that was opened before it is still open.
+    let within = before.rsplit_once("over_both! {");
+    let is_within = within.is_some_and(|(_, since)| !since.contains("\n}"));
+    let is_test = attributes.contains("test]")
         || attributes.contains("tokio::test(")
         || text.contains(&format!("    {name},\n"))
-        || text.contains("over_both!")
+        || is_within;
+    is_test && !attributes.contains("#[ignore")
 }
 
 /// Each attack has what stops it and what shows that.
@@ -64,6 +68,15 @@ fn what_is_no_test_is_not_taken_for_one() {
         "on_both_engines! {\n    a,\n}\nasync fn a(engine: Engine) {",
         "a"
     ));
+    assert!(is_a_test(
+        "over_both! {\n    async fn a(house: House) {",
+        "a"
+    ));
+    assert!(!is_a_test(
+        "over_both! {\n    async fn b() {\n    }\n}\n\nfn a() {",
+        "a"
+    ));
+    assert!(!is_a_test("#[test]\n#[ignore = \"slow\"]\nfn a() {", "a"));
     assert!(!is_a_test("/// Text.\nfn a() {", "a"));
     assert!(!is_a_test("#[test]\nfn ab() {", "a"));
 }

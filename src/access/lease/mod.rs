@@ -163,7 +163,7 @@ impl Leases {
                 continue;
             };
             outcome("unreachable");
-            tracing::warn!(%error, "rights cannot be checked; open sockets are kept for the grace");
+            tracing::warn!(code = "rights_unchecked", %error, "rights cannot be checked; open sockets are kept for the grace");
             if answered.elapsed() > self.grace {
                 self.end_all(GIVE_UP_WINDOW, CloseReason::Unavailable).await;
             }

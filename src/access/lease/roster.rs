@@ -45,9 +45,10 @@ pub struct OpenSocket {
     pub waiting_bytes: Option<u64>,
 }
 
-/// Which open sockets are meant: those of which all of this is true.
+/// Which open sockets are meant: those of which all of this is true. What it does not know, from a node of a later
+/// version, would have narrowed it: then it is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct SocketFilter {
     /// This one.
     pub id: Option<SocketId>,

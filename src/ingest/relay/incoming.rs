@@ -103,7 +103,7 @@ impl Relay {
             match asked.unwrap_or_else(|_| Err(StoreError::late())) {
                 Ok(owners) => self.channels.learn(&unknown, &owners),
                 Err(error) => {
-                    tracing::warn!(%error, "whose it is what is watched cannot be read; hints of it do not come until then");
+                    tracing::warn!(code = "owners_unread", %error, "whose it is what is watched cannot be read; hints of it do not come until then");
                 }
             }
         }
@@ -185,7 +185,7 @@ impl Relay {
                 self.metrics.hints_received("refused", 1);
                 if log.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
                     *log = Some(Instant::now());
-                    tracing::warn!(%channel, "a hint was refused: {refused}");
+                    tracing::warn!(code = "hint_refused", %channel, "a hint was refused: {refused}");
                 }
             }
         }

@@ -306,7 +306,7 @@ impl Patience {
         if self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
             self.is_said = false;
-            tracing::error!("{}", explain());
+            tracing::error!(code = "hints_redis_away", "{}", explain());
         }
         sleep(self.wait.mul_f64(rand::random_range(0.5..1.0))).await;
         self.wait = (self.wait * 2).min(LONGEST_WAIT);

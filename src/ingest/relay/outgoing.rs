@@ -80,7 +80,9 @@ impl Relay {
                         let channel = self.names.channel(organization);
                         pipeline.cmd("PUBLISH").arg(channel).arg(message).ignore();
                     }
-                    Err(error) => tracing::error!(%error, "a hint cannot be sealed"),
+                    Err(error) => {
+                        tracing::error!(code = "hint_not_sealed", %error, "a hint cannot be sealed")
+                    }
                 }
             }
             let published = in_time(pipeline.query_async::<()>(&mut connection)).await;

@@ -124,7 +124,7 @@ impl Feed {
         lock(&self.membership).attend(topics);
         let mut is_late = false;
         if let Err(error) = self.learn(topics).await {
-            tracing::warn!(%error, "what groups tell about these topics is not known now");
+            tracing::warn!(code = "tables_unread", %error, "what groups tell about these topics is not known now");
             is_late = true;
         }
         let groups: Vec<String> = {
@@ -187,7 +187,7 @@ impl Feed {
         }
         let groups = self.want();
         if let Err(error) = &learned {
-            tracing::warn!(%error, "OpenWISP's database cannot be read and is tried again");
+            tracing::warn!(code = "tables_unread", %error, "OpenWISP's database cannot be read and is tried again");
             let mut membership = lock(&self.membership);
             let known = membership.known;
             membership.owe(known, "database");

@@ -122,6 +122,7 @@ impl Feed {
             self.metrics.layer_message("unknown");
             if let Some(held_back) = self.not_understood.pass() {
                 tracing::warn!(
+                    code = "message_dropped",
                     group = name,
                     held_back,
                     "a message that is no JSON object was dropped"

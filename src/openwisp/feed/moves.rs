@@ -97,7 +97,7 @@ impl Feed {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "moves wait for the database");
+                    tracing::warn!(code = "tables_unread", %error, "moves wait for the database");
                     self.note_gap(since.unwrap_or_else(Timestamp::now), "database");
                 }
             }

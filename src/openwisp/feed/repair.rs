@@ -45,7 +45,7 @@ impl Feed {
     /// Messages may have been lost from `since` on.
     pub(super) fn note_gap(&self, since: Timestamp, cause: &'static str) {
         self.metrics.layer_gap(cause);
-        tracing::warn!(%since, cause, "messages of OpenWISP may have been lost");
+        tracing::warn!(code = "messages_lost", %since, cause, "messages of OpenWISP may have been lost");
         self.begin_repair(since);
     }
 
@@ -91,7 +91,7 @@ impl Feed {
         match self.repair(&mut reading).await {
             Ok(told) => tracing::info!(told, is_first, "told what may have been missed"),
             Err(error) => {
-                tracing::warn!(%error, "what was missed cannot be read yet");
+                tracing::warn!(code = "tables_unread", %error, "what was missed cannot be read yet");
                 lock(&self.arrivals).gap_remains(reading.gap);
                 sleep(AGAIN).await;
                 return None;

@@ -151,6 +151,7 @@ async fn look(link: &Link<'_>, commands: &mut MultiplexedConnection) -> Result<(
         return Ok(());
     }
     tracing::warn!(
+        code = "layer_keys_gone",
         redis = %link.host.place(),
         "the keys of OpenWISP's channel layer were deleted: joining all groups again"
     );
@@ -237,6 +238,7 @@ async fn renew(
     }
     if gone > 0 {
         tracing::warn!(
+            code = "layer_keys_gone",
             redis = %link.host.place(),
             groups = gone,
             "was no longer a member of groups of OpenWISP's channel layer: joined again (were keys deleted, do clocks differ, or does gateway.channel_group_expiry_s not say what Django's settings do?)"

@@ -133,7 +133,7 @@ impl<'a> Link<'a> {
         if self.logged.get().is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             self.logged.set(Some(Instant::now()));
             self.silent.set(false);
-            tracing::error!("{}", self.host.explain(trouble));
+            tracing::error!(code = "layer_redis_away", "{}", self.host.explain(trouble));
         }
     }
 }

@@ -207,7 +207,10 @@ impl ChannelLayer {
                 Err(error) => error.to_string(),
                 Ok(_) => "it panicked".into(),
             };
-            tracing::error!("no thread for OpenWISP's channel layer: {why}; trying again");
+            tracing::error!(
+                code = "layer_thread",
+                "no thread for OpenWISP's channel layer: {why}; trying again"
+            );
             sleep(PAUSE).await;
         }
     }
@@ -223,7 +226,7 @@ impl ChannelLayer {
                 }
                 Parcel::Gap { since, cause } => {
                     self.shared.metrics.layer_gap(cause);
-                    tracing::warn!(%since, cause, "messages of OpenWISP's channel layer may have been lost");
+                    tracing::warn!(code = "messages_lost", %since, cause, "messages of OpenWISP's channel layer may have been lost");
                     receive(Received::Gap { since, cause });
                 }
                 Parcel::Mark { host, number } => self.shared.marks.come(host, number),
@@ -276,6 +279,7 @@ impl ChannelLayer {
         self.shared.metrics.layer_message("unreadable");
         if let Some(held_back) = self.unreadable.pass() {
             tracing::warn!(
+                code = "message_dropped",
                 held_back,
                 "a message of OpenWISP's channel layer cannot be read and is dropped: {reason}"
             );
@@ -295,6 +299,7 @@ impl ChannelLayer {
                 let link = Link::new(&self.shared, host);
                 if let Err(trouble) = core::leave_all(&link, &seats).await {
                     tracing::warn!(
+                        code = "groups_not_left",
                         "could not leave all groups: {}",
                         link.host.explain(&trouble)
                     );
@@ -303,7 +308,10 @@ impl ChannelLayer {
         }));
         if timeout(PATIENCE, left).await.is_err() {
             let trouble = Trouble::Silent;
-            tracing::warn!("could not leave all groups of OpenWISP's channel layer: {trouble}");
+            tracing::warn!(
+                code = "groups_not_left",
+                "could not leave all groups of OpenWISP's channel layer: {trouble}"
+            );
         }
     }
 }

@@ -161,7 +161,7 @@ impl Row {
                 Dialect::Postgres => Shape::of_wkb(bytes),
             };
             if shape.is_none() {
-                tracing::warn!(%location, "the geometry of a location cannot be read");
+                tracing::warn!(code = "geometry_unreadable", %location, "the geometry of a location cannot be read");
             }
             shape?.geojson()
         });

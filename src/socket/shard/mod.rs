@@ -65,7 +65,7 @@ impl Shards {
             match self.start(number, post) {
                 Ok(ended) => running.push(ended),
                 Err(error) => {
-                    tracing::error!(%error, "no thread for the sockets");
+                    tracing::error!(code = "sockets_thread", %error, "no thread for the sockets");
                     return;
                 }
             }
@@ -87,7 +87,7 @@ impl Shards {
                 let served =
                     Poll::new().and_then(|poll| Shard::new(post, poll, pace, metrics).run());
                 if let Err(error) = served {
-                    tracing::error!(%error, "a thread of sockets has ended");
+                    tracing::error!(code = "sockets_thread", %error, "a thread of sockets has ended");
                 }
             })?;
         Ok(ended)

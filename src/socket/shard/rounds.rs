@@ -332,7 +332,7 @@ impl Shard {
         let connection = (stream, endpoint, lease);
         let mut socket = Socket::new(connection, outbox, pages, &mut self.kit);
         let mut begun = self.poll.add(socket.stream(), id).map_err(|error| {
-            tracing::warn!(%error, "a socket cannot be watched; are there too many?");
+            tracing::warn!(code = "socket_not_watched", %error, "a socket cannot be watched; are there too many?");
             Ended::Lost
         });
         if begun.is_ok() {

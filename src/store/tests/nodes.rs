@@ -129,6 +129,28 @@ over_both! {
         house.store.reply(silent.id, late, Some(&Reply::Closing(1))).await.unwrap();
     }
 
+    async fn a_second_process_with_the_same_identity_is_told(house: House) {
+        let first = report("a:8000");
+        assert_eq!(house.store.report_node(&first).await.unwrap(), None);
+        assert_eq!(house.store.report_node(&first).await.unwrap(), None);
+        let later = first.started.plus_seconds(1);
+        let second = NodeReport { name: "b:8000".into(), started: later, ..first.clone() };
+        assert_eq!(house.store.report_node(&second).await.unwrap().as_deref(), Some("a:8000"));
+        assert_eq!(house.store.report_node(&first).await.unwrap().as_deref(), Some("b:8000"));
+        assert_eq!(house.store.report_node(&first).await.unwrap(), None);
+    }
+
+    async fn a_filter_that_is_not_understood_as_a_whole_is_none(house: House) {
+        let node = NodeId::random();
+        house.store.report_node(&NodeReport { id: node, ..report("a") }).await.unwrap();
+        // About fewer sockets, in a word that this version does not know.
+        house.age("INSERT INTO inquiry (id, inquiry, asked)
+            SELECT id, '{\"close_sockets\":{\"endpoint\":\"locations\",\"colour\":1}}', 9000000000000000
+            FROM node").await;
+        let asked = house.store.inquiries(node).await.unwrap();
+        assert!(matches!(asked[..], [(_, None)]), "{asked:?}");
+    }
+
     async fn what_a_node_of_another_version_asks_is_refused_and_not_ignored(house: House) {
         let node = NodeId::random();
         house.store.report_node(&NodeReport { id: node, ..report("a") }).await.unwrap();
