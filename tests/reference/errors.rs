@@ -95,7 +95,7 @@ fn every_close_code_is_described() {
 }
 
 /// Where the sentences are written that a failed command ends with.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "src/command/run.rs",
     "src/command/reach.rs",
     "src/command/ssh/authenticate.rs",
@@ -105,6 +105,7 @@ const REASONS: [&str; 9] = [
     "src/command/ssh/link.rs",
     "src/command/ssh/session.rs",
     "src/store/lease.rs",
+    "src/store/waiting.rs",
 ];
 
 /// Where others are, among what is no reason.
