@@ -159,7 +159,6 @@ impl App {
         let every = Duration::from_millis(self.config.ingest.tail_ms);
         let tail = Arc::clone(&self.tail);
         running.spawn(async move { tail.run(position, every).await });
-        running.spawn(renumber_restored(self.store.for_node()));
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
         let (tail, hints) = (Arc::clone(&self.tail), Arc::clone(&self.hints));
         running.spawn(follow_hints(store, ingest, tail, hints));
@@ -184,7 +183,12 @@ impl App {
             commands_days: self.config.commands.keep_days.into(),
             audit_days: self.config.audit.keep_days,
         };
-        running.spawn(clear_away(self.store.clone(), keep));
+        let (own, store) = (self.store.for_node(), self.store.clone());
+        // One task: a part of the server that ends by itself ends the server.
+        running.spawn(async move {
+            renumber_restored(own).await;
+            clear_away(store, keep).await;
+        });
         Ok(running)
     }
 
@@ -335,7 +339,7 @@ mod tests {
         let app = App::open(Config::default(), &engine, directory.path());
         let app = app.await.unwrap();
         let _requests = app.store.use_up().await;
-        let _running = app.start().await.unwrap();
+        let mut running = app.start().await.unwrap();
         let works = async {
             app.tail.attend(&[]).await;
             while app.runner.trouble().is_some() {
@@ -346,5 +350,6 @@ mod tests {
             }
         };
         timeout(Duration::from_mins(1), works).await.unwrap();
+        assert!(running.try_join_next().is_none(), "no part ends by itself");
     }
 }

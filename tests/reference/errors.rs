@@ -139,7 +139,7 @@ fn a_line_of_the_log_without_a_code_is_seen() {
 }
 
 /// Where the sentences are written that a failed command ends with.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "src/command/run.rs",
     "src/command/reach.rs",
     "src/command/ssh/authenticate.rs",
@@ -149,6 +149,7 @@ const REASONS: [&str; 9] = [
     "src/command/ssh/link.rs",
     "src/command/ssh/session.rs",
     "src/store/lease.rs",
+    "src/store/waiting.rs",
 ];
 
 /// Where others are, among what is no reason.
