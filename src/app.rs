@@ -298,7 +298,7 @@ async fn clear_away(store: Store, keep: Keep) {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "removed what was kept long enough"),
             Err(error) => {
-                tracing::warn!(code = "not_cleared_away", %error, "what was kept long enough could not be removed")
+                tracing::warn!(code = "not_cleared_away", %error, "what was kept long enough could not be removed");
             }
         }
     }

@@ -144,7 +144,7 @@ mod tests {
             let hangs = *asked.borrow() > 3;
             async move {
                 if hangs {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         };

@@ -81,7 +81,7 @@ impl Relay {
                         pipeline.cmd("PUBLISH").arg(channel).arg(message).ignore();
                     }
                     Err(error) => {
-                        tracing::error!(code = "hint_not_sealed", %error, "a hint cannot be sealed")
+                        tracing::error!(code = "hint_not_sealed", %error, "a hint cannot be sealed");
                     }
                 }
             }
