@@ -37,7 +37,9 @@ pub fn serve(directory: &TempDir, address: &str, environment: &[(&str, &str)]) -
         .arg("--data-dir")
         .arg(directory.path())
         .env("FLEETWIRE_LOG__LEVEL", "warn")
-        // One device, user or organization may do what many would: that is what is measured.
+        // One address, device, user or organization may do what many would: that is what is measured.
+        .env("FLEETWIRE_LIMITS__CONNECTIONS_PER_ADDRESS", "0")
+        .env("FLEETWIRE_LIMITS__HANDSHAKES_PER_SECOND_PER_ADDRESS", "0")
         .env("FLEETWIRE_LIMITS__REPORTS_PER_SECOND", "0")
         .env("FLEETWIRE_LIMITS__SOCKETS_PER_USER", "0")
         .env("FLEETWIRE_LIMITS__COMMANDS_PER_ORGANIZATION", "0")

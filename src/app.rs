@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::login::Logins;
-use crate::access::{Directory, Leases, RateOfEach};
+use crate::access::{Directory, Leases, RateOfEach, Strangers};
 use crate::command::types::CommandTypes;
 use crate::command::{Node, Runner};
 use crate::config::Config;
@@ -48,6 +48,8 @@ pub struct App {
     pub types: Arc<CommandTypes>,
     /// How often devices may report.
     pub reports: RateOfEach,
+    /// Who shows which keys of devices.
+    pub strangers: Strangers,
     /// Whether the database's hints are heard.
     hints: Arc<Health>,
     /// Whether the database takes what is written.
@@ -92,7 +94,8 @@ impl App {
         let tail = Tail::new(store.clone(), Arc::clone(&ingest), Arc::clone(&metrics));
         let tail = Arc::new(tail.beside(relay.clone()));
         let grace = Duration::from_secs(config.lease.grace_s);
-        let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
+        let asked = Arc::new(store.for_node());
+        let leases = Arc::new(Leases::new(asked, grace, &config.limits));
         let sockets = Arc::new(Sockets::new(
             &config,
             Origins::SameSite(config.server.allowed_origins.clone()),
@@ -106,7 +109,7 @@ impl App {
         let identity = identity(&store, data_dir, config.server.listen.port()).await?;
         let node = identity.id;
         let runner = Arc::new(Runner::new(
-            store.clone(),
+            store.for_node(),
             Arc::clone(&ingest),
             Arc::clone(&types),
             Arc::clone(&metrics),
@@ -115,6 +118,7 @@ impl App {
         ));
         Ok(Self {
             reports: RateOfEach::new(config.limits.reports_per_second, REPORTS_AT_ONCE),
+            strangers: Strangers::default(),
             hints: Arc::new(match &relay {
                 // Whose own gauge it is then.
                 Some(_) => Health::uncounted(UNHEARD, None),
@@ -155,6 +159,7 @@ impl App {
         let every = Duration::from_millis(self.config.ingest.tail_ms);
         let tail = Arc::clone(&self.tail);
         running.spawn(async move { tail.run(position, every).await });
+        running.spawn(renumber_restored(self.store.for_node()));
         let (store, ingest) = (self.store.clone(), Arc::clone(&self.ingest));
         let (tail, hints) = (Arc::clone(&self.tail), Arc::clone(&self.hints));
         running.spawn(follow_hints(store, ingest, tail, hints));
@@ -206,7 +211,7 @@ impl App {
 
     fn attendance(&self) -> Attendance {
         Attendance::new(
-            self.store.clone(),
+            self.store.for_node(),
             Arc::clone(&self.leases),
             Arc::clone(&self.metrics),
             Arc::clone(&self.writes),
@@ -282,10 +287,21 @@ async fn relay(
         },
         key: config.secrets.key.parse().map_err(StoreError::Key)?,
     };
-    let relay = Relay::new(&settings, ingest, store.clone(), Arc::clone(metrics));
+    let relay = Relay::new(&settings, ingest, store.for_node(), Arc::clone(metrics));
     let told = Arc::clone(&relay);
     store.tell_through(move |events, change| told.tell(events, change));
     Ok(Some(relay))
+}
+
+/// Looks once whether a dump has brought rows from elsewhere.
+async fn renumber_restored(store: Store) {
+    match store.renumber_restored().await {
+        Ok(0) => {}
+        Ok(rows) => tracing::info!(rows, "renumbered the changes that a dump has brought"),
+        Err(error) => {
+            tracing::warn!(code = "dump_not_renumbered", %error, "the changes that a dump has brought could not be renumbered");
+        }
+    }
 }
 
 /// Removes what has been kept long enough, for as long as the program runs.
@@ -301,5 +317,34 @@ async fn clear_away(store: Store, keep: Keep) {
                 tracing::warn!(code = "not_cleared_away", %error, "what was kept long enough could not be removed");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_the_node_itself_does_waits_for_no_request() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::Sqlite {
+            directory: directory.path().to_owned(),
+        };
+        let app = App::open(Config::default(), &engine, directory.path());
+        let app = app.await.unwrap();
+        let _requests = app.store.use_up().await;
+        let _running = app.start().await.unwrap();
+        let works = async {
+            app.tail.attend(&[]).await;
+            while app.runner.trouble().is_some() {
+                sleep(Duration::from_millis(20)).await;
+            }
+            while app.store.for_node().nodes().await.unwrap().is_empty() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_mins(1), works).await.unwrap();
     }
 }

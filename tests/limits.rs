@@ -1,10 +1,11 @@
 //! Limits: each is met, answered clearly and counted, nobody else is harmed by it, and it gives room again.
 
 mod commands;
+mod connections;
 mod requests;
 mod sockets;
 
-use crate::support::{Answer, Client, Credential, Seed, Server, eventually, free_address};
+use crate::support::{Answer, Client, Credential, Head, Seed, Server, eventually, free_address};
 
 /// A server with limits, whose metrics are read.
 struct Stage {
@@ -40,10 +41,24 @@ impl Stage {
 
     /// How often a limit was met so far.
     async fn hits(&self, limit: &str) -> u64 {
+        self.counted(&format!("fleetwire_limits_hit_total{{limit=\"{limit}\"}} "))
+            .await
+    }
+
+    /// The number behind what a line of the metrics begins with; 0 where there is none.
+    async fn counted(&self, start: &str) -> u64 {
         let text = self.metrics.get("/metrics").await.text;
-        let start = format!("fleetwire_limits_hit_total{{limit=\"{limit}\"}} ");
-        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        let line = text.lines().find_map(|line| line.strip_prefix(start));
         line.map_or(0, |count| count.parse().unwrap())
+    }
+
+    /// Waits until so many connections are open that are no sockets.
+    async fn has_connections(&self, count: u64) {
+        eventually(&format!("{count} connections are open"), async || {
+            let open = self.counted("fleetwire_connections_open ").await;
+            (open == count).then_some(())
+        })
+        .await;
     }
 
     /// Waits until that is so.
@@ -53,6 +68,13 @@ impl Stage {
         })
         .await;
     }
+}
+
+/// The seconds after which one that was refused may try again.
+fn retry_after_of(head: &Head) -> u64 {
+    let seconds: u64 = head.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{}", head.text);
+    seconds
 }
 
 /// The seconds after which an answer lets one try again.

@@ -9,3 +9,4 @@ mod gate;
 mod relay;
 mod rights;
 mod runner;
+mod silent;

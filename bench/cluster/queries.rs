@@ -47,7 +47,7 @@ pub async fn measure(house: &House, cluster: &Cluster) -> Result<Costs> {
         anyhow::Ok(store.report_coordinates(report).await?)
     });
     try_join_all(reports).await?;
-    let (changes, now) = store.changes_after(before).await?;
+    let (changes, now) = store.changes_after(&before).await?;
     let found = changes.locations.len();
     ensure!(
         found == DEVICES,
@@ -61,13 +61,13 @@ pub async fn measure(house: &House, cluster: &Cluster) -> Result<Costs> {
 
     let meter = Meter::begin(cluster)?;
     for _ in 0..TIMES {
-        store.changes_after(now).await?;
+        store.changes_after(&now).await?;
     }
     let empty_reading = meter.cost_of_each(cluster, f64::from(TIMES))?;
     let rows = f64::from(TIMES) * f64::from(u32::try_from(DEVICES)?);
     let meter = Meter::begin(cluster)?;
     for _ in 0..TIMES {
-        store.changes_after(before).await?;
+        store.changes_after(&before).await?;
     }
     let changed_location = meter.cost_of_each(cluster, rows)?;
     let meter = Meter::begin(cluster)?;

@@ -95,6 +95,8 @@ impl Server {
             )
             .env("DJANGO_ALLOWED_HOSTS", "*")
             .env("FLEETWIRE_LOG__LEVEL", "warn")
+            .env("FLEETWIRE_LIMITS__CONNECTIONS_PER_ADDRESS", "0")
+            .env("FLEETWIRE_LIMITS__HANDSHAKES_PER_SECOND_PER_ADDRESS", "0")
             .spawn()
             .context("taskset (util-linux) starts the server")?;
         Self::ready("fleetwire", address, Process(child)).await

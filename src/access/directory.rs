@@ -125,6 +125,11 @@ pub trait Directory: Send + Sync + 'static {
         Ok(RightsChanged::unknown(mark))
     }
 
+    /// What the clock shows that [times](Identity::until) are of.
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     /// The organizations that `resources` belong to now; one that does not exist is absent.
     async fn organizations_of(
         &self,

@@ -19,6 +19,7 @@ mod person;
 pub mod policy;
 mod rate;
 pub mod request;
+mod strangers;
 mod throttle;
 mod user;
 
@@ -30,5 +31,6 @@ pub use permission::{Action, Model, Permission, PermissionSet, UnknownPermission
 pub use person::{Person, Profile};
 pub use policy::Endpoint;
 pub use rate::{Rate, RateOfEach};
-pub use throttle::Wait;
+pub use strangers::{Shown, Strangers};
+pub use throttle::{Wait, network};
 pub use user::User;

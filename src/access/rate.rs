@@ -122,6 +122,15 @@ impl RateOfEach {
         self.take_at(whom, self.began.elapsed())
     }
 
+    /// Takes back that one of `whom` was admitted: it does not count.
+    pub fn give_back(&self, whom: impl Hash) {
+        if let Some(pace) = self.pace
+            && let Some(at) = lock(&self.known).at.get_mut(&self.hasher.hash_one(whom))
+        {
+            *at = at.saturating_sub(pace.every);
+        }
+    }
+
     fn take_at(&self, whom: impl Hash, now: Duration) -> Result<(), Wait> {
         let Some(pace) = self.pace else {
             return Ok(());

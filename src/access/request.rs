@@ -227,17 +227,19 @@ fn is_host(host: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
-/// The comma-separated values of all headers of this name, in order.
+/// The comma-separated values of all headers of this name, in order; "" for one that is no ASCII. A proxy
+/// writes what it knows behind what the client wrote, which must not make that unreadable.
 fn values<'a>(
     headers: &'a HeaderMap,
     name: &'a str,
 ) -> impl DoubleEndedIterator<Item = &'a str> + 'a {
-    headers.get_all(name).iter().flat_map(|header| {
-        header
-            .to_str()
+    let headers = headers.get_all(name).iter();
+    let values = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b','));
+    values.map(|value| {
+        let text = std::str::from_utf8(value).ok();
+        text.filter(|text| text.is_ascii())
             .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
+            .trim()
     })
 }
 
@@ -387,6 +389,13 @@ mod tests {
             let seen = client("10.0.0.1:5000", &[("x-forwarded-for", chain)]);
             assert_eq!(seen.address, address(expected), "{chain}");
         }
+        // nginx writes the address that it sees behind whatever the client wrote, in one header.
+        let mut odd = HeaderMap::new();
+        let value = http::HeaderValue::from_bytes(b"6.6.6.6, \xff, 1.1.1.1").unwrap();
+        odd.insert("x-forwarded-for", value);
+        let proxy = ["10.0.0.1/32".parse().unwrap()];
+        let seen = Client::new("10.0.0.1:5000".parse().unwrap(), &odd, &proxy);
+        assert_eq!(seen.address, address("1.1.1.1"));
         let twice = [
             ("x-forwarded-for", "6.6.6.6"),
             ("x-forwarded-for", "1.1.1.1"),

@@ -250,7 +250,8 @@ impl Drop for Attempt<'_> {
 }
 
 /// The address that counts: an IPv6 client commands a whole /64, so it is counted as one.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

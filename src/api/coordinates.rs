@@ -15,6 +15,8 @@ use super::body::{Object, UnreadBody, pairs_of, python_type};
 use super::error::ApiError;
 use super::field::{Fields, Mode};
 use super::identity::PathId;
+use crate::access::Shown;
+use crate::access::request::Client;
 use crate::app::App;
 use crate::event::{DeviceId, Point, Timestamp};
 use crate::store::{Coordinates, CoordinatesError, FieldErrors, Report};
@@ -74,10 +76,11 @@ struct CoordinatesPropertiesBody {
 pub async fn get_device_coordinates(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
+    client: Client,
     uri: Uri,
 ) -> Result<impl IntoResponse, ApiError> {
     let key = key_of(&uri)?;
-    let coordinates = app.store.coordinates(device, &key).await?;
+    let coordinates = where_it_is(&app, &client, device, &key).await?;
     Ok(answer(&coordinates))
 }
 
@@ -96,11 +99,12 @@ pub async fn get_device_coordinates(
 pub async fn report_device_coordinates(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
+    client: Client,
     uri: Uri,
     body: UnreadBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let key = key_of(&uri)?;
-    report(&app, device, key, body).await
+    report(&app, &client, device, key, body).await
 }
 
 /// Reports where a device is, if it has a location.
@@ -117,31 +121,78 @@ pub async fn report_device_coordinates(
 pub async fn patch_device_coordinates(
     State(app): State<Arc<App>>,
     PathId(device): PathId<DeviceId>,
+    client: Client,
     uri: Uri,
     body: UnreadBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let key = key_of(&uri)?;
     // Only a PUT creates the location: there must be something to alter.
-    app.store.coordinates(device, &key).await?;
-    report(&app, device, key, body).await
+    where_it_is(&app, &client, device, &key).await?;
+    report(&app, &client, device, key, body).await
+}
+
+/// Asks on behalf of who shows `key`.
+async fn where_it_is(
+    app: &App,
+    client: &Client,
+    device: DeviceId,
+    key: &str,
+) -> Result<Coordinates, ApiError> {
+    let shown = admit(app, client, device, key)?;
+    let answer = app.store.coordinates(device, key).await;
+    judge(shown, &answer);
+    Ok(answer?)
+}
+
+/// Whoever makes up keys must not keep the database busy with them.
+fn admit<'a>(
+    app: &'a App,
+    client: &Client,
+    device: DeviceId,
+    key: &str,
+) -> Result<Shown<'a>, ApiError> {
+    let admitted = app.strangers.admit((device, key), client.address);
+    admitted.map_err(|wait| ApiError::throttled(Limit::ReportsPerSecond, wait.seconds))
+}
+
+/// Notes whether the key was right.
+fn judge<T>(shown: Shown<'_>, answer: &Result<T, CoordinatesError>) {
+    match answer {
+        Ok(_) | Err(CoordinatesError::NoLocation | CoordinatesError::OrganizationInactive) => {
+            shown.is_right();
+        }
+        Err(CoordinatesError::Unauthenticated) => shown.is_wrong(),
+        Err(CoordinatesError::Store(_)) => shown.forget(),
+    }
 }
 
 async fn report(
     app: &App,
+    client: &Client,
     device: DeviceId,
     key: String,
     body: UnreadBody,
 ) -> Result<Response, ApiError> {
+    let shown = admit(app, client, device, &key)?;
     // With the key: who does not have it uses up nothing of the device's.
     let admitted = app.reports.take((device, &key));
     admitted.map_err(|wait| ApiError::throttled(Limit::ReportsPerSecond, wait.seconds))?;
     let read = match body.object().await {
-        Ok(object) => feature(&object, Timestamp::now()).map_err(ApiError::from),
+        Ok(object) => feature(&object, app.store.instant()).map_err(ApiError::from),
         Err(error) => Err(error),
     };
     let (geometry, time) = match read {
         Ok(read) => read,
-        Err(error) => return Err(refusal(app, device, &key).await.unwrap_or(error)),
+        Err(error) => {
+            // The write checks the key itself, so this is asked only when there will be none: what is wrong with
+            // a body is told to the device alone.
+            let answer = app.store.coordinates(device, &key).await;
+            judge(shown, &answer);
+            return Err(match answer {
+                Ok(_) | Err(CoordinatesError::NoLocation) => error,
+                Err(refusal) => refusal.into(),
+            });
+        }
     };
     let report = Report {
         device,
@@ -149,8 +200,9 @@ async fn report(
         geometry,
         time,
     };
-    let coordinates = app.store.report_coordinates(report).await?;
-    Ok(answer(&coordinates))
+    let answered = app.store.report_coordinates(report).await;
+    judge(shown, &answered);
+    Ok(answer(&answered?))
 }
 
 fn answer(coordinates: &Coordinates) -> Response {
@@ -170,15 +222,6 @@ fn key_of(uri: &Uri) -> Result<String, ApiError> {
         .last()
         .map(|(_, key)| key)
         .ok_or_else(ApiError::not_authenticated)
-}
-
-/// Why the device would be refused, whatever it reports. The write checks the key itself, so this
-/// is asked only when there will be none: what is wrong with a body is told to the device alone.
-async fn refusal(app: &App, device: DeviceId, key: &str) -> Option<ApiError> {
-    match app.store.coordinates(device, key).await {
-        Ok(_) | Err(CoordinatesError::NoLocation) => None,
-        Err(refusal) => Some(refusal.into()),
-    }
 }
 
 /// Reads a Feature with a Point, and the time in its properties if there is one.

@@ -17,7 +17,7 @@ use super::token::{LoginBody, LoginFields, overtaken};
 use crate::access::request::{self, Client};
 use crate::access::{Credential, Proof};
 use crate::app::App;
-use crate::event::{SessionId, Timestamp};
+use crate::event::SessionId;
 use crate::store::{Actor, StoreError};
 
 /// What a browser's form logs in with.
@@ -101,7 +101,7 @@ pub async fn log_in(
         end_session(&app, old).await?;
     }
     let lifetime_s = i64::from(app.config.login.session_hours) * 60 * 60;
-    let expires = Timestamp::now().plus_seconds(lifetime_s);
+    let expires = app.store.instant().plus_seconds(lifetime_s);
     let (session, secret) = app
         .store
         .add_login_session(proved, expires)

@@ -51,7 +51,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
         Command::Add { user, expires } => {
             let user = find::user(&store, user).await?.id;
             let hours = context.load_config()?.login.session_hours;
-            let usual = Timestamp::now().plus_seconds(i64::from(hours) * 3600);
+            let usual = store.instant().plus_seconds(i64::from(hours) * 3600);
             let (session, cookie) = store.add_session(user, expires.unwrap_or(usual)).await?;
             let mut shown = serde_json::to_value(session)?;
             shown["session"] = Value::String(cookie);

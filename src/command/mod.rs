@@ -5,8 +5,10 @@
 //! What is to be done on the device, [`types`] makes of the command's input; [`ssh`] does it, and
 //! [`output`] makes text of what comes back.
 
+mod answer;
 pub mod node;
 pub mod output;
+mod presence;
 mod reach;
 mod report;
 mod run;

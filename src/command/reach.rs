@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::answer::in_time;
 use super::runner::Runner;
 use super::ssh::{self, Session, SshError, Timeouts};
 use crate::event::{Address, ConnectionId};
@@ -139,7 +140,7 @@ async fn note(
 ) {
     let store = &runner.store;
     let noted = store.note_attempt(connection, host_key, failure_reason);
-    if let Err(error) = noted.await {
+    if let Err(error) = in_time(noted).await {
         tracing::warn!(code = "attempt_not_noted", %error, %connection, "an attempt to log in could not be noted");
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::answer::in_time;
 use super::output::Collected;
 use super::runner::Runner;
 use super::ssh::Stream;
@@ -130,7 +131,7 @@ impl<'a> Report<'a> {
         let snapshot = self.snapshot();
         let store = &self.runner.store;
         let saving = store.save_output(self.runner.node.id, &snapshot, self.piece());
-        match saving.await {
+        match in_time(saving).await {
             Ok(Some(version)) => {
                 self.pushed = snapshot.output.len();
                 self.saved = snapshot.output.len();
@@ -159,10 +160,8 @@ impl<'a> Report<'a> {
         loop {
             let snapshot = self.snapshot();
             let store = &self.runner.store;
-            let ended = store
-                .end_command(self.runner.node.id, &snapshot, self.piece(), ending)
-                .await;
-            match ended {
+            let ending = store.end_command(self.runner.node.id, &snapshot, self.piece(), ending);
+            match in_time(ending).await {
                 Ok(Some(_)) => break,
                 // Others have ended it.
                 Ok(None) => return,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::answer::in_time;
 use super::reach::reach;
 use super::report::{NotOurs, Report};
 use super::runner::Runner;
@@ -16,6 +17,9 @@ use crate::store::{EXPIRED, Job};
 
 /// How long a command has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long to leave the database alone after it failed.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What is said of a command whose lease was over when its device was about to get it.
 const HELD_UP: &str = "the server that was about to run this command was held up: it was not run";
@@ -115,10 +119,15 @@ async fn make_ready(
         return Err(Unsent::Stopped(Why::Lost));
     }
     // From here on it is never begun again, whatever becomes of us.
-    let marked = runner
-        .store
-        .mark_sent(runner.node.id, job.command.id, connection)
-        .await;
+    let mark = || {
+        let node = runner.node.id;
+        in_time(runner.store.mark_sent(node, job.command.id, connection))
+    };
+    let mut marked = mark().await;
+    if matches!(marked, Ok(None)) && runner.renews(job.command.id).await {
+        // The database's clock may have been set ahead: then the lease was over, and is not now.
+        marked = mark().await;
+    }
     match marked {
         Ok(Some(command)) => {
             report.updated(command);
@@ -139,7 +148,7 @@ async fn make_ready(
 
 /// Why the command could not be marked as sent. Where it is not ours any more, nobody is told.
 async fn unmarked(runner: &Runner, job: &Job) -> String {
-    let asked = runner.store.cancelled(runner.node.id).await;
+    let asked = in_time(runner.store.cancelled(runner.node.id)).await;
     let mut asked = asked.unwrap_or_default().into_iter();
     match asked.find(|(id, _)| *id == job.command.id) {
         Some((_, by)) => cancelled_before(&by),
@@ -157,7 +166,19 @@ async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
     let line = match why {
         Why::Cancelled(by) => cancelled_before(by),
         Why::Drain | Why::Cut | Why::Lost => {
-            if let Ok(true) = runner.store.give_back(runner.node.id, report.id()).await {
+            // Until the database is there: what can wait is not ended. If this program ends before, others
+            // find that the lease is over.
+            let given_back = loop {
+                let given_back = runner.store.give_back(runner.node.id, report.id());
+                match in_time(given_back).await {
+                    Ok(given_back) => break given_back,
+                    Err(error) => {
+                        tracing::warn!(code = "command_not_given_back", %error, command = %report.id(), "a command could not be given back; trying again");
+                        sleep(AGAIN).await;
+                    }
+                }
+            };
+            if given_back {
                 return;
             }
             "the server that was about to run this command was stopped: it was not run".to_owned()

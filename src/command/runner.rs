@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use super::answer::{ANSWERED, Unanswered, in_time};
 use super::node::Node;
+use super::presence::{Look, Presence};
 use super::run::run;
 use super::stop::{StopSwitch, Why};
 use super::turns::Turns;
@@ -33,16 +35,6 @@ const RENEWED: Duration = Duration::from_secs(5);
 
 /// How often it is looked for what other nodes have left.
 const SWEEP: Duration = Duration::from_secs(2);
-
-/// How long a sweep may take.
-const SWEPT: Duration = Duration::from_secs(10);
-
-/// After the database was away, the nodes that live have so long to renew their leases, which are over by
-/// then, before anybody ends what they run.
-const RETURNED: Duration = Duration::from_secs(5);
-
-/// A database that was asked in vain for longer was away.
-const AWAY: Duration = Duration::from_secs(4);
 
 /// Commands that are on their way to their devices, for each one that may run: a device that does
 /// not answer takes its time, and others must not wait for it.
@@ -119,10 +111,14 @@ impl Runner {
     /// it has printed, and a line that says why.
     pub async fn drain(&self, window: Duration) {
         self.is_draining.send_replace(true);
-        // Behind a look that is under way: what it claimed is in the list then.
-        drop(self.looking.lock().await);
         self.tell_all(&Why::Drain);
-        if timeout(window, self.all_ended()).await.is_err() {
+        let ended = timeout(window, async {
+            // Behind a look that is under way: what it claims is in the list then, and told as well.
+            drop(self.looking.lock().await);
+            self.tell_all(&Why::Drain);
+            self.all_ended().await;
+        });
+        if ended.await.is_err() {
             self.tell_all(&Why::Cut);
             timeout(LAST_WORDS, self.all_ended()).await.ok();
         }
@@ -164,6 +160,7 @@ impl Runner {
         tokio::join!(
             self.keep_claims(),
             self.keep_sweeping(),
+            self.keep_ending_late(),
             self.keep_looking()
         );
     }
@@ -205,10 +202,10 @@ impl Runner {
         self: &Arc<Self>,
         under_way: &mut JoinSet<()>,
         was_told: bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, Unanswered> {
         let _looking = self.looking.lock().await;
         if !under_way.is_empty() {
-            for (id, by) in self.store.cancelled(self.node.id).await? {
+            for (id, by) in in_time(self.store.cancelled(self.node.id)).await? {
                 if let Some(claim) = self.running().get(&id) {
                     claim.switch.throw(Why::Cancelled(by));
                 }
@@ -222,14 +219,13 @@ impl Runner {
                 // Another node may have a turn for it.
                 return Ok(true);
             }
+            // What is claimed in an answer that is lost ends with its lease: nobody has begun it.
+            let (node, lease_s) = (self.node.id, self.lease_s());
             let claimed = if !is_full && under_way.len() < room {
-                self.store
-                    .claim_command(self.node.id, self.lease_s())
-                    .await?
+                in_time(self.store.claim_command(node, lease_s)).await?
             } else if under_way.len() < 2 * room {
                 // What fills the room is no reason for others to wait in front of it.
-                let (store, lease_s) = (&self.store, self.lease_s());
-                store.claim_first_command(self.node.id, lease_s).await?
+                in_time(self.store.claim_first_command(node, lease_s)).await?
             } else {
                 None
             };
@@ -288,11 +284,13 @@ impl Runner {
     /// database's does; if it may be over, the database is asked to renew it. If not, nothing must be handed
     /// over: another node may have ended the command.
     pub(super) async fn holds(&self, id: CommandId) -> bool {
-        if self.is_held(id) {
-            return true;
-        }
-        if let Err(error) = self.renew_claims(&[id]).await {
-            tracing::warn!(code = "claims_not_renewed", %error, command = %id, "a claim that is over could not be renewed");
+        self.is_held(id) || self.renews(id).await
+    }
+
+    /// Whether the lease on a command, asked to be renewed, holds.
+    pub(super) async fn renews(&self, id: CommandId) -> bool {
+        if let Err(error) = in_time(self.renew_claims(&[id])).await {
+            tracing::warn!(code = "claims_not_renewed", %error, command = %id, "a claim could not be renewed");
         }
         self.is_held(id)
     }
@@ -363,17 +361,41 @@ impl Runner {
         Duration::from_secs(self.lease_s().unsigned_abs())
     }
 
-    /// Ends what other nodes have left and what is too old, for ever.
+    /// Ends what has waited too long, for ever. Where that is much, what other nodes have left is not ended later.
+    async fn keep_ending_late(&self) {
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            sweeps.tick().await;
+            match timeout(ANSWERED, self.store.end_late()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(code = "expired_not_ended", %error, "what has waited too long could not be ended");
+                }
+                Err(_) => tracing::debug!("what has waited too long is much: going on"),
+            }
+        }
+    }
+
+    /// Ends what other nodes have left, for ever.
     async fn keep_sweeping(&self) {
         let mut sweeps = interval(SWEEP);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut presence = Presence::default();
         loop {
             sweeps.tick().await;
-            let swept = timeout(SWEPT, async {
-                self.store.end_late().await?;
-                if presence.has_lasted(Instant::now()) {
-                    self.store.end_left_behind().await?;
+            let swept = timeout(ANSWERED, async {
+                let asked = Instant::now();
+                let clock = self.store.clock().await?;
+                let answered = Instant::now();
+                let look = Look {
+                    asked,
+                    answered,
+                    clock,
+                };
+                if presence.has_lasted(look) {
+                    // By what the clock showed then: it may be set in this moment.
+                    self.store.end_left_behind(clock).await?;
                 }
                 Ok::<_, StoreError>(())
             });
@@ -399,22 +421,6 @@ impl Runner {
 
     fn running(&self) -> MutexGuard<'_, HashMap<CommandId, Claim>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Since when the database has been there without a break, and when it was seen last.
-#[derive(Default)]
-struct Presence(Option<(Instant, Instant)>);
-
-impl Presence {
-    /// Notes that it is there, and says whether it was for so long that whoever lives has renewed its leases.
-    fn has_lasted(&mut self, now: Instant) -> bool {
-        let since = match self.0 {
-            Some((since, last)) if now.duration_since(last) < AWAY => since,
-            _ => now,
-        };
-        self.0 = Some((since, now));
-        now.duration_since(since) >= RETURNED
     }
 }
 
@@ -444,7 +450,10 @@ impl Drop for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::presence::AWAY;
     use super::*;
+    use crate::hub::Hub;
+    use crate::store::Engine;
 
     #[test]
     fn a_dead_nodes_commands_are_ended_within_fifteen_seconds_and_a_lease_outlives_some_failures() {
@@ -456,18 +465,28 @@ mod tests {
         assert!(SWEEP < AWAY);
     }
 
-    #[test]
-    fn after_an_absence_of_the_database_its_nodes_have_time_to_renew() {
-        let start = Instant::now();
-        let mut presence = Presence::default();
-        let told = |presence: &mut Presence, seconds: &[u64]| -> Vec<bool> {
-            let at = |second: &u64| start + Duration::from_secs(*second);
-            let told = seconds.iter().map(|it| presence.has_lasted(at(it)));
-            told.collect()
+    #[tokio::test]
+    async fn a_look_that_hangs_holds_no_drain_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::Sqlite {
+            directory: directory.path().to_owned(),
         };
-        let first = told(&mut presence, &[0, 2, 4, 6, 8]);
-        assert_eq!(first, [false, false, false, true, true]);
-        let after_twelve_seconds = told(&mut presence, &[20, 22, 24, 26]);
-        assert_eq!(after_twelve_seconds, [false, false, false, true]);
+        let config = CommandsConfig::default();
+        let runner = Runner::new(
+            Store::open(&engine).await.unwrap(),
+            Arc::new(Ingest::new(Arc::new(Hub::new(1)), Arc::default())),
+            Arc::new(CommandTypes::new(&config)),
+            Arc::default(),
+            config,
+            Node::of(directory.path()),
+        );
+        let _looking = runner.looking.lock().await;
+        // From here on nobody asks the database: time goes as fast as all wait.
+        tokio::time::pause();
+        let drained = timeout(
+            Duration::from_hours(1),
+            runner.drain(Duration::from_secs(10)),
+        );
+        drained.await.expect("the drain ends");
     }
 }

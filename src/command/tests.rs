@@ -1,5 +1,6 @@
 //! The runner over a real database and a real OpenSSH server.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use self::servers::{Account, OpenSsh, Options, Server};
 use super::types::CommandTypes;
 use super::{Node, Runner};
 use crate::config::CommandsConfig;
-use crate::event::{CommandStatus, Topic};
+use crate::event::{CommandStatus, OrganizationId, Topic};
 use crate::hub::Hub;
 use crate::hub::testing::{Listener, Listeners};
 use crate::ingest::{Ingest, Origin};
@@ -46,7 +47,8 @@ impl House {
         let hinted = Arc::clone(&ingest);
         store.on_commit(move |event| hinted.publish(&event, Origin::Hint));
         let server = OpenSsh::start(&Options::default());
-        let device = device(&store, &server).await;
+        let organization = store.add_organization("Alpha").await.unwrap().id;
+        let device = device(&store, organization, "router", server.address()).await;
         let runner = Arc::new(Runner::new(
             store.clone(),
             ingest,
@@ -69,8 +71,12 @@ impl House {
     }
 
     async fn ask(&self, line: &str) -> Command {
+        self.ask_of(&self.device, line).await
+    }
+
+    async fn ask_of(&self, device: &Device, line: &str) -> Command {
         let new = NewCommand {
-            device: self.device.id,
+            device: device.id,
             connection: None,
             kind: "custom".into(),
             label: "Custom Command".into(),
@@ -111,21 +117,26 @@ impl House {
     }
 }
 
-async fn device(store: &Store, server: &Server) -> Device {
+async fn device(
+    store: &Store,
+    organization: OrganizationId,
+    name: &str,
+    address: SocketAddr,
+) -> Device {
     let account = Account::of_the_tests();
-    let organization = Some(store.add_organization("Alpha").await.unwrap().id);
+    let organization = Some(organization);
     let device = NewDevice {
-        name: "router".into(),
+        name: name.into(),
         organization,
-        addresses: vec![server.address().ip().to_string()],
+        addresses: vec![address.ip().to_string()],
         ..NewDevice::default()
     };
     let device = store.add_device(&device).await.unwrap();
     let credential = NewCredential {
-        name: "root".into(),
+        name: name.into(),
         organization,
         username: account.user,
-        port: Some(server.address().port().into()),
+        port: Some(address.port().into()),
         secret: Some(LoginSecret::Password(account.password)),
         old_algorithms: false,
     };
@@ -202,4 +213,43 @@ async fn a_runner_that_drains_lets_end_what_runs_and_begins_no_more() {
     };
     assert_eq!(now(first).await.output, "begun\ndone\n");
     assert_eq!(now(second).await.status, CommandStatus::Queued);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_lease_a_clock_set_ahead_has_ended_is_run_all_the_same() {
+    let house = House::set_up(CommandsConfig::default()).await;
+    let ahead = "CREATE TRIGGER ahead AFTER UPDATE OF status ON command
+        WHEN new.status = 'running' AND old.status = 'queued'
+        BEGIN UPDATE command SET claimed_until = 0 WHERE id = new.id; END";
+    house.store.run_sql(ahead).await;
+    let command = house.ask("echo here").await;
+    let ended = house.ended(&command).await;
+    assert_eq!(
+        (ended.status, &*ended.output),
+        (CommandStatus::Success, "here\n")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_not_begun_is_given_back_also_when_the_database_was_away() {
+    let mut house = House::set_up(CommandsConfig::default()).await;
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (organization, address) = (house.device.organization, silent.local_addr().unwrap());
+    let device = device(&house.store, organization, "silent", address).await;
+    let command = house.ask_of(&device, "echo never").await;
+    let now = async || house.store.command(device.id, command.id).await.unwrap();
+    while now().await.status == CommandStatus::Queued {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let away = "CREATE TRIGGER away BEFORE UPDATE OF status ON command
+        WHEN new.status <> 'running' BEGIN SELECT RAISE(ABORT, 'away'); END";
+    house.store.run_sql(away).await;
+    let returns = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        house.store.run_sql("DROP TRIGGER away").await;
+    };
+    tokio::join!(house.runner.drain(Duration::from_mins(1)), returns);
+    assert_eq!(now().await.status, CommandStatus::Queued);
+    house.running.shutdown().await;
 }

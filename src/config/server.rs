@@ -18,6 +18,8 @@ pub struct ServerConfig {
     /// addresses.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether they begin each connection with a header of the PROXY protocol that says whose it is.
+    pub proxy_protocol: bool,
     /// Origins accepted beside the server's own, e.g. `https://console.example.org`.
     pub allowed_origins: Vec<String>,
     /// The largest request body that is taken, in bytes; a larger one gets a 413.
@@ -38,6 +40,7 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             allowed_origins: Vec::new(),
             body_limit_bytes: 1024 * 1024,
             head_limit_bytes: 32 * 1024,
@@ -50,6 +53,10 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            let reason = "it is read from server.trusted_proxies only, and there are none";
+            problems.add("server", "proxy_protocol", reason);
+        }
         for origin in &self.allowed_origins {
             if let Err(reason) = check_origin(origin) {
                 problems.add("server", "allowed_origins", reason);

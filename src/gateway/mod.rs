@@ -25,7 +25,7 @@ use crate::openwisp::layer::ChannelLayer;
 use crate::openwisp::settings::{Address, Settings};
 use crate::openwisp::tables::Tables;
 use crate::server::{
-    EndSignals, Ending, Heads, Listener, Readiness, ServeError, Site, raise_open_files,
+    Door, EndSignals, Ending, Listener, Readiness, ServeError, Site, raise_open_files,
     serve_metrics, serve_until_signalled,
 };
 use crate::socket::{self, Origins, Sockets};
@@ -160,8 +160,11 @@ impl Gateway {
                 .merge(socket::routes(Arc::clone(&self.sockets))),
             sockets: Arc::clone(&self.sockets),
             leases: Arc::clone(&self.leases),
-            heads: Heads::new(&self.config.server),
-            metrics: Arc::clone(&self.metrics),
+            door: Arc::new(Door::new(
+                &self.config.server,
+                &self.config.limits,
+                Arc::clone(&self.metrics),
+            )),
             shutdown_delay,
             drain_window,
         }

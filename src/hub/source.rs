@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::Snapshot;
-use crate::event::{Cursor, Topic};
+use crate::event::{Cursor, Timestamp, Topic};
 
 /// The source could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,11 @@ pub trait Source: Send + Sync + 'static {
     /// was saved before the call has been handed to the hub where the database is our own; of
     /// OpenWISP's the socket may still be told.
     async fn attend(&self, topics: &[Topic]);
+
+    /// What the clock shows that changes are stamped by.
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
 
     /// Counts up as the source goes through its log. When it is greater by two than it was, every
     /// event committed by then has been handed to the hub.

@@ -24,7 +24,7 @@ use crate::event::{
     CommandId, CommandUpdated, DeviceId, Event, Frame, LocationId, LocationMoved, Topic,
 };
 use crate::hub::{Hub, Snapshot};
-use crate::store::{ChangedCommand, ChangedLocation, Changes};
+use crate::store::{ChangedCommand, ChangedLocation};
 use crate::telemetry::Metrics;
 
 /// What brought an event.
@@ -172,17 +172,6 @@ impl Ingest {
             .all(|update| update.order() >= passed.order_of(update.id))
     }
 
-    /// Notes that `changes` have passed without anybody watching.
-    fn skip(&self, changes: &Changes) {
-        let mut passed = self.passed();
-        for change in &changes.locations {
-            passed.skip_move(change);
-        }
-        for change in &changes.commands {
-            passed.skip_update(change);
-        }
-    }
-
     fn passed(&self) -> MutexGuard<'_, Passed> {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -211,6 +200,7 @@ mod tests {
     use super::testing::{house, moved, versions};
     use super::*;
     use crate::event::OrganizationId;
+    use crate::store::Changes;
 
     fn moved_event(id: LocationId, moved_version: i64, fleet_version: i64) -> Event {
         Event::LocationMoved(LocationMoved {

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Ingest, Origin, Relay, moved_snapshot, updated_snapshot};
-use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Topic};
+use crate::event::{CommandId, Cursor, DeviceId, Event, LocationId, Timestamp, Topic};
 use crate::hub::{Snapshot, Source, SourceError};
 use crate::store::{Changes, Position, SinceScope, Store, StoreError};
 use crate::telemetry::{Health, Metrics};
@@ -44,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The reader of the log, and how far it is.
 pub struct Tail {
     store: Store,
+    /// The same by the connections of requests: who asks for a replay decides how much is read.
+    replayed: Store,
     ingest: Arc<Ingest>,
     metrics: Arc<Metrics>,
     /// Asks for a pass now.
@@ -63,7 +65,8 @@ impl Tail {
     #[must_use]
     pub fn new(store: Store, ingest: Arc<Ingest>, metrics: Arc<Metrics>) -> Self {
         Self {
-            store,
+            store: store.for_node(),
+            replayed: store,
             ingest,
             metrics,
             wake: Notify::new(),
@@ -91,18 +94,15 @@ impl Tail {
         self.wake.notify_one();
     }
 
-    /// Where to begin reading. What is committed by now is not news to anybody, also where an older
-    /// transaction is still open and keeps the position before it.
+    /// Where to begin reading. What is committed by now is not news to anybody.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn begin(&self) -> Result<Position, StoreError> {
         let position = self.store.position().await?;
-        let (changes, _) = self.store.changes_after(position).await?;
-        self.ingest.skip(&changes);
         self.health.is_well();
         if let Some(relay) = &self.relay {
-            relay.has_read(position);
+            relay.has_read(&position);
         }
         Ok(position)
     }
@@ -123,7 +123,7 @@ impl Tail {
             }
             // Asked before reading: what is committed meanwhile shows as another number.
             data_version = self.store.data_version().await.ok().flatten();
-            let read = timeout(PATIENCE, self.pass(position)).await;
+            let read = timeout(PATIENCE, self.pass(&position)).await;
             match read.unwrap_or_else(|_| Err(StoreError::late())) {
                 Ok(read) => {
                     position = read;
@@ -143,7 +143,7 @@ impl Tail {
     }
 
     /// One reading: what is new is published, and the position behind it returned.
-    async fn pass(&self, position: Position) -> Result<Position, StoreError> {
+    async fn pass(&self, position: &Position) -> Result<Position, StoreError> {
         let (changes, next) = self.store.changes_after(position).await?;
         let mut lost = self.lost(&changes);
         if lost.is_some() {
@@ -170,7 +170,7 @@ impl Tail {
         }
         if let Some(relay) = &self.relay {
             relay.has_told(&changes);
-            relay.has_read(next);
+            relay.has_read(&next);
         }
         Ok(next)
     }
@@ -235,6 +235,10 @@ impl Source for Tail {
         }
     }
 
+    fn now(&self) -> Timestamp {
+        self.store.instant()
+    }
+
     fn passes(&self) -> u64 {
         *self.passes.borrow()
     }
@@ -277,7 +281,10 @@ impl Tail {
     async fn page(&self, replayed: &Replayed, cursor: Cursor) -> Result<ReplayPage, StoreError> {
         match replayed {
             Replayed::Moves(scope) => {
-                let (moves, next) = self.store.moves_since(scope, cursor, REPLAY_PAGE).await?;
+                let (moves, next) = self
+                    .replayed
+                    .moves_since(scope, cursor, REPLAY_PAGE)
+                    .await?;
                 Ok(ReplayPage {
                     snapshots: moves.iter().map(moved_snapshot).collect(),
                     next,
@@ -285,7 +292,9 @@ impl Tail {
                 })
             }
             Replayed::Commands(device) => {
-                let page = self.store.updates_since(*device, cursor, REPLAY_COMMANDS);
+                let page = self
+                    .replayed
+                    .updates_since(*device, cursor, REPLAY_COMMANDS);
                 let (updates, next) = page.await?;
                 Ok(ReplayPage {
                     snapshots: updates.iter().map(updated_snapshot).collect(),

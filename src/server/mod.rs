@@ -1,6 +1,8 @@
 //! The way from a listener to the routes, and back out at shutdown.
 
+mod door;
 mod listener;
+mod proxied;
 mod readiness;
 pub mod standalone;
 mod supervisor;
@@ -28,12 +30,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
+pub use self::door::Door;
 pub use self::listener::Listener;
 pub use self::readiness::Readiness;
 pub use self::supervisor::Supervisor;
 
+use self::door::Place;
 use crate::access::Leases;
-use crate::config::{ServerConfig, environment};
+use crate::config::environment;
 use crate::hub::CloseReason;
 use crate::socket::{Sockets, Stream};
 use crate::store::StoreError;
@@ -41,6 +45,9 @@ use crate::telemetry::{self, Limit, Metrics};
 
 /// How long sockets that were told to close have beyond the drain window.
 const LAST_WORDS: Duration = Duration::from_secs(6);
+
+/// How long what is done while draining has beyond that: a part that hangs is cut off.
+const CUT: Duration = Duration::from_secs(4);
 
 /// The pause after a failed accept: others must end before one can begin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -116,10 +123,8 @@ pub struct Site {
     pub sockets: Arc<Sockets>,
     /// What keeps them open.
     pub leases: Arc<Leases>,
-    /// What is taken of a client before there is a request.
-    pub heads: Heads,
-    /// Where it is counted that this was too much.
-    pub metrics: Arc<Metrics>,
+    /// Who lets connections in, and how much is taken of a client before there is a request.
+    pub door: Arc<Door>,
     /// For how long all goes on at the end, and only readiness says that it is near.
     pub shutdown_delay: Duration,
     /// Over how long open sockets are closed then.
@@ -133,26 +138,6 @@ pub struct Ending {
     pub announced: watch::Receiver<bool>,
     /// Becomes true when the drain begins.
     pub draining: watch::Receiver<bool>,
-}
-
-/// The bounds of a request's head.
-#[derive(Clone, Copy, Debug)]
-pub struct Heads {
-    /// How long a client may take to send it.
-    pub timeout: Duration,
-    /// How large it may be.
-    pub bytes: usize,
-}
-
-impl Heads {
-    /// As the operator has set them.
-    #[must_use]
-    pub fn new(config: &ServerConfig) -> Self {
-        Self {
-            timeout: Duration::from_secs(config.header_timeout_s),
-            bytes: config.head_limit_bytes,
-        }
-    }
 }
 
 /// Serves metrics at `address`, for as long as the program runs.
@@ -224,9 +209,15 @@ pub async fn serve_until_signalled(
     }
     tracing::info!("stopping: sockets are closed over the drain window; signal again to stop now");
     begin_drain.send_replace(true);
-    let drained = async { tokio::join!(server, also) };
+    let drained = timeout(window + LAST_WORDS + CUT, async {
+        tokio::join!(server, also)
+    });
     tokio::select! {
-        _ = drained => tracing::info!("stopped"),
+        drained = drained => if drained.is_ok() {
+            tracing::info!("stopped");
+        } else {
+            tracing::warn!(code = "part_hangs", "stopped before everything had ended: a part of the server hangs");
+        },
         () = signals.received() => tracing::info!("stopped at once"),
     }
     Ok(())
@@ -240,16 +231,17 @@ pub async fn run(site: Site, listener: Listener, mut draining: watch::Receiver<b
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let router = site.router.clone();
-                    let metrics = Arc::clone(&site.metrics);
-                    let served = serve_http(stream, peer, router, site.heads, metrics, draining.clone());
-                    let connected = connected.clone();
-                    tokio::spawn(async move {
-                        served.await;
-                        drop(connected);
-                    });
-                }
+                Ok((stream, peer)) => match site.door.enter() {
+                    Ok(place) => {
+                        let served = serve(stream, peer, place, &site, draining.clone());
+                        let connected = connected.clone();
+                        tokio::spawn(async move {
+                            served.await;
+                            drop(connected);
+                        });
+                    }
+                    Err(full) => site.door.turn_away(stream, peer, full),
+                },
                 Err(error) => {
                     tracing::warn!(code = "accept_failed", %error, "cannot accept a connection; are there too many open files?");
                     sleep(ACCEPT_AGAIN).await;
@@ -280,13 +272,40 @@ async fn drain_begins(draining: &mut watch::Receiver<bool>) {
     draining.wait_for(|draining| *draining).await.ok();
 }
 
-/// Serves one TCP connection: its requests, until one of them becomes a socket.
+/// Serves one connection, once it is known whose it is.
+fn serve(
+    mut stream: Stream,
+    peer: SocketAddr,
+    mut place: Place,
+    site: &Site,
+    mut draining: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (door, router) = (Arc::clone(&site.door), site.router.clone());
+    async move {
+        let client = tokio::select! {
+            client = door.client(&mut stream, peer) => client,
+            () = drain_begins(&mut draining) => return,
+        };
+        let client = match client {
+            Ok(client) => client,
+            Err(error) => {
+                door.not_understood(peer, &error);
+                return;
+            }
+        };
+        match place.is_of(client.ip()) {
+            Ok(()) => serve_http(stream, client, router, &door, draining).await,
+            Err(full) => door.turn_away(stream, client, full),
+        }
+    }
+}
+
+/// Serves one client's requests, until one of them becomes a socket.
 async fn serve_http(
     stream: Stream,
-    peer: SocketAddr,
+    client: SocketAddr,
     router: Router,
-    heads: Heads,
-    metrics: Arc<Metrics>,
+    door: &Door,
     mut draining: watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.tune() {
@@ -298,13 +317,13 @@ async fn serve_http(
     let service = service_fn(move |request: Request<Incoming>| {
         asks.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo(client));
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(heads.timeout)
-        .max_buf_size(heads.bytes)
+        .header_read_timeout(door.head_timeout)
+        .max_buf_size(door.head_limit)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -317,10 +336,10 @@ async fn serve_http(
     };
     if let Err(error) = served {
         if error.is_parse_too_large() {
-            metrics.limit_hit(Limit::HeadBytes);
+            door.metrics.limit_hit(Limit::HeadBytes);
         } else if error.is_timeout() && !has_asked.load(Ordering::Relaxed) {
             // Behind an answer it is the ordinary end of a connection that is not used again.
-            metrics.limit_hit(Limit::HeaderTimeout);
+            door.metrics.limit_hit(Limit::HeaderTimeout);
         }
         tracing::debug!(%error, "a connection ended early");
     }

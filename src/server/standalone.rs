@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{
-    EndSignals, Heads, Listener, Readiness, ServeError, Site, Supervisor, raise_open_files,
+    Door, EndSignals, Listener, Readiness, ServeError, Site, Supervisor, raise_open_files,
     serve_metrics, serve_until_signalled,
 };
 use crate::app::App;
@@ -96,8 +96,11 @@ pub fn site(app: &Arc<App>, ending: watch::Receiver<bool>) -> Site {
         router: router(app, ending),
         sockets: Arc::clone(&app.sockets),
         leases: Arc::clone(&app.leases),
-        heads: Heads::new(&app.config.server),
-        metrics: Arc::clone(&app.metrics),
+        door: Arc::new(Door::new(
+            &app.config.server,
+            &app.config.limits,
+            Arc::clone(&app.metrics),
+        )),
         shutdown_delay: Duration::from_secs(app.config.server.shutdown_delay_s),
         drain_window: Duration::from_secs(app.config.server.drain_s),
     }

@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::{Origins, Sockets};
 use crate::access::policy::{self, Feed};
 use crate::access::request::{Client, credential};
-use crate::access::{DirectoryError, Granted, Grounds};
+use crate::access::{Credential, DirectoryError, Granted, Grounds, network};
 use crate::event::{OrganizationId, Timestamp};
 use crate::hub::Subscriber;
 
@@ -95,9 +95,14 @@ pub(super) async fn admit(
     check_origin(sockets, &client, &parts.headers)?;
     // Before anybody is asked; it counts again when all is known.
     sockets.leases.admits(client.address)?;
+    // Nor is anybody asked about who shows nothing: that uses up nothing of what others may ask.
+    let credential =
+        credential(&parts.headers, &sockets.cookie_name).ok_or(Refusal::NoCredential)?;
+    let own = sockets.asked_by.take(network(client.address));
+    own.map_err(|_| Refusal::AddressTooFast)?;
     sockets.asked.take().map_err(|_| Refusal::TooFast)?;
     let moment = sockets.leases.moment();
-    let answered = timeout(PATIENCE, authorize(sockets, feed, &parts.headers)).await;
+    let answered = timeout(PATIENCE, authorize(sockets, feed, &credential)).await;
     let grounds = answered.map_err(|late| Refusal::Unavailable(late.to_string()))??;
     // What was committed before this moment is not this socket's business unless it asks for it.
     timeout(PATIENCE, sockets.source.attend(&grounds.topics))
@@ -219,12 +224,15 @@ fn check_origin(sockets: &Sockets, client: &Client, headers: &HeaderMap) -> Resu
 }
 
 /// Asks who this is and whether that user may listen.
-async fn authorize(sockets: &Sockets, feed: Feed, headers: &HeaderMap) -> Result<Grounds, Refusal> {
+async fn authorize(
+    sockets: &Sockets,
+    feed: Feed,
+    credential: &Credential,
+) -> Result<Grounds, Refusal> {
     let unavailable = |error: DirectoryError| Refusal::Unavailable(error.to_string());
-    let credential = credential(headers, &sockets.cookie_name).ok_or(Refusal::NoCredential)?;
     let identified = sockets
         .directory
-        .identify(&credential)
+        .identify(credential)
         .await
         .map_err(unavailable)?;
     let identity = identified.ok_or(Refusal::BadCredential)?;

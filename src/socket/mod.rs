@@ -14,6 +14,7 @@ mod writer;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -33,13 +34,16 @@ use self::replay::Replay;
 use self::shard::Shards;
 use self::shard::post::{Attachment, Delivery};
 use crate::access::policy::Feed;
-use crate::access::{Directory, Endpoint, Leases, Rate, Resource};
+use crate::access::{Directory, Endpoint, Leases, Rate, RateOfEach, Resource};
 use crate::config::Config;
 use crate::hub::{Hub, Source};
 use crate::telemetry::{Metrics, Throttled};
 
 /// Refusals logged each second; the rest is counted.
 const REFUSALS_LOGGED: u32 = 20;
+
+/// What one address may ask at once after a silence, in the time in which that would be its rate.
+const ASKED_AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Whose pages may open sockets. A client that is no browser sends no `Origin`, and is not asked.
 pub enum Origins {
@@ -62,6 +66,8 @@ pub struct Sockets {
     trusted_proxies: Vec<IpNet>,
     /// Handshakes of which somebody is asked who it is.
     asked: Rate,
+    /// Those of each address.
+    asked_by: RateOfEach,
     refusals: Throttled,
     /// Set once, when the server begins to stop.
     draining: AtomicBool,
@@ -91,6 +97,10 @@ impl Sockets {
             origins,
             trusted_proxies: config.server.trusted_proxies.clone(),
             asked: Rate::new(config.limits.handshakes_per_second),
+            asked_by: RateOfEach::new(
+                config.limits.handshakes_per_second_per_address,
+                ASKED_AT_ONCE,
+            ),
             refusals: Throttled::new(REFUSALS_LOGGED),
             draining: AtomicBool::new(false),
         }

@@ -62,6 +62,12 @@ pub enum Refusal {
     /// More handshakes come than this node answers.
     #[error("there are more handshakes a second than limits.handshakes_per_second")]
     TooFast,
+    /// More of them come from one address.
+    #[error(
+        "there are more handshakes a second of this address than \
+         limits.handshakes_per_second_per_address"
+    )]
+    AddressTooFast,
     /// The user has all sockets that one may.
     #[error("this user has as many sockets here as one may (limits.sockets_per_user)")]
     UserFull,
@@ -99,7 +105,9 @@ impl Refusal {
             | Self::BadCredential
             | Self::NotPermitted(_)
             | Self::NoResource => StatusCode::FORBIDDEN,
-            Self::UserFull | Self::AddressFull => StatusCode::TOO_MANY_REQUESTS,
+            Self::UserFull | Self::AddressFull | Self::AddressTooFast => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Unavailable(_) | Self::Draining | Self::NodeFull | Self::TooFast => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -122,6 +130,7 @@ impl Refusal {
             Self::Draining => "draining",
             Self::NodeFull => "sockets",
             Self::TooFast => "handshakes_per_second",
+            Self::AddressTooFast => "handshakes_per_second_per_address",
             Self::UserFull => "sockets_per_user",
             Self::AddressFull => "sockets_per_address",
         }
@@ -131,6 +140,9 @@ impl Refusal {
     /// device exists is nobody's business who may not see it.
     fn detail(&self) -> String {
         match self.status() {
+            _ if *self == Self::AddressTooFast => {
+                "Too many handshakes come from this address. Try again later.".to_owned()
+            }
             StatusCode::FORBIDDEN => "You may not listen to this.".to_owned(),
             StatusCode::SERVICE_UNAVAILABLE => "Try again later.".to_owned(),
             StatusCode::TOO_MANY_REQUESTS => {
@@ -145,6 +157,7 @@ impl Refusal {
         match self {
             Self::NodeFull => Some(Limit::Sockets),
             Self::TooFast => Some(Limit::HandshakesPerSecond),
+            Self::AddressTooFast => Some(Limit::HandshakesPerSecondPerAddress),
             Self::UserFull => Some(Limit::SocketsPerUser),
             Self::AddressFull => Some(Limit::SocketsPerAddress),
             _ => None,
@@ -155,7 +168,7 @@ impl Refusal {
     fn retry_s(&self) -> Option<u64> {
         match self {
             // Not all of them in the same moment: that is what was too much.
-            Self::TooFast => Some(rand::random_range(SPREAD_S)),
+            Self::TooFast | Self::AddressTooFast => Some(rand::random_range(SPREAD_S)),
             Self::UserFull | Self::AddressFull => Some(RETRY_OWN_S),
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_S),
             _ => None,

@@ -41,7 +41,7 @@ impl Replay {
         subscriber: Subscriber,
         post: Arc<Post>,
     ) -> Self {
-        let oldest = Timestamp::now().plus_seconds(-MOST_S);
+        let oldest = source.now().plus_seconds(-MOST_S);
         Self {
             aged_at: source.passes(),
             source,

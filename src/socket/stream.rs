@@ -48,8 +48,11 @@ impl Stream {
         }
     }
 
-    /// The connection itself, for one who waits for it without tokio.
-    pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
+    /// The connection itself, for one who does without tokio; it does not block.
+    ///
+    /// # Errors
+    /// When tokio does not give it back.
+    pub fn into_fd(self) -> io::Result<OwnedFd> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(OwnedFd::from),
             Self::Unix(stream) => stream.into_std().map(OwnedFd::from),

@@ -6,18 +6,14 @@ use std::str::FromStr;
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
 
 use super::batch_device::{Progress, UnknownStatus};
 use super::columns::{columns, select};
-use super::command::{Command, CommandRow};
-use super::db::{self, IdList, fetch_page, on_pool};
+use super::db::{IdList, fetch_page, on_pool};
 use super::transaction::{Write, on_write};
+use super::waiting::AT_ONCE;
 use super::{Page, Paged, Scope, Selection, Store, StoreError};
-use crate::event::{BatchId, DeviceId, Event, LocationId, OrganizationId, Timestamp, UserId};
-
-/// Commands that are ended in one transaction: others want to write as well.
-const AT_ONCE: i64 = 500;
+use crate::event::{BatchId, DeviceId, LocationId, OrganizationId, Timestamp, UserId};
 
 /// One command on many devices, as who asks may see it.
 #[derive(Clone, Debug)]
@@ -244,109 +240,77 @@ impl Store {
     /// When there is no such batch.
     pub async fn cancel_batch(&self, id: BatchId, scope: &Scope) -> Result<bool, StoreError> {
         let batch = self.batch(id, scope).await?;
+        let (store, scope) = (self.clone(), scope.clone());
+        // Begun, it is finished, also when nobody waits for it any more.
+        let done = tokio::spawn(async move { store.cancel_all_of(&batch, &scope).await }).await;
+        done.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
+    }
+
+    async fn cancel_all_of(&self, batch: &Batch, scope: &Scope) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
-        let by = write.actor().to_string();
-        let in_scope = scope.condition(self.db(), "organization_id");
-        // Locked in the order in which others end them.
-        let lock = write.row_lock();
-        // From here on none of them is handed to its device, also by a node that has claimed it.
-        let sql = format!(
-            "UPDATE command SET cancelled_by = COALESCE(cancelled_by, $3)
-             WHERE id IN (SELECT id FROM command
-                 WHERE batch_id = $2 AND status IN ('queued', 'running') AND device_id IN
-                     (SELECT device_id FROM batch_device WHERE batch_id = $2 AND {in_scope})
-                 ORDER BY id {lock})"
-        );
-        let asked = on_write!(write, connection => {
-            sqlx::query(AssertSqlSafe(sql))
-                .bind(IdList(scope.ids()))
-                .bind(id)
-                .bind(by)
-                .execute(connection)
-                .await?
-                .rows_affected()
-        });
+        let asked = write.open_in(batch.id, scope).await?;
         if asked == 0 {
             return Ok(false);
         }
         let name = format!("{} on {asked} devices", batch.kind_label);
-        write.audit("cancel", "BatchCommand", id.0, &name).await?;
-        write.is_work();
-        write.commit().await?;
-        // Were this cut off, the runner would claim the rest and find that it is to end.
-        while self.end_cancelled(id).await? > 0 {}
-        Ok(true)
-    }
-
-    /// Ends some of the commands that wait and are to end.
-    async fn end_cancelled(&self, batch: BatchId) -> Result<usize, StoreError> {
-        let mut write = self.write().await?;
-        let lock = write.row_lock();
-        let sql = format!(
-            "SELECT id FROM command
-             WHERE batch_id = $1 AND status = 'queued' AND cancelled_by IS NOT NULL
-             ORDER BY id LIMIT $2 {lock}"
-        );
-        let waiting: Vec<Uuid> = on_write!(write, connection => {
-            sqlx::query_scalar(AssertSqlSafe(sql))
-                .bind(batch)
-                .bind(AT_ONCE)
-                .fetch_all(connection)
-                .await?
-        });
-        let ended = waiting.len();
-        if ended > 0 {
-            write.end_waiting(waiting).await?;
+        write
+            .audit("cancel", "BatchCommand", batch.id.0, &name)
+            .await?;
+        // A part at a time: a node that renews its claims must not wait for the locks of all.
+        while write.ask_some_to_end(batch.id, scope).await? > 0 {
             write.is_work();
             write.commit().await?;
+            write = self.write().await?;
         }
-        Ok(ended)
+        write.commit().await?;
+        while self.end_cancelled(batch.id).await? > 0 {}
+        Ok(true)
     }
 }
 
+/// What of the batch `$2` is open on devices in scope.
+fn open_of(in_scope: &str) -> String {
+    format!(
+        "batch_id = $2 AND status IN ('queued', 'running') AND device_id IN
+             (SELECT device_id FROM batch_device WHERE batch_id = $2 AND {in_scope})"
+    )
+}
+
 impl Write {
-    /// Ends commands that are locked in the queue and are to end.
-    async fn end_waiting(&mut self, waiting: Vec<Uuid>) -> Result<(), StoreError> {
-        let change = self.change().await?;
-        let now = self.store.instant();
-        let among = db::among(self.store().db(), "$1");
-        let columns = self.store().command_columns();
-        let output = format!(
-            "INSERT INTO command_output (command_id, number, text)
-             SELECT id, 1 + COALESCE((SELECT max(number) FROM command_output
-                     WHERE command_id = command.id), 0),
-                 'cancelled by ' || cancelled_by || ' before it began'
-             FROM command WHERE id {among}"
-        );
-        let results = format!(
-            "UPDATE batch_device SET status = 'failed', modified = $2, last_line =
-                 (SELECT 'cancelled by ' || cancelled_by || ' before it began'
-                  FROM command WHERE command.id = command_id)
-             WHERE command_id {among}"
-        );
-        let commands = format!(
-            "UPDATE command SET status = 'failed', secret_input = NULL, version = version + 1,
-                 change = $2, modified = $3
-             WHERE id {among} RETURNING {columns}"
-        );
-        let waiting = || IdList(waiting.clone());
-        let ended: Vec<CommandRow> = on_write!(self, connection => {
-            sqlx::query(AssertSqlSafe(output)).bind(waiting()).execute(&mut *connection).await?;
-            sqlx::query(AssertSqlSafe(results))
-                .bind(waiting())
-                .bind(now)
-                .execute(&mut *connection)
-                .await?;
-            sqlx::query_as(AssertSqlSafe(commands))
-                .bind(waiting())
-                .bind(change)
-                .bind(now)
-                .fetch_all(connection)
+    /// How many commands of a batch are open on devices in `scope`.
+    async fn open_in(&mut self, batch: BatchId, scope: &Scope) -> Result<i64, StoreError> {
+        let open = open_of(&scope.condition(self.store().db(), "organization_id"));
+        let sql = format!("SELECT count(*) FROM command WHERE {open}");
+        Ok(on_write!(self, connection => {
+            sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(IdList(scope.ids()))
+                .bind(batch)
+                .fetch_one(connection)
                 .await?
-        });
-        for row in ended {
-            self.tell(Event::CommandUpdated(Command::from(row).into()));
-        }
-        Ok(())
+        }))
+    }
+
+    /// Asks for the end of some of them. From the commit on none of these is handed to its device, also by a
+    /// node that has claimed it. Answers how many.
+    async fn ask_some_to_end(&mut self, batch: BatchId, scope: &Scope) -> Result<u64, StoreError> {
+        let by = self.actor().to_string();
+        let open = open_of(&scope.condition(self.store().db(), "organization_id"));
+        // Locked in the order in which others end them.
+        let lock = self.row_lock();
+        let sql = format!(
+            "UPDATE command SET cancelled_by = $3
+             WHERE id IN (SELECT id FROM command WHERE {open} AND cancelled_by IS NULL
+                 ORDER BY id LIMIT $4 {lock})"
+        );
+        Ok(on_write!(self, connection => {
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(IdList(scope.ids()))
+                .bind(batch)
+                .bind(by)
+                .bind(AT_ONCE)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        }))
     }
 }

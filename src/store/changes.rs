@@ -7,7 +7,7 @@ use std::time::Instant;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::db::{Db, on_pool};
+use super::db::Db;
 use super::location::{COLUMNS, LocationRow};
 use super::{Scope, Store, StoreError};
 use crate::access::Resource;
@@ -18,16 +18,32 @@ use crate::event::{
 /// Clocks of nodes differ, and a move is stamped a moment before it is committed.
 const UNTIL_MARGIN_S: i64 = 10;
 
-/// How far the tail has read: everything committed before it has been seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position(i64);
+/// How far the tail has read: everything committed before it has been seen. On PostgreSQL it is a snapshot, as
+/// transactions end there in another order than they begin.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Position {
+    /// The first number that is not over: everything below it has been seen.
+    number: i64,
+    /// The first number that nobody had by then.
+    next: i64,
+    /// Those in between that were not over.
+    open: Vec<i64>,
+}
 
 impl Position {
     /// As a number, which never falls: what is stamped with a lower one has been seen.
     #[must_use]
-    pub fn number(self) -> i64 {
-        self.0
+    pub fn number(&self) -> i64 {
+        self.number
     }
+}
+
+/// A position of PostgreSQL's, and what the clock shows.
+#[derive(sqlx::FromRow)]
+struct HorizonRow {
+    #[sqlx(flatten)]
+    position: Position,
+    clock: Timestamp,
 }
 
 /// Committed changes: what is needed to tell whether they are news.
@@ -80,55 +96,55 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn position(&self) -> Result<Position, StoreError> {
-        let position = match self.db() {
+        match self.db() {
             Db::Sqlite { read, .. } => {
-                sqlx::query_scalar("SELECT value FROM change_sequence")
-                    .fetch_one(read)
-                    .await?
+                let query = sqlx::query_scalar("SELECT value + 1 FROM change_sequence");
+                let next = query.fetch_one(read).await?;
+                Ok(Position {
+                    number: next,
+                    next,
+                    open: Vec::new(),
+                })
             }
             Db::Postgres { pool, .. } => {
                 let asked = Instant::now();
-                let (horizon, clock) = sqlx::query_as(HORIZON).fetch_one(pool).await?;
-                self.set_clock(asked, clock);
-                horizon
+                let horizon: HorizonRow = sqlx::query_as(HORIZON).fetch_one(pool).await?;
+                self.set_clock(asked, horizon.clock);
+                Ok(horizon.position)
             }
-        };
-        Ok(Position(position))
+        }
     }
 
-    /// All committed changes after `position`, and the position from which to read on. Where an
-    /// earlier transaction is still open that position is before it, so some changes are read
-    /// again; none is ever skipped.
+    /// All committed changes after `position`, and the position from which to read on: none is ever skipped,
+    /// and none is read again, however long another transaction stays open.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn changes_after(
         &self,
-        position: Position,
+        position: &Position,
     ) -> Result<(Changes, Position), StoreError> {
         // Read before the rows: what it covers is committed by then.
         let next = self.position().await?;
-        let after = match self.db() {
-            // A number is taken once the transaction before it is committed: order of commits.
-            Db::Sqlite { .. } => "change > $1 ORDER BY change",
-            // Everything below the position has ended; what is at or above it may yet be joined
-            // by a transaction that began earlier.
-            Db::Postgres { .. } => "change >= $1 ORDER BY change",
+        macro_rules! rows {
+            ($select:expr, $after:expr, $pool:expr $(, $bound:expr)*) => {
+                sqlx::query_as(AssertSqlSafe(format!("{} {} ORDER BY change", $select, $after)))
+                    .bind(position.next)
+                    $(.bind($bound))*
+                    .fetch_all($pool)
+                    .await?
+            };
+        }
+        let changes = match self.db() {
+            Db::Sqlite { read, .. } => Changes {
+                locations: rows!(LOCATIONS, NUMBERED_AFTER, read),
+                commands: rows!(COMMANDS, NUMBERED_AFTER, read),
+            },
+            Db::Postgres { pool, .. } => Changes {
+                locations: rows!(LOCATIONS, ENDED_AFTER, pool, next.next, &position.open),
+                commands: rows!(COMMANDS, ENDED_AFTER, pool, next.next, &position.open),
+            },
         };
-        let (locations, commands) = (
-            format!("{LOCATIONS} {after}"),
-            format!("{COMMANDS} {after}"),
-        );
-        let changes = on_pool!(self, pool => Changes {
-            locations: sqlx::query_as(AssertSqlSafe(locations))
-                .bind(position.0)
-                .fetch_all(pool)
-                .await?,
-            commands: sqlx::query_as(AssertSqlSafe(commands))
-                .bind(position.0)
-                .fetch_all(pool)
-                .await?,
-        });
         Ok((changes, next))
     }
 
@@ -257,6 +273,17 @@ const LOCATIONS: &str =
 
 const COMMANDS: &str = "SELECT id, device_id, version FROM command WHERE";
 
-/// Everything below this transaction id has ended; and what the clock shows.
-const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-    CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
+/// SQLite: a number is taken once the transaction before it is committed, so this is the order of commits.
+const NUMBERED_AFTER: &str = "change >= $1";
+
+/// PostgreSQL: what could not be seen at the position had not begun by then (`$1`), or was open (`$3`). A row of
+/// a database that was restored here may be of a transaction that is yet to come here: it is not below `$2`, the
+/// first that has not begun.
+const ENDED_AFTER: &str = "(change >= $1 AND change < $2 OR change = ANY($3))";
+
+/// Which transactions have ended, and what the clock shows.
+const HORIZON: &str = "SELECT pg_snapshot_xmin(present)::text::bigint AS number,
+        pg_snapshot_xmax(present)::text::bigint AS next,
+        ARRAY(SELECT id::text::bigint FROM pg_snapshot_xip(present) AS id) AS open,
+        CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS clock
+    FROM (SELECT pg_current_snapshot() AS present) AS snapshot";

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::db::{self, ids, on_pool};
 use super::location::{self, COLUMNS, LocationRow};
 use super::transaction::{Transaction, Write, on_write};
-use super::{Actor, Inner, NewLocation, Store, StoreError};
+use super::{Actor, Inner, Lane, NewLocation, Store, StoreError};
 use crate::event::{DeviceId, LocationId, Point, Timestamp};
 
 /// Reports that may wait for the writer; who comes beyond waits to be let in.
@@ -158,6 +158,7 @@ pub(super) async fn write_groups(store: Weak<Inner>, mut waiting: mpsc::Receiver
         let store = Store {
             inner,
             actor: Actor::Node,
+            lane: Lane::Node,
         };
         let mut written = store.write_group_in_time(&reports).await;
         if written.as_ref().is_err_and(StoreError::is_deadlock) {

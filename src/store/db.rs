@@ -13,6 +13,8 @@ use sqlx::sqlite::{
     SqliteSynchronous, SqliteTypeInfo,
 };
 use sqlx::{Connection, Postgres, Sqlite};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::key::hexadecimal;
@@ -28,12 +30,29 @@ pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// How long to wait for a connection: what has none by then is answered as unavailable.
 pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
 
+/// Connections for requests, and for what the node itself does.
 const SQLITE_READERS: u32 = 4;
+const SQLITE_OWN_READERS: u32 = 2;
 
 /// Memory for the pages of a large transaction, in KiB by SQLite's negative count: what does not fit
 /// is written out before its end, and again.
 const WRITER_CACHE: &str = "-32768";
-const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// The same on PostgreSQL, where a node has one more that listens. docs/operation.md names the sum.
+const POSTGRES_CONNECTIONS: u32 = 10;
+const POSTGRES_OWN_CONNECTIONS: u32 = 6;
+
+/// The pools of one engine, by whom they are for: however many requests wait for a connection, leases, claims
+/// and the tail do not wait behind them.
+pub struct Pools {
+    /// For requests.
+    pub requests: Db,
+    /// For what the node itself does.
+    pub own: Db,
+    /// Turns to read a page of a list, which may take long: fewer than there are connections, so that other
+    /// requests have some too.
+    pages: Semaphore,
+}
 
 /// Pools of connections to one of the engines.
 pub enum Db {
@@ -85,6 +104,7 @@ macro_rules! fetch_page {
                 $crate::store::Paged { count, rows }
             }};
         }
+        let _turn = $store.page_turn().await?;
         match $store.db() {
             $crate::store::db::Db::Sqlite { read, .. } => {
                 on!($crate::store::db::ids(&$scope.ids()), read)
@@ -95,7 +115,7 @@ macro_rules! fetch_page {
 }
 pub(super) use fetch_page;
 
-impl Db {
+impl Pools {
     pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
         match engine {
             Engine::Sqlite { directory } => Self::open_sqlite(directory).await,
@@ -112,14 +132,18 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY);
-        let one = || {
+        // No connection to a file gets stale. A new one each half hour would fill its cache anew, while the allocator
+        // keeps the memory of the last one's.
+        let connections = |most| {
             SqlitePoolOptions::new()
-                .max_connections(1)
+                .max_connections(most)
+                .max_lifetime(None)
+                .idle_timeout(None)
                 .acquire_timeout(ACQUIRE)
         };
         migrate_sqlite(&options).await?;
         let writer = options.clone().pragma("cache_size", WRITER_CACHE);
-        let write = one()
+        let write = connections(1)
             // SQLite itself rolls a transaction back for which the disk has no room. To sqlx it is open still, and
             // such a connection could never begin another one.
             .before_acquire(|connection, _| {
@@ -129,19 +153,21 @@ impl Db {
             .connect_with(writer)
             .await?;
         let reader = options.read_only(true);
-        let read = SqlitePoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(reader.clone())
-            .await?;
+        let requests = connections(SQLITE_READERS);
+        let read = requests.connect_with(reader.clone()).await?;
+        // The command line needs none.
+        let own = connections(SQLITE_OWN_READERS).connect_lazy_with(reader.clone());
         // It must stay the same connection for as long as the store is open.
-        let watch = one()
+        let watch = connections(1)
             .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
             .connect_with(reader)
             .await?;
-        Ok(Self::Sqlite { read, write, watch })
+        let pools = |read| Db::Sqlite {
+            read,
+            write: write.clone(),
+            watch: watch.clone(),
+        };
+        Ok(Self::new(pools(read), pools(own), SQLITE_READERS))
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
@@ -153,18 +179,58 @@ impl Db {
             ("statement_timeout", "30s"),
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(bounded)
-            .await?;
-        Ok(Self::Postgres {
+        let pool = |most| {
+            PgPoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(ACQUIRE)
+        };
+        let requests = pool(POSTGRES_CONNECTIONS);
+        let requests = requests.connect_with(bounded.clone()).await?;
+        // The command line needs none.
+        let own = pool(POSTGRES_OWN_CONNECTIONS).connect_lazy_with(bounded);
+        let listen = Box::new(options);
+        let pools = |pool| Db::Postgres {
             pool,
-            listen: Box::new(options),
-        })
+            listen: listen.clone(),
+        };
+        Ok(Self::new(pools(requests), pools(own), POSTGRES_CONNECTIONS))
+    }
+
+    fn new(requests: Db, own: Db, connections: u32) -> Self {
+        let pages = (connections * 2 / 3) as usize;
+        Self {
+            requests,
+            own,
+            pages: Semaphore::new(pages),
+        }
+    }
+
+    /// A turn to read a page of a list.
+    pub async fn page_turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turn = timeout(ACQUIRE, self.pages.acquire()).await;
+        turn.ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| StoreError::Database(sqlx::Error::PoolTimedOut))
+    }
+
+    /// Whether a page could be read at once.
+    #[cfg(test)]
+    pub fn has_page_turn(&self) -> bool {
+        self.pages.available_permits() > 0
     }
 
     pub async fn close(&self) {
+        // SQLite's writer is the last: only it can bring the log of writes back into the file.
+        if let Db::Sqlite { read, .. } = &self.own {
+            read.close().await;
+        }
+        self.requests.close().await;
+        self.own.close().await;
+    }
+}
+
+impl Db {
+    async fn close(&self) {
         match self {
             Self::Sqlite { read, write, watch } => {
                 read.close().await;

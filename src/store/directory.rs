@@ -51,6 +51,10 @@ impl Directory for Store {
         Ok(self.rights_changed_since(mark).await?)
     }
 
+    fn now(&self) -> Timestamp {
+        self.instant()
+    }
+
     async fn organizations_of(
         &self,
         resources: &[Resource],

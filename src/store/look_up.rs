@@ -88,8 +88,9 @@ impl Store {
             answer,
         });
         if begins {
-            // A task of its own: whoever began may go away, the others wait on.
-            tokio::spawn(answer_all(self.clone()));
+            // A task of its own: whoever began may go away, the others wait on. One question at a time is
+            // no burden on the node's own connections, and who may is asked before anything else.
+            tokio::spawn(answer_all(self.for_node()));
         }
         match answered.await {
             Ok(answer) => answer.map_err(|error| DirectoryError(error.into())),

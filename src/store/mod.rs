@@ -44,6 +44,7 @@ mod organization;
 mod password;
 mod queue;
 mod queue_room;
+mod restored;
 mod retention;
 mod rights;
 mod runnable;
@@ -58,6 +59,7 @@ mod token;
 mod transaction;
 mod user;
 mod vault;
+mod waiting;
 
 pub use account::{Account, UserFilter};
 pub use administration::Administration;
@@ -85,7 +87,6 @@ pub use import::{
 pub use inquiry::{ClosedSockets, Inquiry, ListedSocket, NodeReply, Reply, SocketList};
 pub use job::{Job, Login};
 pub use key::{Key, KeyError};
-pub use lease::EXPIRED;
 pub use location::{Location, LocationChange, LocationFilter, NewLocation};
 pub use new_batch::{Draft, NewBatch};
 pub use node::{NodeEntry, NodeReport};
@@ -98,17 +99,18 @@ pub use session::Session;
 pub use setup::SetupError;
 pub use token::Token;
 pub use user::{AccountChange, NewAccount, PasswordRecord, Proved};
+pub use waiting::EXPIRED;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, SemaphorePermit, mpsc};
 use uuid::Uuid;
 
 use self::clock::Clock;
 use self::coordinates::Waiting;
-use self::db::{Db, on_pool};
+use self::db::{Db, Pools, on_pool};
 use self::look_up::LookUps;
 use self::vault::Vault;
 use crate::event::{Event, OrganizationId};
@@ -134,10 +136,20 @@ pub struct Store {
     inner: Arc<Inner>,
     /// Who is named in the audit log for what is written.
     actor: Actor,
+    lane: Lane,
+}
+
+/// Which connections a store uses.
+#[derive(Clone, Copy)]
+enum Lane {
+    /// Those of requests.
+    Requests,
+    /// Those of what the node itself does.
+    Node,
 }
 
 struct Inner {
-    db: Db,
+    pools: Pools,
     /// SQLite: held from the beginning of a write until its hints are told.
     write_order: Arc<Mutex<()>>,
     sink: OnceLock<Box<Sink>>,
@@ -229,10 +241,10 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, created or migrated.
     pub async fn open(engine: &Engine) -> Result<Self, StoreError> {
-        let db = Db::open(engine).await?;
+        let pools = Pools::open(engine).await?;
         let (reports, waiting) = mpsc::channel(coordinates::WAITING);
         let inner = Arc::new(Inner {
-            db,
+            pools,
             write_order: Arc::default(),
             sink: OnceLock::new(),
             relay: OnceLock::new(),
@@ -248,6 +260,7 @@ impl Store {
         let store = Self {
             inner,
             actor: Actor::Node,
+            lane: Lane::Requests,
         };
         // Sets the clock.
         store.position().await?;
@@ -260,6 +273,17 @@ impl Store {
         Self {
             inner: Arc::clone(&self.inner),
             actor,
+            lane: self.lane,
+        }
+    }
+
+    /// The same database, by connections that no request uses: for what must go on however many requests wait,
+    /// the tail, leases, claims, and what this node says to others.
+    #[must_use]
+    pub fn for_node(&self) -> Self {
+        Self {
+            lane: Lane::Node,
+            ..self.clone()
         }
     }
 
@@ -286,11 +310,19 @@ impl Store {
 
     /// Ends all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.db().close().await;
+        self.inner.pools.close().await;
     }
 
     fn db(&self) -> &Db {
-        &self.inner.db
+        match self.lane {
+            Lane::Requests => &self.inner.pools.requests,
+            Lane::Node => &self.inner.pools.own,
+        }
+    }
+
+    /// A turn to read a page of a list.
+    async fn page_turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.inner.pools.page_turn().await
     }
 
     fn write_order(&self) -> Arc<Mutex<()>> {

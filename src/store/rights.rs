@@ -17,9 +17,10 @@ const AFTER: &str = "SELECT DISTINCT user_id, device_id, location_id FROM rights
 const SNAPSHOT: &str = "SELECT pg_current_snapshot()::text";
 
 /// What is visible now and was not then. A row of a database that was restored here may be of a
-/// transaction that is yet to come.
+/// transaction that is yet to come: of them not even the numbers are read.
 const BETWEEN: &str = "SELECT DISTINCT user_id, device_id, location_id FROM rights_change
      WHERE change >= pg_snapshot_xmin($1::pg_snapshot)::text::bigint
+         AND change < pg_snapshot_xmax($2::pg_snapshot)::text::bigint
          AND NOT pg_visible_in_snapshot(change::text::xid8, $1::pg_snapshot)
          AND pg_visible_in_snapshot(change::text::xid8, $2::pg_snapshot)";
 

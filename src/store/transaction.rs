@@ -121,6 +121,14 @@ impl Write {
         }
     }
 
+    /// The same, leaving out the rows that somebody else has locked.
+    pub fn free_row_lock(&self) -> &'static str {
+        match self.transaction {
+            Transaction::Sqlite { .. } => "",
+            Transaction::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+        }
+    }
+
     /// The database that is written to.
     pub(super) fn store(&self) -> &Store {
         &self.store

@@ -11,6 +11,12 @@ pub enum Limit {
     SocketsPerAddress,
     /// `limits.handshakes_per_second`.
     HandshakesPerSecond,
+    /// `limits.handshakes_per_second_per_address`.
+    HandshakesPerSecondPerAddress,
+    /// `limits.connections`.
+    Connections,
+    /// `limits.connections_per_address`.
+    ConnectionsPerAddress,
     /// `limits.reports_per_second`.
     ReportsPerSecond,
     /// `limits.commands_per_device`.
@@ -38,6 +44,9 @@ impl Limit {
             Self::SocketsPerUser => "sockets_per_user",
             Self::SocketsPerAddress => "sockets_per_address",
             Self::HandshakesPerSecond => "handshakes_per_second",
+            Self::HandshakesPerSecondPerAddress => "handshakes_per_second_per_address",
+            Self::Connections => "connections",
+            Self::ConnectionsPerAddress => "connections_per_address",
             Self::ReportsPerSecond => "reports_per_second",
             Self::CommandsPerDevice => "commands_per_device",
             Self::CommandsPerOrganization => "commands_per_organization",

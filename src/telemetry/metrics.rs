@@ -77,6 +77,8 @@ pub struct Metrics {
     pub runner_up: Gauge,
     /// 1 while the gateway hears OpenWISP's channel layer, 0 while it does not.
     pub layer_up: Gauge,
+    /// Open connections that are no sockets.
+    pub connections_open: Gauge,
     /// Connections to the fallback that are open.
     pub proxied_open: Gauge,
     /// Commands that this node has claimed and not ended.
@@ -118,6 +120,7 @@ impl Default for Metrics {
             database_writable: Gauge::default(),
             runner_up: Gauge::default(),
             layer_up: Gauge::default(),
+            connections_open: Gauge::default(),
             proxied_open: Gauge::default(),
             commands_running: Gauge::default(),
             command_output_bytes: Counter::default(),
@@ -136,6 +139,11 @@ impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
         r.register("sockets_open", "Open sockets", self.sockets_open.clone());
+        r.register(
+            "connections_open",
+            "Open connections that are no sockets",
+            self.connections_open.clone(),
+        );
         r.register(
             "sockets_closed",
             "Sockets that ended, by why",

@@ -48,14 +48,15 @@ pub enum Equipment {
 }
 
 /// What all nodes are told. Pings are frequent, so that who hears none knows soon that its connection is
-/// dead; a busy machine is not a dead router.
-const SETTINGS: [(&str, &str); 7] = [
+/// dead; a busy machine is not a dead router. All clients have the balancer's address.
+const SETTINGS: [(&str, &str); 8] = [
     ("SOCKET__PING_S", "4"),
     ("SOCKET__IDLE_S", "12"),
     ("SERVER__DRAIN_S", "3"),
     ("COMMANDS__CONNECT_TIMEOUT_S", "20"),
     ("COMMANDS__AUTHENTICATION_TIMEOUT_S", "20"),
     ("COMMANDS__TIMEOUT_S", "60"),
+    ("LIMITS__HANDSHAKES_PER_SECOND_PER_ADDRESS", "0"),
     ("LOG__LEVEL", "warn"),
 ];
 

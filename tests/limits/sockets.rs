@@ -1,6 +1,6 @@
 //! Of sockets and handshakes.
 
-use super::Stage;
+use super::{Stage, retry_after_of};
 use crate::support::{Credential, FLEET, Head, Raw, Socket, eventually, frame};
 
 /// The whole answer to a handshake.
@@ -12,8 +12,7 @@ async fn answer(stage: &Stage, credential: &Credential) -> Head {
 /// A refusal that says when to come back.
 fn assert_refused(head: &Head, status: u16) {
     assert_eq!(head.status, status, "{}", head.text);
-    let seconds: u64 = head.header("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&seconds), "{}", head.text);
+    retry_after_of(head);
 }
 
 async fn opens(stage: &Stage, credential: &Credential) -> Socket {
@@ -94,8 +93,9 @@ async fn handshakes_beyond_the_rate_are_refused_with_503_and_what_is_open_hears_
         .seed()
         .location("bus", &stage.organization, &["--mobile"]);
     let mut open = Socket::open(&stage.server, FLEET, &stage.root).await;
+    let made_up = Credential::Token("no-such-token".into());
     let refused = eventually("one comes too soon", async || {
-        let head = answer(&stage, &Credential::Nobody).await;
+        let head = answer(&stage, &made_up).await;
         (head.status != 403).then_some(head)
     })
     .await;
@@ -107,6 +107,54 @@ async fn handshakes_beyond_the_rate_are_refused_with_503_and_what_is_open_hears_
     root.move_location(&bus, 1.0, 2.0).await;
     open.next().await;
     opens(&stage, &stage.root).await.ping().await;
+}
+
+#[tokio::test]
+async fn who_shows_nothing_uses_up_no_handshakes() {
+    let stage = Stage::set_up(&[("LIMITS__HANDSHAKES_PER_SECOND", "1")]).await;
+    for _ in 0..20 {
+        assert_eq!(answer(&stage, &Credential::Nobody).await.status, 403);
+    }
+    Socket::open(&stage.server, FLEET, &stage.root)
+        .await
+        .ping()
+        .await;
+    assert_eq!(stage.hits("handshakes_per_second").await, 0);
+}
+
+#[tokio::test]
+async fn one_address_uses_up_its_own_handshakes_and_leaves_those_of_others() {
+    let stage = Stage::set_up(&[
+        ("LIMITS__HANDSHAKES_PER_SECOND", "2"),
+        ("LIMITS__HANDSHAKES_PER_SECOND_PER_ADDRESS", "1"),
+        ("SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+    ])
+    .await;
+    let made_up = Credential::Token("no-such-token".into());
+    let from = |address: &str| {
+        let mut lines = Raw::handshake(&stage.server, FLEET, &made_up);
+        lines.push(format!("X-Forwarded-For: {address}"));
+        lines
+    };
+    // One /64 is one client.
+    let lines = [from("2001:db8::1"), from("2001:db8::2")];
+    let refused = eventually("one comes too soon", async || {
+        for lines in &lines {
+            let head = Raw::connect(&stage.server).await.ask(lines).await;
+            if head.status != 403 {
+                return Some(head);
+            }
+        }
+        None
+    })
+    .await;
+    assert_refused(&refused, 429);
+    let hits = stage.hits("handshakes_per_second_per_address").await;
+    assert!(hits > 0, "{hits}");
+    let other = [("x-forwarded-for", "10.0.0.1")];
+    let socket = Socket::try_open_with(&stage.server, FLEET, &stage.root, &other).await;
+    socket.unwrap().ping().await;
+    assert_eq!(stage.hits("handshakes_per_second").await, 0);
 }
 
 #[tokio::test]

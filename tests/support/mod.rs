@@ -8,7 +8,7 @@
 //! - [`Socket`]: a WebSocket client; [`Raw`]: bytes on a TCP connection, for what no client sends.
 //! - [`openwisp`]: a real OpenWISP, databases of it to import, and whole ones of a test's own.
 //! - [`Gateway`]: `fleetwire gateway` beside such a one.
-//! - [`Nginx`]: a real nginx, in front of them.
+//! - [`Nginx`] and [`Haproxy`]: real ones, in front of them.
 //! - [`Redis`]: a real Redis, or its like.
 //! - [`ssh`]: SSH servers, the devices that commands run on.
 //! - [`Seed`]: organizations, users, devices and locations made by the command line.
@@ -17,6 +17,7 @@
 
 mod database;
 mod gateway;
+mod haproxy;
 mod http;
 mod limits;
 mod nginx;
@@ -33,6 +34,7 @@ mod wait;
 
 pub use database::Database;
 pub use gateway::Gateway;
+pub use haproxy::Haproxy;
 pub use http::{Answer, Client};
 pub use limits::allow_open_files;
 pub use nginx::Nginx;

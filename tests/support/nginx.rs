@@ -26,8 +26,13 @@ impl Nginx {
     /// Balances TCP connections between `servers`: each is handed to one that takes it, and what is said on
     /// it is passed on as it is.
     pub async fn balance(directory: &Path, servers: &[SocketAddr]) -> Self {
+        Self::balance_with(directory, servers, "").await
+    }
+
+    /// The same with one more `directive`.
+    pub async fn balance_with(directory: &Path, servers: &[SocketAddr], directive: &str) -> Self {
         let address = free_address();
-        let file = balancer(directory, address, servers);
+        let file = balancer(directory, address, servers, directive);
         Self::run(directory, address, &file).await
     }
 
@@ -90,7 +95,12 @@ fn configuration(directory: &Path, address: SocketAddr, locations: &str) -> Path
     file
 }
 
-fn balancer(directory: &Path, address: SocketAddr, servers: &[SocketAddr]) -> PathBuf {
+fn balancer(
+    directory: &Path,
+    address: SocketAddr,
+    servers: &[SocketAddr],
+    directive: &str,
+) -> PathBuf {
     // Debian's nginx has it as a module of its own; where it is built in there is no such file.
     let module = Path::new("/usr/lib/nginx/modules/ngx_stream_module.so");
     let load = if module.exists() {
@@ -104,7 +114,7 @@ fn balancer(directory: &Path, address: SocketAddr, servers: &[SocketAddr]) -> Pa
     let text = format!(
         "{load}error_log stderr crit;\npid {}/nginx.pid;\nevents {{ worker_connections 18000; }}\nstream {{\n    upstream nodes {{\n        \
          least_conn;\n{}    }}\n    server {{\n        listen {address} backlog=4096 sndbuf=16k;\n        \
-         proxy_pass nodes;\n        proxy_connect_timeout 2s;\n        proxy_timeout 1h;\n    }}\n}}\n",
+         proxy_pass nodes;\n        proxy_connect_timeout 2s;\n        proxy_timeout 1h;\n        {directive}\n    }}\n}}\n",
         directory.display(),
         servers.collect::<String>(),
     );

@@ -79,6 +79,18 @@ impl Raw {
         }
     }
 
+    /// From an address of this machine's own.
+    pub async fn connect_from(source: &str, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let source = SocketAddr::new(source.parse().expect("an address"), 0);
+        socket.bind(source).expect("an address of this machine");
+        let stream = within("a connection", socket.connect(address)).await;
+        Self {
+            stream: stream.expect("somebody listens"),
+            unread: Vec::new(),
+        }
+    }
+
     /// The lines of a right handshake, without the empty line that ends it.
     pub fn handshake(server: &Server, path: &str, credential: &Credential) -> Vec<String> {
         Self::handshake_at(server.address(), path, credential)

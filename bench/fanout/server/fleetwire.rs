@@ -104,9 +104,11 @@ pub fn serve(is_patient: bool, directory: &Path) -> Result<()> {
         config.socket.batch_ms = PATIENCE_MS;
     }
     Runtime::new()?.block_on(async {
-        // One user may have them all: that is what is measured.
+        // One user at one address may have them all: that is what is measured.
         config.limits.sockets_per_user = 0;
         config.limits.handshakes_per_second = 0;
+        config.limits.handshakes_per_second_per_address = 0;
+        config.limits.connections_per_address = 0;
         config.limits.fit_into(server::raise_open_files());
         let app = App::open(config, &engine(directory), directory).await?;
         let app = Arc::new(app);

@@ -25,7 +25,6 @@ pub use self::roster::{OpenSocket, SocketFilter};
 use self::book::Book;
 use super::{Directory, DirectoryError};
 use crate::config::LimitsConfig;
-use crate::event::Timestamp;
 use crate::hub::{CloseReason, Subscriber};
 
 /// An answer that takes longer than this is none.
@@ -193,7 +192,8 @@ impl Leases {
             // The directory that answers next may be another one, or one that was set back: ask about all.
             self.book().mark = None;
         })?;
-        self.book().note(&changed, Timestamp::now());
+        let now = self.directory.now();
+        self.book().note(&changed, now);
         loop {
             let Some(asked) = self.book().questions() else {
                 *answered = began;

@@ -3,7 +3,7 @@
 mod roster;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 
@@ -12,7 +12,7 @@ use crate::access::policy::Feed;
 use crate::access::{
     Credential, Identity, Mark, PermissionSet, Proof, Resource, RightsChanged, User,
 };
-use crate::event::{LocationId, OrganizationId, SessionId, Topic, UserId};
+use crate::event::{LocationId, OrganizationId, SessionId, Timestamp, Topic, UserId};
 use crate::hub::{Hub, Order};
 
 /// Where all clients are.
@@ -34,6 +34,8 @@ struct OneUser {
     away: AtomicBool,
     /// Does not say what has changed.
     silent: AtomicBool,
+    /// How far its clock is ahead of this machine's.
+    ahead_s: AtomicI64,
 }
 
 #[async_trait]
@@ -65,6 +67,10 @@ impl Directory for OneUser {
         let changed = self.changed.lock().unwrap().take();
         let marked = self.marked.lock().unwrap().clone();
         Ok(changed.unwrap_or_else(|| RightsChanged::unknown(marked.or(mark))))
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now().plus_seconds(self.ahead_s.load(Ordering::Relaxed))
     }
 
     async fn organizations_of(
@@ -107,6 +113,7 @@ fn house() -> House {
         proofs: Mutex::default(),
         away: AtomicBool::new(false),
         silent: AtomicBool::new(false),
+        ahead_s: AtomicI64::new(0),
     });
     let leases = Arc::new(Leases::new(
         Arc::clone(&directory) as Arc<dyn Directory>,
@@ -290,6 +297,22 @@ async fn what_ends_by_its_time_is_asked_about_then() {
     assert_eq!(house.check(&[]).await, 1, "it was prolonged meanwhile");
     assert_eq!(house.check(&[]).await, 0);
     assert!(ordered(&house).is_empty());
+}
+
+#[tokio::test]
+async fn what_ends_by_its_time_ends_by_the_directorys_clock() {
+    for (ahead_s, ends_s) in [(3600, 1800), (-3600, -5400)] {
+        let mut house = house();
+        house.directory.ahead_s.store(ahead_s, Ordering::Relaxed);
+        let ends = Timestamp::now().plus_seconds(ends_s);
+        house.open(Some(ends), house.leases.moment());
+        assert_eq!(house.check(&[]).await, 1, "it is over there");
+    }
+    let mut house = house();
+    house.directory.ahead_s.store(-3600, Ordering::Relaxed);
+    let ends = Timestamp::now().plus_seconds(-1800);
+    house.open(Some(ends), house.leases.moment());
+    assert_eq!(house.check(&[]).await, 0, "it lasts there");
 }
 
 #[tokio::test]

@@ -243,3 +243,25 @@ async fn nothing_is_given_away_to_an_organization_that_is_not_managed() {
         json!(1)
     );
 }
+
+#[tokio::test]
+async fn made_up_keys_have_an_end_and_who_is_known_goes_by() {
+    let stage = Stage::set_up().await;
+    let (id, path) = device(&stage, "bus").await;
+    let place = report(1.0, None);
+    stage.nobody.put(&path, place.clone()).await.expect(200);
+    let mut number = 0;
+    let refused = loop {
+        let forged = format!("{DEVICES}{id}/coordinates/?key=made-up-{number}");
+        let answer = stage.nobody.get(&forged).await;
+        number += 1;
+        if answer.status != 401 {
+            break answer;
+        }
+    };
+    assert_eq!(refused.status, 429);
+    let forged = format!("{DEVICES}{id}/coordinates/?key=made-up");
+    let put = stage.nobody.put(&forged, place.clone()).await;
+    assert!([401, 429].contains(&put.status), "{}", put.status);
+    stage.nobody.put(&path, place).await.expect(200);
+}

@@ -10,18 +10,25 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::passed::Timing;
 use super::super::{Ingest, Origin};
+use super::message::LARGE;
 use crate::event::{CommandUpdated, Event, SubjectId};
 
 /// How long the older one may take longer: many times what a message takes through Redis.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Events that may stand in line; each is smaller than what travels whole.
+/// Events that may stand in line, and bytes of what they hold: a node's own have not travelled, and may be as
+/// large as a command's whole output.
 const ROOM: usize = 1000;
+const ROOM_BYTES: usize = ROOM * LARGE;
+
+/// What an event takes beside its texts, at least.
+const BARE_BYTES: usize = 256;
 
 /// Those who wait for an older one.
 #[derive(Default)]
@@ -36,6 +43,8 @@ struct State {
     waiting: HashMap<SubjectId, BTreeMap<i64, Event>>,
     /// When whose time is over: in that order, as all have the same. Some have gone before.
     due: VecDeque<(Instant, SubjectId, i64)>,
+    /// Bytes of those who wait.
+    bytes: usize,
 }
 
 impl Line {
@@ -44,13 +53,13 @@ impl Line {
         let mut state = self.state();
         let subject = event.subject();
         match ingest.timing(&event) {
-            Timing::Early if state.due.len() < ROOM => {
+            Timing::Early if state.has_room(&event) => {
                 let (order, due) = (order(&event), Instant::now() + PATIENCE);
-                state
-                    .waiting
-                    .entry(subject)
-                    .or_default()
-                    .insert(order, event);
+                state.bytes += bytes(&event);
+                let waiting = state.waiting.entry(subject).or_default();
+                if let Some(same) = waiting.insert(order, event) {
+                    state.bytes -= bytes(&same);
+                }
                 state.due.push_back((due, subject, order));
                 self.added.notify_one();
             }
@@ -82,6 +91,7 @@ impl Line {
             };
             let later = waiting.split_off(&(order + 1));
             for event in std::mem::replace(waiting, later).into_values() {
+                state.bytes -= bytes(&event);
                 hand_on(ingest, &event, ingest.timing(&event));
                 in_vain += 1;
             }
@@ -97,6 +107,10 @@ impl Line {
 }
 
 impl State {
+    fn has_room(&self, event: &Event) -> bool {
+        self.due.len() < ROOM && self.bytes + bytes(event) <= ROOM_BYTES
+    }
+
     /// Hands on those of a subject whose turn it is now.
     fn advance(&mut self, ingest: &Ingest, subject: SubjectId) {
         let Some(waiting) = self.waiting.get_mut(&subject) else {
@@ -107,7 +121,9 @@ impl State {
             if timing == Timing::Early {
                 return;
             }
-            hand_on(ingest, &first.remove(), timing);
+            let event = first.remove();
+            self.bytes -= bytes(&event);
+            hand_on(ingest, &event, timing);
         }
         self.waiting.remove(&subject);
     }
@@ -125,6 +141,32 @@ fn hand_on(ingest: &Ingest, event: &Event, timing: Timing) {
     }
 }
 
+/// What an event holds, about.
+fn bytes(event: &Event) -> usize {
+    let texts = match event {
+        Event::LocationMoved(moved) => moved.name.len() + moved.address.len(),
+        Event::CommandUpdated(updated) => {
+            updated.label.len() + updated.output.len() + bytes_of(&updated.input)
+        }
+    };
+    BARE_BYTES + texts
+}
+
+fn bytes_of(value: &Value) -> usize {
+    let held = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes_of).sum(),
+        Value::Object(fields) => {
+            let held = fields
+                .iter()
+                .map(|(key, value)| key.len() + bytes_of(value));
+            held.sum()
+        }
+    };
+    size_of::<Value>() + held
+}
+
 fn order(event: &Event) -> i64 {
     match event {
         Event::LocationMoved(moved) => moved.moved_version,
@@ -135,7 +177,7 @@ fn order(event: &Event) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{DeviceId, LocationId, OrganizationId, Topic};
+    use crate::event::{CommandId, DeviceId, LocationId, OrganizationId, Topic};
     use crate::ingest::testing::{grown, house, moved, versions};
 
     fn move_of(id: LocationId, version: i64) -> Event {
@@ -200,6 +242,35 @@ mod tests {
         }
         let heard = versions(&listener);
         assert_eq!(heard.iter().filter(|version| **version == 3).count(), 5);
+    }
+
+    #[test]
+    fn large_ones_take_no_more_memory_than_small_ones_may() {
+        const OUTPUT: usize = 1 << 20;
+        let (ingest, listeners) = house();
+        let line = Line::default();
+        let mut event = grown(OrganizationId::random(), 1, 0);
+        let listener = listeners.join(vec![Topic::DeviceCommands(event.device)]);
+        let large = || {
+            let heard = listener.heard();
+            heard.iter().filter(|it| it.size() > OUTPUT).count()
+        };
+        let (asked, mut at_once) = (2 * ROOM_BYTES / OUTPUT, 0);
+        for _ in 0..asked {
+            event.id = CommandId::random();
+            (event.version, event.output) = (1, String::new());
+            line.take(&ingest, Event::CommandUpdated(event.clone()));
+            (event.version, event.output) = (3, "x".repeat(OUTPUT));
+            line.take(&ingest, Event::CommandUpdated(event.clone()));
+            assert!(line.state().bytes <= ROOM_BYTES);
+            at_once += large();
+        }
+        // The others are told in their turn, and leave room behind.
+        line.hand_on_due(&ingest, Instant::now() + PATIENCE);
+        let later = large();
+        assert_eq!(at_once + later, asked);
+        assert!(at_once >= asked / 2 && later > 0, "{at_once}, {later}");
+        assert_eq!(line.state().bytes, 0);
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Relay {
     }
 
     /// Notes how far the tail is.
-    pub(super) fn has_read(&self, position: Position) {
+    pub(super) fn has_read(&self, position: &Position) {
         self.read.store(position.number(), Ordering::Relaxed);
     }
 

@@ -54,6 +54,36 @@ impl House {
     }
 
     /// What custom command a batch runs on these devices.
+    /// Devices with a login, made in a moment.
+    pub async fn trams(&self, fleet: &Fleet, count: usize) {
+        let mut write = self.store.write().await.unwrap();
+        let organization = fleet.organization.id;
+        on_write!(write, connection => {
+            for number in 0..count {
+                sqlx::query(
+                    "INSERT INTO device (id, organization_id, name, key, notes, addresses, created, modified)
+                     VALUES ($1, $2, $3, $3, '', '[]', 1, 1)",
+                )
+                .bind(DeviceId::random())
+                .bind(organization)
+                .bind(format!("tram {number:04}"))
+                .execute(&mut *connection)
+                .await
+                .unwrap();
+            }
+            sqlx::query(
+                "INSERT INTO connection (id, device_id, credential_id, is_enabled, failure_reason, created, modified)
+                 SELECT device.id, device.id, credential.id, TRUE, '', 1, 1 FROM device, credential
+                 WHERE device.name LIKE 'tram%'",
+            )
+            .execute(connection)
+            .await
+            .map(|_| ())
+            .unwrap();
+        });
+        write.commit().await.unwrap();
+    }
+
     pub async fn batch_of(&self, devices: &[Device]) -> Batch {
         let named = devices.iter().map(|device| device.id).collect();
         self.batch_by(Selection {
@@ -415,32 +445,7 @@ over_both! {
 
     async fn thousands_of_devices_are_one_transaction_of_few_statements(house: House) {
         let fleet = house.fleet(1).await;
-        let mut write = house.store.write().await.unwrap();
-        let organization = fleet.organization.id;
-        crate::store::transaction::on_write!(write, connection => {
-            for number in 0..1200 {
-                sqlx::query(
-                    "INSERT INTO device (id, organization_id, name, key, notes, addresses, created, modified)
-                     VALUES ($1, $2, $3, $3, '', '[]', 1, 1)",
-                )
-                .bind(DeviceId::random())
-                .bind(organization)
-                .bind(format!("tram {number:04}"))
-                .execute(&mut *connection)
-                .await
-                .unwrap();
-            }
-            sqlx::query(
-                "INSERT INTO connection (id, device_id, credential_id, is_enabled, failure_reason, created, modified)
-                 SELECT device.id, device.id, credential.id, TRUE, '', 1, 1 FROM device, credential
-                 WHERE device.name LIKE 'tram%'",
-            )
-            .execute(connection)
-            .await
-            .map(|_| ())
-            .unwrap();
-        });
-        write.commit().await.unwrap();
+        house.trams(&fleet, 1200).await;
         let selection = Selection { search: Some("TRAM".into()), ..Selection::default() };
         let new = NewBatch { most: 1200, ..house.new_batch(selection).await };
         let batch = house.store.add_batch(&new, &fleet.scope()).await.unwrap();

@@ -2,12 +2,15 @@
 
 mod batches;
 mod commands;
+mod connections;
 mod coordinates;
 mod directory;
 mod disk;
+mod leases;
 mod locations;
 mod nodes;
 mod people;
+mod restored;
 mod retention;
 mod rights;
 mod room;
@@ -22,6 +25,8 @@ use std::sync::{Arc, Mutex};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
+use super::db::Db;
+use super::transaction::on_write;
 use super::{Device, Engine, NewDevice, NewLocation, Organization, Store};
 use crate::event::{Event, LocationMoved, Point};
 
@@ -122,6 +127,41 @@ impl House {
             ..NewDevice::default()
         };
         self.store.add_device(&new).await.unwrap()
+    }
+}
+
+impl Store {
+    /// Runs SQL that no part of the program would.
+    ///
+    /// # Panics
+    /// When the database fails.
+    pub async fn run_sql(&self, sql: &str) {
+        let mut write = self.write().await.unwrap();
+        on_write!(write, connection => {
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(|_| ()).unwrap();
+        });
+        write.commit().await.unwrap();
+    }
+
+    /// Takes all connections of requests, until what is returned is dropped.
+    ///
+    /// # Panics
+    /// When the database fails.
+    pub async fn use_up(&self) -> Vec<Box<dyn std::any::Any + Send>> {
+        let mut held: Vec<Box<dyn std::any::Any + Send>> = Vec::new();
+        match &self.inner.pools.requests {
+            Db::Sqlite { read, .. } => {
+                for _ in 0..read.options().get_max_connections() {
+                    held.push(Box::new(read.acquire().await.unwrap()));
+                }
+            }
+            Db::Postgres { pool, .. } => {
+                for _ in 0..pool.options().get_max_connections() {
+                    held.push(Box::new(pool.acquire().await.unwrap()));
+                }
+            }
+        }
+        held
     }
 }
 
