@@ -30,7 +30,6 @@ pub struct Fields<'a> {
 
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
-const UNKNOWN: &str = "There is no such field.";
 const BLANK: &str = "This field may not be blank.";
 
 impl<'a> Fields<'a> {
@@ -61,15 +60,6 @@ impl<'a> Fields<'a> {
     /// When anything was wrong.
     pub fn finish(self) -> Result<(), FieldErrors> {
         self.errors.into_result()
-    }
-
-    /// Refuses every field but these, where ignoring one as elsewhere would do more than was asked for.
-    pub fn refuse_unknown(&mut self, known: &[&str]) {
-        for name in self.object.keys() {
-            if !known.contains(&name.as_str()) {
-                self.errors.add(name, UNKNOWN);
-            }
-        }
     }
 
     /// A field as it stands there.

@@ -203,7 +203,10 @@ pub async fn close_sockets(
     let object = body.object().await?;
     let mut fields = Fields::new(&object, Mode::Whole);
     // Each narrows what is closed: a mistyped one that is ignored would close all that others have.
-    fields.refuse_unknown(&["id", "user", "organization", "endpoint", "address"]);
+    let known = ["id", "user", "organization", "endpoint", "address"];
+    for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+        fields.refuse(name, "There is no such field.");
+    }
     let filter = SocketFilter {
         id: fields.optional_id("id"),
         user: fields.optional_id("user"),

@@ -173,7 +173,7 @@ async fn end_unsent(runner: &Runner, report: &mut Report<'_>, why: &Why) {
                 match in_time(given_back).await {
                     Ok(given_back) => break given_back,
                     Err(error) => {
-                        tracing::warn!(code = "not_given_back", %error, command = %report.id(), "a command could not be given back; trying again");
+                        tracing::warn!(code = "command_not_given_back", %error, command = %report.id(), "a command could not be given back; trying again");
                         sleep(AGAIN).await;
                     }
                 }

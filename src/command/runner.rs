@@ -370,7 +370,7 @@ impl Runner {
             match timeout(ANSWERED, self.store.end_late()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(code = "late_not_ended", %error, "what has waited too long could not be ended");
+                    tracing::warn!(code = "expired_not_ended", %error, "what has waited too long could not be ended");
                 }
                 Err(_) => tracing::debug!("what has waited too long is much: going on"),
             }

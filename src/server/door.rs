@@ -156,7 +156,7 @@ impl Door {
         }
         if let Some(held_back) = self.refusals.pass() {
             tracing::warn!(
-                code = "proxy_not_understood",
+                code = "client_unknown",
                 %proxy,
                 held_back,
                 "a connection of a trusted proxy was cut off: {error} (server.proxy_protocol)"

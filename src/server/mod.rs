@@ -216,7 +216,7 @@ pub async fn serve_until_signalled(
         drained = drained => if drained.is_ok() {
             tracing::info!("stopped");
         } else {
-            tracing::warn!(code = "stop_hangs", "stopped before everything had ended: a part of the server hangs");
+            tracing::warn!(code = "part_hangs", "stopped before everything had ended: a part of the server hangs");
         },
         () = signals.received() => tracing::info!("stopped at once"),
     }
