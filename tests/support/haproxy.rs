@@ -1,4 +1,4 @@
-//! A real HAProxy that balances TCP.
+//! A real `HAProxy` that balances TCP.
 
 use std::net::SocketAddr;
 use std::path::Path;
