@@ -39,6 +39,7 @@ pub struct World {
 
 /// An organization, and who works there.
 pub struct Tenant {
+    pub organization: String,
     pub operator: Credential,
     pub vehicles: Vec<Arc<Vehicle>>,
     pub routers: Vec<Router>,
@@ -98,14 +99,16 @@ impl World {
         let pouring = Tenant::make(&seed, TENANTS.len(), &organization, POURING_VEHICLES).await;
         let elsewhere = seed.organization("Elsewhere");
         let stranger = operator(&seed, "stranger", &elsewhere);
-        Self {
+        let world = Self {
             root,
             tenants,
             pouring,
             stranger,
             witness,
             _device: device,
-        }
+        };
+        world.lengthen(&client).await;
+        world
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Tenant> {
@@ -120,6 +123,17 @@ impl World {
         self.tenants
             .iter()
             .flat_map(|tenant| tenant.routers.iter().map(move |router| (tenant, router)))
+    }
+
+    /// Makes what the vehicles that pour are called as long as it may be: the more bytes a message has, the sooner
+    /// it waits for a slow reader.
+    async fn lengthen(&self, root: &Client) {
+        const WIDE: &str = "\u{1f69a}";
+        let body = json!({"name": WIDE.repeat(75), "address": WIDE.repeat(256)});
+        for vehicle in &self.pouring.vehicles {
+            let path = format!("/api/v1/controller/location/{}/", vehicle.location);
+            root.patch(&path, &body).await.expect(200);
+        }
     }
 
     /// The lines that all devices have written.
@@ -155,15 +169,7 @@ impl World {
                 credential: self.stranger.clone(),
                 scope: locations([]),
             },
-            12..16 => {
-                let vehicle = &tenant.vehicles[turn % tenant.vehicles.len()];
-                Place {
-                    name: format!("{number}: one location"),
-                    path: location_path(&vehicle.location.to_string()),
-                    credential: tenant.operator.clone(),
-                    scope: locations([vehicle]),
-                }
-            }
+            12..16 => tenant.location(number, turn),
             _ => {
                 let router = &tenant.routers[turn % tenant.routers.len()];
                 Place {
@@ -187,9 +193,21 @@ impl Tenant {
             made.push(Arc::new(Vehicle::make(&root, &name, organization).await));
         }
         Self {
+            organization: organization.to_owned(),
             operator,
             vehicles: made,
             routers: Vec::new(),
+        }
+    }
+
+    /// A place at one of its locations.
+    pub fn location(&self, number: usize, turn: usize) -> Place {
+        let vehicle = &self.vehicles[turn % self.vehicles.len()];
+        Place {
+            name: format!("{number}: one location"),
+            path: location_path(&vehicle.location.to_string()),
+            credential: self.operator.clone(),
+            scope: locations([vehicle]),
         }
     }
 
@@ -239,9 +257,13 @@ fn locations<'a>(vehicles: impl IntoIterator<Item = &'a Arc<Vehicle>>) -> Scope 
     Scope::Locations(Arc::new(ids))
 }
 
+/// The flags of `user add` for who works for an organization.
+pub fn flags_of_operator(organization: &str) -> [&str; 5] {
+    ["--staff", "--group", "Operator", "--manages", organization]
+}
+
 fn operator(seed: &Seed, name: &str, organization: &str) -> Credential {
-    let flags = ["--staff", "--group", "Operator", "--manages", organization];
-    seed.user_with_token(name, &flags)
+    seed.user_with_token(name, &flags_of_operator(organization))
 }
 
 /// A credential's id: how all routers of an organization are logged in to.
