@@ -112,10 +112,16 @@ impl Plan {
             sockets,
             random: random.random(),
         });
-        let is_wanted = |it: &Scenario| wanted.is_empty() || named(it).contains(&wanted);
+        let mut scenarios: Vec<_> = scenarios.collect();
+        // A whole name chooses that one alone.
+        let is_whole_name = scenarios.iter().any(|it| named(it) == wanted);
+        scenarios.retain(|it| {
+            let name = named(it);
+            name == wanted || (!is_whole_name && name.contains(&wanted))
+        });
         Self {
             seed,
-            scenarios: scenarios.filter(is_wanted).collect(),
+            scenarios,
             equipment,
         }
     }

@@ -100,6 +100,10 @@ impl Scenario {
         let mut crowd = Crowd::new();
         let entrance = [cluster.entrance];
         crowd.join(cluster.world.places(self.sockets), Pace::Prompt, &entrance);
+        for door in &cluster.doors {
+            // So that at each node somebody listens, also when it was started again.
+            crowd.join(cluster.world.sentries(), Pace::Prompt, &[door.address]);
+        }
         all_open(&crowd).await;
         for each in &broken {
             each.prepare(cluster, &mut crowd);

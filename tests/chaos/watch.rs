@@ -27,6 +27,9 @@ pub const IDLE: &str = r#"fleetwire_sockets_closed_total{reason="idle"}"#;
 pub const TAIL_FAILED: &str = "fleetwire_tail_failures_total";
 pub const LEASES_UNREACHABLE: &str = r#"fleetwire_lease_checks_total{outcome="unreachable"}"#;
 
+/// What is looked at of all that nodes count.
+const SERIES: [&str; 5] = [HINTS, CONFLATED, IDLE, TAIL_FAILED, LEASES_UNREACHABLE];
+
 /// Where a node is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Door {
@@ -200,11 +203,11 @@ fn date(answer: &Response) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(date).ok()
 }
 
-/// The series that are whole numbers, which all that count are.
 fn read_counts(text: &str) -> BTreeMap<String, u64> {
     let series = text.lines().filter(|line| !line.starts_with('#'));
     let pairs = series.filter_map(|line| line.rsplit_once(' '));
     pairs
+        .filter(|(series, _)| SERIES.contains(series))
         .filter_map(|(series, count)| Some((series.to_owned(), count.parse().ok()?)))
         .collect()
 }

@@ -152,6 +152,12 @@ impl World {
         (0..count).map(|number| self.place(number)).collect()
     }
 
+    /// One at the fleet of each tenant.
+    pub fn sentries(&self) -> Vec<Place> {
+        let tenants = self.tenants.iter().enumerate();
+        tenants.map(|(number, it)| it.fleet(number)).collect()
+    }
+
     fn place(&self, number: usize) -> Place {
         let (kind, turn) = (number % 20, number / 20);
         let tenant = &self.tenants[number % self.tenants.len()];
