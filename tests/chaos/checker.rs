@@ -225,7 +225,10 @@ fn keeps_order(history: &History, violations: &mut Vec<Violation>) {
 
 /// Whose right was taken away is told nothing that was sent when that should have been known everywhere.
 fn hears_nothing_afterwards(history: &History, violations: &mut Vec<Violation>) {
-    let Duty::IsOut { told: Some(told) } = &history.duty else {
+    let Duty::IsOut {
+        told: Some(told), ..
+    } = &history.duty
+    else {
         return;
     };
     for (of, step) in history.steps() {
@@ -256,7 +259,7 @@ pub fn missing(history: &History, truth: &Truth, acknowledged: &Acknowledged) ->
     let mut missing = Vec::new();
     match history.duty {
         Duty::Knows => {}
-        Duty::Nothing => return missing,
+        Duty::Nothing | Duty::IsOut { may_stay: true, .. } => return missing,
         Duty::IsOut { .. } => {
             let socket = history.name.clone();
             let still = (!history.is_shut_out()).then_some(Violation::StillIn { socket });

@@ -124,8 +124,10 @@ impl Crowd {
     pub fn shut_out(&self, members: Range<usize>, told: Option<StepsOf>) {
         let told = told.map(Arc::new);
         for member in &self.members[members] {
-            let told = told.clone();
-            member.history.lock().unwrap().duty = Duty::IsOut { told };
+            member.history.lock().unwrap().duty = Duty::IsOut {
+                told: told.clone(),
+                may_stay: member.place.may_stay,
+            };
         }
     }
 

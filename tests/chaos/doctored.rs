@@ -88,6 +88,7 @@ fn leaver() -> History {
     let mut leaver = History::new("leaver".to_owned(), Scope::Locations(own));
     leaver.duty = Duty::IsOut {
         told: Some(Arc::new(BTreeMap::from([(BUS, 3), (VAN, 2)]))),
+        may_stay: false,
     };
     leaver.seen = vec![
         Seen::Opened,
@@ -324,6 +325,23 @@ fn who_stays_without_a_right_is_found() {
     );
     let again = only(|it| it.histories[LEAVER].seen.push(Seen::Opened));
     assert!(matches!(&again, Violation::StillIn { .. }), "{again}");
+    // A fleet's socket follows its user's organizations: it may be there, and hear no more.
+    let stay = |it: &mut Evidence| {
+        let Duty::IsOut { may_stay, .. } = &mut it.histories[LEAVER].duty else {
+            panic!("not who leaves")
+        };
+        *may_stay = true;
+        it.histories[LEAVER].seen.push(Seen::Opened);
+    };
+    assert_eq!(found(stay), []);
+    let heard = only(|it| {
+        stay(it);
+        it.histories[LEAVER].seen.push(moved(VAN, 3));
+    });
+    assert!(
+        matches!(&heard, Violation::HeardAfterwards { of: VAN, .. }),
+        "{heard}"
+    );
     // That it has ended is not enough: it might be let in again.
     let not_refused = only(|it| it.histories[LEAVER].refused.clear());
     assert!(

@@ -37,8 +37,10 @@ pub enum Duty {
     Nothing,
     /// One that is shut out: its user's right was taken away. `told` is the step of the last report of each
     /// location that was sent while it might still be told; not known while the right is being taken away.
+    /// A fleet's socket `may_stay` when its user has lost the organization: it follows that, and hears no more.
     IsOut {
         told: Option<Arc<BTreeMap<Uuid, u32>>>,
+        may_stay: bool,
     },
 }
 

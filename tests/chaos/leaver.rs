@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::crowd::StepsOf;
 use super::world::{Place, Vehicle, World, flags_of_operator};
-use crate::support::{Client, Credential, Seed, Server};
+use crate::support::{Client, Credential, FLEET, Seed, Server};
 
 /// How many sockets there are of such a user: enough that each node has some.
 const SOCKETS: usize = 12;
@@ -57,6 +57,7 @@ impl Leaver {
             Place {
                 name: format!("{name} (who loses {way}), {}", place.name),
                 credential: token.clone(),
+                may_stay: way == "organization_users" && place.path == FLEET,
                 ..place
             }
         });

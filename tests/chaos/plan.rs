@@ -49,6 +49,21 @@ async fn nothing_is_lost_and_nobody_gets_in() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// So that a run can be repeated: the seed of the documentation draws the pairs that stand there.
+#[test]
+fn the_pairs_of_the_documentation_are_drawn_by_its_seed() {
+    let text = include_str!("../../docs/chaos.md");
+    let (_, behind) = text.split_once("`CHAOS_SEED=").expect("a seed");
+    let (seed, _) = behind.split_once('`').expect("a seed");
+    let seed = seed.parse().expect("a number");
+    let listed = text.lines().filter_map(|line| line.strip_prefix("- "));
+    let listed: Vec<_> = listed.filter(|line| line.contains(" + ")).collect();
+    let drawn = whole(&mut StdRng::seed_from_u64(seed));
+    let pairs = drawn.iter().filter(|faults| faults.len() == 2);
+    let pairs: Vec<_> = pairs.map(|faults| names(faults)).collect();
+    assert_eq!(listed, pairs, "- {}", pairs.join("\n- "));
+}
+
 /// What scenarios happen to, begun when it is needed first.
 #[derive(Default)]
 struct Places {
@@ -165,7 +180,11 @@ fn setting(name: &str) -> Option<String> {
 }
 
 fn named(scenario: &Scenario) -> String {
-    let names: Vec<_> = scenario.faults.iter().map(Fault::to_string).collect();
+    names(&scenario.faults)
+}
+
+fn names(faults: &[Fault]) -> String {
+    let names: Vec<_> = faults.iter().map(Fault::to_string).collect();
     names.join(" + ")
 }
 

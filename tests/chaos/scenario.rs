@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::broken::Broken;
 use super::checker::{Evidence, Truth, Violation, judge, missing};
@@ -36,6 +36,14 @@ pub struct Scenario {
     pub sockets: usize,
     /// Which nodes the faults are about.
     pub random: u64,
+}
+
+/// What happens while something is broken, in this order where it happens at once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    Half,
+    EarlyEnd,
+    End,
 }
 
 /// What came of it.
@@ -175,19 +183,7 @@ impl Scenario {
         let servers = servers.into_iter().map(|(_, address)| address).collect();
         let vehicles = cluster.world.vehicles().cloned().collect();
         let left = leaver.leave(servers, vehicles, may_begin);
-        let lasts = broken.iter().map(|it| it.fault.lasts()).max();
-        let half = lasts.unwrap_or_default() / 2;
-        // The fault is to last, whatever happens meanwhile: nothing is waited for.
-        sleep(half).await;
-        for each in &mut *broken {
-            each.turn_round(cluster);
-        }
-        load.tell(Work::Midway);
-        sleep(half).await;
-        self.is_noticed(stage, broken).await;
-        for each in broken.iter().rev() {
-            each.end(cluster, crowd, load).await;
-        }
+        self.last(cluster, stage, broken).await;
         mended.send_replace(true);
         load.tell(Work::Mended);
         patiently(
@@ -201,21 +197,36 @@ impl Scenario {
         noticed
     }
 
-    /// On a busy machine it may last longer: until it has been noticed, and a vehicle has said its last word
-    /// meanwhile, but not for ever. What is not noticed then is the outcome's to say.
-    async fn is_noticed(&self, stage: &Stage<'_>, broken: &[Broken]) {
-        let deadline = Instant::now() + MORE;
-        let is_shown = |it: &Broken, noticed: &Noticed| {
-            // What such a node has counted is known when it is back.
-            it.fault.is_of_cable() || it.shown(noticed).is_ok()
-        };
-        while Instant::now() < deadline {
-            let noticed = stage.noticed();
-            let has_last_word = !self.has_last_words() || stage.load.last_words() > 0;
-            if has_last_word && broken.iter().all(|it| is_shown(it, &noticed)) {
-                return;
+    /// Lets it last, and mends it. All ends together; only what keeps anything from being written has its own
+    /// time, so that something can happen to the others.
+    async fn last(&self, cluster: &mut Cluster, stage: &Stage<'_>, broken: &mut [Broken]) {
+        let began = tokio::time::Instant::now();
+        let lasts = broken.iter().map(|it| it.fault.lasts()).max();
+        let lasts = lasts.unwrap_or_default();
+        let ends_early = |it: &Broken| it.fault.is_without_writes() && it.fault.lasts() < lasts;
+        let early = broken.iter().find(|it| ends_early(it));
+        let early = early.map(|it| (it.fault.lasts(), Moment::EarlyEnd));
+        let mut moments = vec![(lasts / 2, Moment::Half), (lasts, Moment::End)];
+        moments.extend(early);
+        moments.sort_unstable();
+        for (after, moment) in moments {
+            // It is to last, whatever happens meanwhile.
+            sleep_until(began + after).await;
+            if moment == Moment::Half {
+                for each in &mut *broken {
+                    each.turn_round(cluster);
+                }
+                stage.load.tell(Work::Midway);
+                continue;
             }
-            sleep(Duration::from_millis(500)).await;
+            let is_early = moment == Moment::EarlyEnd;
+            let now = broken.iter().filter(|it| ends_early(it) == is_early);
+            let now: Vec<_> = now.collect();
+            let has_last_words = !is_early && self.has_last_words();
+            is_noticed(stage, &now, has_last_words).await;
+            for each in now.iter().rev() {
+                each.end(cluster, stage.crowd, stage.load).await;
+            }
         }
     }
 
@@ -278,6 +289,24 @@ impl Scenario {
             }
             sleep(Duration::from_millis(500)).await;
         }
+    }
+}
+
+/// On a busy machine it may last longer: until it has been noticed and, where one can, a vehicle has said its last
+/// word meanwhile; but not for ever. What is not noticed then is the outcome's to say.
+async fn is_noticed(stage: &Stage<'_>, broken: &[&Broken], has_last_words: bool) {
+    let deadline = Instant::now() + MORE;
+    let is_shown = |it: &Broken, noticed: &Noticed| {
+        // What such a node has counted is known when it is back.
+        it.fault.is_of_cable() || it.shown(noticed).is_ok()
+    };
+    while Instant::now() < deadline {
+        let noticed = stage.noticed();
+        let has_last_word = !has_last_words || stage.load.last_words() > 0;
+        if has_last_word && broken.iter().all(|it| is_shown(it, &noticed)) {
+            return;
+        }
+        sleep(Duration::from_millis(500)).await;
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Place {
     pub path: String,
     pub credential: Credential,
     pub scope: Scope,
+    /// Whether the socket may stay open when its user loses a right: then it hears no more.
+    pub may_stay: bool,
 }
 
 impl World {
@@ -168,12 +170,14 @@ impl World {
                 path: FLEET.to_owned(),
                 credential: self.root.clone(),
                 scope: locations(self.vehicles()),
+                may_stay: false,
             },
             10 | 11 => Place {
                 name: format!("{number}: a stranger's fleet"),
                 path: FLEET.to_owned(),
                 credential: self.stranger.clone(),
                 scope: locations([]),
+                may_stay: false,
             },
             12..16 => tenant.location(number, turn),
             _ => {
@@ -183,6 +187,7 @@ impl World {
                     path: command_path(&router.id.to_string()),
                     credential: tenant.operator.clone(),
                     scope: Scope::Device(router.id),
+                    may_stay: false,
                 }
             }
         }
@@ -214,6 +219,7 @@ impl Tenant {
             path: location_path(&vehicle.location.to_string()),
             credential: self.operator.clone(),
             scope: locations([vehicle]),
+            may_stay: false,
         }
     }
 
@@ -224,6 +230,7 @@ impl Tenant {
             path: FLEET.to_owned(),
             credential: self.operator.clone(),
             scope: locations(&self.vehicles),
+            may_stay: false,
         }
     }
 }
