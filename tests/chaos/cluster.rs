@@ -54,9 +54,10 @@ pub enum Equipment {
 /// dead; a busy machine is not a dead router.
 const SETTINGS: [(&str, &str); 8] = [
     // Room for the last states of what pours, and for little else: it is soon used up.
-    ("SOCKET__OUTBOX_BYTES", "16384"),
+    ("SOCKET__OUTBOX_BYTES", "49152"),
     ("SOCKET__PING_S", "4"),
-    ("SOCKET__IDLE_S", "12"),
+    // Who reads nothing is not given up before its outbox is full.
+    ("SOCKET__IDLE_S", "30"),
     ("SERVER__DRAIN_S", "3"),
     ("COMMANDS__CONNECT_TIMEOUT_S", "20"),
     ("COMMANDS__AUTHENTICATION_TIMEOUT_S", "20"),

@@ -33,14 +33,14 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 pub const SILENCE: Duration = Duration::from_secs(15);
 
 /// Between two messages of a client that reads slowly.
-const SLOWLY: Duration = Duration::from_secs(1);
+const SLOWLY: Duration = Duration::from_millis(500);
 
 /// How fast a client reads while the crowd is told to be slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// As fast as ever, whatever the others do.
     Prompt,
-    /// A message a second.
+    /// Two messages a second.
     Slow,
     /// Nothing at all.
     Silent,
@@ -253,8 +253,11 @@ impl Member {
         let opening = async {
             let socket = TcpSocket::new_v4().expect("a socket");
             if self.pace != Pace::Prompt {
-                // Little is under way outside the server.
-                socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+                // Little is under way outside the server. With less than this TCP stands still for long between
+                // a few bytes and a few more.
+                socket
+                    .set_recv_buffer_size(16_384)
+                    .expect("a smaller buffer");
             }
             let tcp = socket.connect(entrance).await.map_err(Error::Io)?;
             tokio_tungstenite::client_async_with_config(request, tcp, Some(small)).await
@@ -279,7 +282,8 @@ impl Member {
                 let reads_again = self.pace == Pace::Silent;
                 let is_read = |it: &Orders| it.is_over || (reads_again && !it.is_slow);
                 // A sender that is gone is an end, too.
-                if orders.wait_for(is_read).await.is_err() {
+                let now = orders.wait_for(is_read).await;
+                if now.map_or(true, |it| it.is_over) {
                     return End::Over;
                 }
             }

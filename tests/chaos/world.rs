@@ -23,7 +23,7 @@ const VEHICLES: usize = 5;
 const ROUTERS: usize = 2;
 /// Its vehicles report only while a fault pours, and only few sockets hear them.
 const POURING: &str = "Pouring";
-const POURING_VEHICLES: usize = 4;
+const POURING_VEHICLES: usize = 24;
 
 /// All that the clients are about.
 pub struct World {
