@@ -8,7 +8,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::history::{History, Scope, Seen, Status, Update};
+use super::history::{Duty, History, Scope, Seen, Status, Update};
 
 /// All that a judgement is made of.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,8 @@ pub struct Acknowledged {
     pub steps: BTreeMap<Uuid, Steps>,
     /// Commands by their ids.
     pub commands: BTreeSet<Uuid>,
+    /// Those of them that were asked for when nothing was broken any more.
+    pub late_commands: BTreeSet<Uuid>,
     /// How many reports were acknowledged.
     pub reports: usize,
     /// What was refused though it was right: the answers.
@@ -62,7 +64,11 @@ pub struct Steps {
 #[derive(Clone, Debug, Default)]
 pub struct Intrusions {
     pub attempts: usize,
+    /// How many were answered with a refusal. The others found nobody, or were told "later".
+    pub refused: usize,
     pub admitted: Vec<String>,
+    /// Answers that are neither: who asks for what is not there proves nothing.
+    pub odd: Vec<String>,
 }
 
 /// A promise that was broken.
@@ -86,6 +92,15 @@ pub enum Violation {
     Foreign { socket: String, of: Uuid },
     /// A message that no client could understand.
     Nonsense { socket: String, text: String },
+    /// Whose right was taken away long ago is still there.
+    StillIn { socket: String },
+    /// Whose right was taken away long ago was told something new.
+    HeardAfterwards {
+        socket: String,
+        of: Uuid,
+        step: u32,
+        told: u32,
+    },
     /// Who has the right was not let in.
     ShutOut { socket: String, status: u16 },
     /// Who has no right was let in.
@@ -96,6 +111,10 @@ pub enum Violation {
     NeverRan { id: Uuid },
     /// A command ended with the words that it was not run, and its device has witnessed it.
     RanAfterAll { id: Uuid, output: String },
+    /// A command has failed that was asked for when nothing was broken any more.
+    FailedAfterwards { id: Uuid, output: String },
+    /// Who has no right was answered with neither a refusal nor "later".
+    OddAnswer { answer: String },
     /// A command has not ended.
     Open { id: Uuid },
     /// Something was acknowledged and is not there.
@@ -115,12 +134,17 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     for history in &evidence.histories {
         belongs(history, &mut violations);
         keeps_order(history, &mut violations);
+        hears_nothing_afterwards(history, &mut violations);
         violations.extend(missing(history, &evidence.truth, &evidence.acknowledged));
     }
     commands_ran_once(evidence, &mut violations);
     nothing_acknowledged_is_gone(evidence, &mut violations);
     let admitted = evidence.intrusions.admitted.iter();
     violations.extend(admitted.map(|who| Violation::LetIn { who: who.clone() }));
+    let odd = evidence.intrusions.odd.iter();
+    violations.extend(odd.map(|answer| Violation::OddAnswer {
+        answer: answer.clone(),
+    }));
     let refusals = evidence.acknowledged.refusals.iter();
     violations.extend(refusals.map(|answer| Violation::Refused {
         answer: answer.clone(),
@@ -154,6 +178,9 @@ fn belongs(history: &History, violations: &mut Vec<Violation>) {
             socket: socket(),
             of,
         }));
+    }
+    if matches!(history.duty, Duty::IsOut { .. }) {
+        return;
     }
     // 403 says that there is no such right; what says "later" (503) or nothing may be.
     for status in history.refused.keys().filter(|it| (400..500).contains(*it)) {
@@ -196,6 +223,27 @@ fn keeps_order(history: &History, violations: &mut Vec<Violation>) {
     }
 }
 
+/// Whose right was taken away is told nothing that was sent when that should have been known everywhere.
+fn hears_nothing_afterwards(history: &History, violations: &mut Vec<Violation>) {
+    let Duty::IsOut {
+        told: Some(told), ..
+    } = &history.duty
+    else {
+        return;
+    };
+    for (of, step) in history.steps() {
+        let told = told.get(&of).copied().unwrap_or(0);
+        if step > told {
+            violations.push(Violation::HeardAfterwards {
+                socket: history.name.clone(),
+                of,
+                step,
+                told,
+            });
+        }
+    }
+}
+
 /// A later snapshot was modified later, holds all that the earlier one holds, and an end is an end. Only
 /// what a node had told and not yet saved when it died (a second of output) is gone with it: such a
 /// command has failed.
@@ -206,9 +254,18 @@ fn may_follow(before: &Update, after: &Update) -> bool {
         && (!is_over || before == after)
 }
 
-/// The last states that a socket should have seen by the end and has not.
+/// The last states that a socket should have seen by the end and has not; or that it is there at all.
 pub fn missing(history: &History, truth: &Truth, acknowledged: &Acknowledged) -> Vec<Violation> {
     let mut missing = Vec::new();
+    match history.duty {
+        Duty::Knows => {}
+        Duty::Nothing | Duty::IsOut { may_stay: true, .. } => return missing,
+        Duty::IsOut { .. } => {
+            let socket = history.name.clone();
+            let still = (!history.is_shut_out()).then_some(Violation::StillIn { socket });
+            return still.into_iter().collect();
+        }
+    }
     let mut note = |of: Uuid, seen: Option<String>, is: String| {
         missing.push(Violation::LastStateMissing {
             socket: history.name.clone(),
@@ -257,6 +314,12 @@ fn commands_ran_once(evidence: &Evidence, violations: &mut Vec<Violation>) {
             Status::Success if lines == 0 => violations.push(Violation::NeverRan { id }),
             Status::Failed if lines > 0 && output.contains(NOT_RUN) => {
                 violations.push(Violation::RanAfterAll {
+                    id,
+                    output: output.clone(),
+                });
+            }
+            Status::Failed if evidence.acknowledged.late_commands.contains(&id) => {
+                violations.push(Violation::FailedAfterwards {
                     id,
                     output: output.clone(),
                 });
@@ -330,11 +393,25 @@ impl fmt::Display for Violation {
             } => write!(f, "{socket}: {of} went back from {from} to {to}"),
             Self::Foreign { socket, of } => write!(f, "{socket}: heard of {of}, which is foreign"),
             Self::Nonsense { socket, text } => write!(f, "{socket}: was sent {text:?}"),
+            Self::StillIn { socket } => write!(f, "{socket}: is there, without a right"),
+            Self::HeardAfterwards {
+                socket,
+                of,
+                step,
+                told,
+            } => write!(
+                f,
+                "{socket}: was told step {step} of {of} long after its right had ended, at {told}"
+            ),
             Self::ShutOut { socket, status } => write!(f, "{socket}: was refused with {status}"),
             Self::LetIn { who } => write!(f, "{who} was let in"),
             Self::RanTwice { id, lines } => write!(f, "command {id} ran {lines} times"),
             Self::NeverRan { id } => write!(f, "command {id} is a success and never ran"),
             Self::RanAfterAll { id, output } => write!(f, "command {id} ran, and says {output:?}"),
+            Self::FailedAfterwards { id, output } => {
+                write!(f, "command {id} failed with nothing broken: {output:?}")
+            }
+            Self::OddAnswer { answer } => write!(f, "no refusal, and no reason: {answer}"),
             Self::Open { id } => write!(f, "command {id} has not ended"),
             Self::WriteLost { what } => write!(f, "acknowledged, and not there: {what}"),
             Self::Invented { of, step } => write!(f, "{of} is at {step}, which nobody reported"),

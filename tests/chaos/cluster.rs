@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::history::{Status, Update, step};
 use super::network::Namespace;
+use super::watch::Door;
 use super::world::World;
 use crate::support::{
     Database, Engine, Nginx, OwnPostgres, Redis, Server, Surroundings, free_address,
@@ -31,6 +32,8 @@ pub struct Cluster {
     /// Before the nodes: it is unmounted while they still run.
     pub disk: Option<Disk>,
     pub nodes: Vec<Server>,
+    /// Where each of them is reached itself, and asked how it is.
+    pub doors: Vec<Door>,
     pub redis: Option<Redis>,
     pub postgres: Option<OwnPostgres>,
     /// Why one of them is not there.
@@ -49,9 +52,12 @@ pub enum Equipment {
 
 /// What all nodes are told. Pings are frequent, so that who hears none knows soon that its connection is
 /// dead; a busy machine is not a dead router. All clients have the balancer's address.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
+    // Room for the last states of what pours, and for little else: it is soon used up.
+    ("SOCKET__OUTBOX_BYTES", "49152"),
     ("SOCKET__PING_S", "4"),
-    ("SOCKET__IDLE_S", "12"),
+    // Who reads nothing is not given up before its outbox is full.
+    ("SOCKET__IDLE_S", "30"),
     ("SERVER__DRAIN_S", "3"),
     ("COMMANDS__CONNECT_TIMEOUT_S", "20"),
     ("COMMANDS__AUTHENTICATION_TIMEOUT_S", "20"),
@@ -83,20 +89,23 @@ impl Cluster {
             settings.push(("HINTS__URL", &hints));
         }
         let first = Server::prepare(Engine::Sqlite, &settings).await;
-        let mut nodes = Vec::new();
+        let (mut nodes, mut doors) = (Vec::new(), Vec::new());
         for number in 0..NODES {
-            let surroundings = surroundings(number, &namespace, &clock);
+            let (surroundings, metrics) = surroundings(number, &namespace, &clock);
             let mut node = first.beside_in(&surroundings);
             node.run().await;
+            let address = node.address();
+            doors.push(Door { address, metrics });
             nodes.push(node);
         }
-        let addresses: Vec<_> = nodes.iter().map(Server::address).collect();
+        let addresses: Vec<_> = doors.iter().map(|door| door.address).collect();
         let balancer = Nginx::balance(directory.path(), &addresses).await;
         Self {
             entrance: balancer.address(),
             world: World::make(&nodes[0], &here.to_string()).await,
             disk: None,
             nodes,
+            doors,
             redis: Some(redis),
             postgres: Some(postgres),
             namespace,
@@ -108,13 +117,20 @@ impl Cluster {
 
     /// One node on SQLite, on a small disk; or why there can be no such disk.
     pub async fn of_one() -> Result<Self, String> {
-        let mut node = Server::prepare(Engine::Sqlite, &SETTINGS).await;
+        let metrics = free_address();
+        let listen = metrics.to_string();
+        let settings = [&SETTINGS[..], &[("METRICS__LISTEN", &listen)]].concat();
+        let mut node = Server::prepare(Engine::Sqlite, &settings).await;
         let disk = Disk::mount(node.directory()).map_err(|error| format!("not run: {error}"))?;
         node.run().await;
         Ok(Self {
             entrance: node.address(),
             world: World::make(&node, "127.0.0.1").await,
             disk: Some(disk),
+            doors: vec![Door {
+                address: node.address(),
+                metrics,
+            }],
             nodes: vec![node],
             redis: None,
             postgres: None,
@@ -134,6 +150,11 @@ impl Cluster {
             let tail = &lines[lines.len().saturating_sub(LINES)..];
             eprintln!("--- {} ---\n{}", node.base(), tail.join("\n"));
         }
+    }
+
+    /// Where the nodes are reached past the balancer.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(Server::address).collect()
     }
 
     pub fn base(&self) -> String {
@@ -166,18 +187,22 @@ fn surroundings(
     number: usize,
     namespace: &Result<Namespace, String>,
     clock: &Result<Clock, String>,
-) -> Surroundings {
+) -> (Surroundings, SocketAddr) {
+    let mut metrics = free_address();
     let mut surroundings = Surroundings::default();
     match (number, namespace, clock) {
         (CABLE, Ok(namespace), _) => {
             let port = free_address().port();
             surroundings.address = Some(SocketAddr::new(namespace.there, port));
+            metrics.set_ip(namespace.there);
             surroundings.launcher = namespace.launcher();
         }
         (CLOCK, _, Ok(clock)) => surroundings.environment = clock.environment(),
         _ => {}
     }
-    surroundings
+    let name = "FLEETWIRE_METRICS__LISTEN".to_owned();
+    surroundings.environment.push((name, metrics.to_string()));
+    (surroundings, metrics)
 }
 
 /// Whether this program takes hints by Redis.

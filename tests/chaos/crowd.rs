@@ -1,6 +1,8 @@
 //! Thousands of sockets, each of whose clients writes down what it sees, and comes back when it is closed.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,9 +18,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use uuid::Uuid;
 
-use super::history::{History, Seen};
+use super::history::{Duty, History, Seen};
 use super::world::Place;
+
+/// Of each location a step.
+pub type StepsOf = BTreeMap<Uuid, u32>;
 
 /// A handshake that takes longer has failed.
 const HANDSHAKE: Duration = Duration::from_secs(20);
@@ -26,15 +32,20 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 /// A connection on which nothing comes for so long, not even one of the pings, is dead.
 pub const SILENCE: Duration = Duration::from_secs(15);
 
+/// Between two messages of a client that reads slowly.
+const SLOWLY: Duration = Duration::from_millis(500);
+
 /// How fast a client reads while the crowd is told to be slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// As fast as ever, whatever the others do.
     Prompt,
-    /// A message each quarter of a second.
+    /// Two messages a second.
     Slow,
     /// Nothing at all.
     Silent,
+    /// Nothing at all, also when it could again: to the end.
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +59,6 @@ struct Orders {
 
 /// Open sockets.
 pub struct Crowd {
-    entrance: SocketAddr,
     began: Timestamp,
     members: Vec<Arc<Member>>,
     tasks: JoinSet<()>,
@@ -57,7 +67,8 @@ pub struct Crowd {
 
 struct Member {
     number: usize,
-    entrance: SocketAddr,
+    /// Where it opens its socket: at one of them, and after its end at the next.
+    entrances: Arc<[SocketAddr]>,
     place: Place,
     pace: Pace,
     /// When the crowd gathered.
@@ -67,10 +78,9 @@ struct Member {
 }
 
 impl Crowd {
-    /// One without members whose sockets are to be opened at `entrance`.
-    pub fn new(entrance: SocketAddr) -> Self {
+    /// One without members.
+    pub fn new() -> Self {
         Self {
-            entrance,
             began: Timestamp::now(),
             members: Vec::new(),
             tasks: JoinSet::new(),
@@ -78,24 +88,46 @@ impl Crowd {
         }
     }
 
-    /// More members, whose sockets are opened from now on. Those who come later ask for what changed since
-    /// the crowd was begun.
-    pub fn join(&mut self, places: Vec<Place>, pace: Pace) {
-        let is_first = self.members.is_empty();
+    /// More members, whose sockets are opened from now on at one of the entrances, and their numbers. Those who
+    /// come later ask for what changed since the crowd was begun.
+    pub fn join(
+        &mut self,
+        places: Vec<Place>,
+        pace: Pace,
+        entrances: &[SocketAddr],
+    ) -> Range<usize> {
+        let first = self.members.len();
         for place in places {
+            let mut history = History::new(place.name.clone(), place.scope.clone());
+            if pace == Pace::Never {
+                history.duty = Duty::Nothing;
+            }
             let member = Arc::new(Member {
                 number: self.members.len(),
-                entrance: self.entrance,
+                entrances: entrances.into(),
                 began: self.began,
                 pace,
                 is_open: AtomicBool::new(false),
-                history: Mutex::new(History::new(place.name.clone(), place.scope.clone())),
+                history: Mutex::new(history),
                 place,
             });
             self.members.push(Arc::clone(&member));
-            let since = (!is_first).then_some(self.began);
+            let since = (first > 0).then_some(self.began);
             self.tasks
                 .spawn(member.live(since, self.orders.subscribe()));
+        }
+        first..self.members.len()
+    }
+
+    /// From now on the right of these members is taken away. `told` is the step of each location's last report
+    /// that they might be told of; not known yet while it is being taken away.
+    pub fn shut_out(&self, members: Range<usize>, told: Option<StepsOf>) {
+        let told = told.map(Arc::new);
+        for member in &self.members[members] {
+            member.history.lock().unwrap().duty = Duty::IsOut {
+                told: told.clone(),
+                may_stay: member.place.may_stay,
+            };
         }
     }
 
@@ -103,10 +135,26 @@ impl Crowd {
         self.members.len()
     }
 
-    /// How many sockets are open.
+    /// How many sockets are open, of those that are to be.
     pub fn open(&self) -> usize {
-        let is_open = |it: &&Arc<Member>| it.is_open.load(Ordering::SeqCst);
+        let is_open = |it: &&Arc<Member>| {
+            let is_out = matches!(it.history.lock().unwrap().duty, Duty::IsOut { .. });
+            is_out || it.is_open.load(Ordering::SeqCst)
+        };
         self.members.iter().filter(is_open).count()
+    }
+
+    /// How many connections have ended so far, by the close frame's code; of those that just ended by none.
+    pub fn closes(&self) -> BTreeMap<Option<u16>, usize> {
+        let mut closes = BTreeMap::new();
+        for member in &self.members {
+            for seen in &member.history.lock().unwrap().seen {
+                if let Seen::Closed(code) = seen {
+                    *closes.entry(*code).or_default() += 1;
+                }
+            }
+        }
+        closes
     }
 
     /// Tells those who can to read slowly, or to read on.
@@ -150,9 +198,12 @@ impl Member {
         mut since: Option<Timestamp>,
         mut orders: watch::Receiver<Orders>,
     ) {
+        let mut attempt = self.number;
         while !orders.borrow().is_over {
+            let entrance = self.entrances[attempt % self.entrances.len()];
+            attempt += 1;
             let opened = tokio::select! {
-                opened = self.open(since) => opened,
+                opened = self.open(entrance, since) => opened,
                 _ = orders.wait_for(|it| it.is_over) => return,
             };
             match opened {
@@ -184,10 +235,14 @@ impl Member {
     }
 
     /// Opens its socket; the status of the refusal (0: there was no answer) when it is not let in.
-    async fn open(&self, since: Option<Timestamp>) -> Result<WebSocketStream<TcpStream>, u16> {
+    async fn open(
+        &self,
+        entrance: SocketAddr,
+        since: Option<Timestamp>,
+    ) -> Result<WebSocketStream<TcpStream>, u16> {
         const NO_ANSWER: u16 = 0;
         let since = since.map(|since| format!("?since={since}"));
-        let (entrance, path) = (self.entrance, &self.place.path);
+        let path = &self.place.path;
         let url = format!("ws://{entrance}{path}{}", since.unwrap_or_default());
         let mut request = url.into_client_request().expect("a valid URL");
         if let Some((name, value)) = self.place.credential.header() {
@@ -198,10 +253,13 @@ impl Member {
         let opening = async {
             let socket = TcpSocket::new_v4().expect("a socket");
             if self.pace != Pace::Prompt {
-                // Little is under way outside the server.
-                socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+                // Little is under way outside the server. With less than this TCP stands still for long between
+                // a few bytes and a few more.
+                socket
+                    .set_recv_buffer_size(16_384)
+                    .expect("a smaller buffer");
             }
-            let tcp = socket.connect(self.entrance).await.map_err(Error::Io)?;
+            let tcp = socket.connect(entrance).await.map_err(Error::Io)?;
             tokio_tungstenite::client_async_with_config(request, tcp, Some(small)).await
         };
         match timeout(HANDSHAKE, opening).await {
@@ -220,13 +278,12 @@ impl Member {
         let dropped = orders.borrow().dropped;
         loop {
             let Orders { is_slow, .. } = *orders.borrow();
-            if is_slow && self.pace == Pace::Silent {
+            if is_slow && matches!(self.pace, Pace::Silent | Pace::Never) {
+                let reads_again = self.pace == Pace::Silent;
+                let is_read = |it: &Orders| it.is_over || (reads_again && !it.is_slow);
                 // A sender that is gone is an end, too.
-                if orders
-                    .wait_for(|it| !it.is_slow || it.is_over)
-                    .await
-                    .is_err()
-                {
+                let now = orders.wait_for(is_read).await;
+                if now.map_or(true, |it| it.is_over) {
                     return End::Over;
                 }
             }
@@ -254,7 +311,7 @@ impl Member {
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
             if is_slow && self.pace == Pace::Slow {
-                sleep(Duration::from_millis(250)).await;
+                sleep(SLOWLY).await;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A small disk of its own for a node, which can be filled.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,6 +35,15 @@ impl Disk {
             let piece = vec![b'.'; size];
             while ballast.write_all(&piece).is_ok() {}
         }
+    }
+
+    /// Whether the kernel says so to somebody who wants to write another byte.
+    pub fn is_full(&self) -> bool {
+        let ballast = File::options()
+            .append(true)
+            .open(self.mounted.join(BALLAST));
+        let written = ballast.and_then(|mut file| file.write_all(b"."));
+        written.is_err_and(|error| error.kind() == ErrorKind::StorageFull)
     }
 
     /// Gives the room back.

@@ -1,13 +1,13 @@
 //! A checker that cannot fail is worthless: each kind of lie that is put into sound evidence is found,
 //! and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::checker::{Ended, Evidence, Steps, Violation, judge};
-use super::history::{History, Scope, Seen, Status, Update};
+use super::history::{Duty, History, Scope, Seen, Status, Update};
 
 const BUS: Uuid = Uuid::from_u128(1);
 const VAN: Uuid = Uuid::from_u128(2);
@@ -16,6 +16,7 @@ const ROUTER: Uuid = Uuid::from_u128(4);
 const COMMAND: Uuid = Uuid::from_u128(5);
 const FLEET: usize = 0;
 const WATCHER: usize = 1;
+const LEAVER: usize = 2;
 
 fn moved(location: Uuid, step: u32) -> Seen {
     Seen::Moved { location, step }
@@ -31,7 +32,8 @@ fn update(second: u32, status: Status, output: &str) -> Update {
     }
 }
 
-/// Two clients, one of which came back once; two vehicles and a foreign one; a command.
+/// Two clients, one of which came back once, and a third that lost its right; two vehicles and a foreign one; a
+/// command.
 fn sound() -> Evidence {
     let mut evidence = Evidence::default();
     let own = Arc::new(BTreeSet::from([BUS, VAN]));
@@ -58,7 +60,7 @@ fn sound() -> Evidence {
         Seen::Opened,
         Seen::Updated(end.clone()),
     ];
-    evidence.histories = vec![fleet, watcher];
+    evidence.histories = vec![fleet, watcher, leaver()];
     for (location, step) in [(BUS, 4), (VAN, 3), (FOREIGN_BUS, 9)] {
         evidence.truth.steps.insert(location, step);
         let steps = Steps {
@@ -78,6 +80,27 @@ fn sound() -> Evidence {
     evidence.truth.commands.insert(COMMAND, row);
     evidence.acknowledged.commands.insert(COMMAND);
     evidence
+}
+
+/// It came back once before it was told to go: then it was not let in any more.
+fn leaver() -> History {
+    let own = Arc::new(BTreeSet::from([BUS, VAN]));
+    let mut leaver = History::new("leaver".to_owned(), Scope::Locations(own));
+    leaver.duty = Duty::IsOut {
+        told: Some(Arc::new(BTreeMap::from([(BUS, 3), (VAN, 2)]))),
+        may_stay: false,
+    };
+    leaver.seen = vec![
+        Seen::Opened,
+        moved(BUS, 1),
+        Seen::Closed(None),
+        Seen::Opened,
+        moved(VAN, 1),
+        moved(BUS, 3),
+        Seen::Closed(Some(1008)),
+    ];
+    leaver.refused.insert(403, 5);
+    leaver
 }
 
 /// What is found in sound evidence into which `lie` was put.
@@ -226,6 +249,17 @@ fn a_doubled_command_is_found() {
         matches!(&denied, Violation::RanAfterAll { id: COMMAND, .. }),
         "{denied}"
     );
+    // A command may fail while something is broken, and no later.
+    let failed = |it: &mut Evidence| end(it, Status::Failed, "the connection was lost");
+    assert_eq!(found(failed), []);
+    let late = only(|it| {
+        failed(it);
+        it.acknowledged.late_commands.insert(COMMAND);
+    });
+    assert!(
+        matches!(&late, Violation::FailedAfterwards { id: COMMAND, .. }),
+        "{late}"
+    );
     let open = only(|it| end(it, Status::InProgress, ""));
     assert_eq!(open, Violation::Open { id: COMMAND });
 }
@@ -268,9 +302,74 @@ fn a_lost_write_is_found() {
 }
 
 #[test]
+fn who_stays_without_a_right_is_found() {
+    let heard = only(|it| it.histories[LEAVER].seen.insert(6, moved(BUS, 4)));
+    assert!(
+        matches!(
+            &heard,
+            Violation::HeardAfterwards {
+                of: BUS,
+                step: 4,
+                told: 3,
+                ..
+            }
+        ),
+        "{heard}"
+    );
+    let not_closed = only(|it| {
+        it.histories[LEAVER].seen.pop();
+    });
+    assert!(
+        matches!(&not_closed, Violation::StillIn { .. }),
+        "{not_closed}"
+    );
+    let again = only(|it| it.histories[LEAVER].seen.push(Seen::Opened));
+    assert!(matches!(&again, Violation::StillIn { .. }), "{again}");
+    // A fleet's socket follows its user's organizations: it may be there, and hear no more.
+    let stay = |it: &mut Evidence| {
+        let Duty::IsOut { may_stay, .. } = &mut it.histories[LEAVER].duty else {
+            panic!("not who leaves")
+        };
+        *may_stay = true;
+        it.histories[LEAVER].seen.push(Seen::Opened);
+    };
+    assert_eq!(found(stay), []);
+    let heard = only(|it| {
+        stay(it);
+        it.histories[LEAVER].seen.push(moved(VAN, 3));
+    });
+    assert!(
+        matches!(&heard, Violation::HeardAfterwards { of: VAN, .. }),
+        "{heard}"
+    );
+    // That it has ended is not enough: it might be let in again.
+    let not_refused = only(|it| it.histories[LEAVER].refused.clear());
+    assert!(
+        matches!(&not_refused, Violation::StillIn { .. }),
+        "{not_refused}"
+    );
+}
+
+#[test]
+fn who_does_not_read_need_not_know_and_may_hear_nothing_foreign() {
+    let deaf = |it: &mut Evidence| {
+        it.histories[FLEET].duty = Duty::Nothing;
+        it.histories[FLEET].seen.truncate(3);
+    };
+    assert_eq!(found(deaf), []);
+    let foreign = only(|it| {
+        deaf(it);
+        it.histories[FLEET].seen.push(moved(FOREIGN_BUS, 9));
+    });
+    assert!(matches!(&foreign, Violation::Foreign { .. }), "{foreign}");
+}
+
+#[test]
 fn who_gets_in_and_who_is_kept_out_wrongly_is_found() {
     let in_ = only(|it| it.intrusions.admitted.push("nobody".to_owned()));
     assert!(matches!(&in_, Violation::LetIn { .. }), "{in_}");
+    let odd = only(|it| it.intrusions.odd.push("404".to_owned()));
+    assert!(matches!(&odd, Violation::OddAnswer { .. }), "{odd}");
     let out = only(|it| {
         it.histories[FLEET].refused.insert(403, 1);
     });

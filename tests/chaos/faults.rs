@@ -1,18 +1,15 @@
-//! What is broken, and how it is mended.
+//! What can be broken.
 
 use std::fmt;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use super::cluster::Cluster;
 
-use super::cluster::{CABLE, CLOCK, Cluster};
-use super::crowd::{Crowd, Pace};
-use super::load::Load;
-
-const SLOW_READERS: usize = 200;
-const SILENT_READERS: usize = 500;
+/// Readers that are slow or silent; a tenth of either never reads again, and a tenth as many more read it all.
+pub const SLOW_READERS: usize = 200;
+pub const SILENT_READERS: usize = 500;
 /// How many sockets come back at once in a storm, as a multiple of the crowd: 5,000 of 2,000.
-const STORM: (usize, usize) = (5, 2);
+pub const STORM: (usize, usize) = (5, 2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
@@ -26,8 +23,10 @@ pub enum Fault {
     FlushRedis,
     /// Redis hangs.
     PauseRedis,
-    /// A node's cable is pulled, and plugged in again.
+    /// A node's cable is pulled, and plugged in again: the node itself sees that.
     CutNode,
+    /// All packets from and to a node vanish, and neither side can see why.
+    LosePackets,
     /// PostgreSQL is ended, and started again.
     StopPostgres,
     /// The disk of a node on SQLite is full, and has room again.
@@ -43,13 +42,14 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::KillNode,
         Self::TerminateNode,
         Self::StopRedis,
         Self::FlushRedis,
         Self::PauseRedis,
         Self::CutNode,
+        Self::LosePackets,
         Self::StopPostgres,
         Self::FillDisk,
         Self::TurnClock,
@@ -60,13 +60,28 @@ impl Fault {
 
     /// Whether it can happen where one node stands alone on SQLite.
     pub fn is_of_one(self) -> bool {
-        let is_of_cluster = matches!(self, Self::CutNode | Self::StopPostgres | Self::TurnClock);
-        !is_of_cluster && !self.is_of_redis()
+        let is_of_cluster = matches!(self, Self::StopPostgres | Self::TurnClock);
+        !is_of_cluster && !self.is_of_redis() && !self.is_of_cable()
     }
 
     /// Whether it is about Redis.
     pub fn is_of_redis(self) -> bool {
         matches!(self, Self::StopRedis | Self::FlushRedis | Self::PauseRedis)
+    }
+
+    /// Whether it is about the node with a cable of its own.
+    pub fn is_of_cable(self) -> bool {
+        matches!(self, Self::CutNode | Self::LosePackets)
+    }
+
+    /// Whether a node cannot ask its database meanwhile.
+    pub fn is_without_database(self) -> bool {
+        self.is_of_cable() || self == Self::StopPostgres
+    }
+
+    /// Whether nothing can be written meanwhile.
+    pub fn is_without_writes(self) -> bool {
+        matches!(self, Self::StopPostgres | Self::FillDisk)
     }
 
     /// Whether it can happen where three nodes share a PostgreSQL.
@@ -77,18 +92,21 @@ impl Fault {
     /// How long it lasts.
     pub fn lasts(self) -> Duration {
         Duration::from_secs(match self {
-            Self::FlushRedis => 3,
-            Self::KillNode | Self::TerminateNode | Self::StopPostgres => 6,
+            Self::FlushRedis | Self::KillNode | Self::TerminateNode | Self::StopPostgres => 6,
             Self::StopRedis | Self::FillDisk | Self::TurnClock | Self::Storm => 12,
             // 20 s as asked for; a cable is pulled for longer than it takes to be taken for dead.
-            Self::PauseRedis | Self::CutNode | Self::SlowReaders | Self::SilentReaders => 20,
+            Self::PauseRedis
+            | Self::CutNode
+            | Self::LosePackets
+            | Self::SlowReaders
+            | Self::SilentReaders => 20,
         })
     }
 
     /// Why it cannot be done here.
     pub fn lacks(self, cluster: &Cluster) -> Option<&str> {
         let lacking = match self {
-            Self::CutNode => cluster.namespace.as_ref().err(),
+            Self::CutNode | Self::LosePackets => cluster.namespace.as_ref().err(),
             Self::TurnClock => cluster.clock.as_ref().err(),
             _ => None,
         };
@@ -105,6 +123,7 @@ impl fmt::Display for Fault {
             Self::FlushRedis => "FLUSHALL Redis",
             Self::PauseRedis => "SIGSTOP Redis 20 s",
             Self::CutNode => "cut a node off",
+            Self::LosePackets => "lose a node's packets",
             Self::StopPostgres => "restart PostgreSQL",
             Self::FillDisk => "fill SQLite's disk",
             Self::TurnClock => "turn a node's clock",
@@ -113,132 +132,4 @@ impl fmt::Display for Fault {
             Self::Storm => "storm of 5,000",
         })
     }
-}
-
-/// A fault at its work. `victim` is the node that it is about, where it is about one.
-pub struct Broken {
-    pub fault: Fault,
-    pub victim: usize,
-}
-
-impl Broken {
-    /// Which node a fault is about, of those that `spared` leaves.
-    pub fn of(fault: Fault, random: u64, nodes: usize, spared: &[usize]) -> Self {
-        let victim = match fault {
-            Fault::CutNode => CABLE,
-            Fault::TurnClock => CLOCK,
-            _ => {
-                let left: Vec<_> = (0..nodes).filter(|it| !spared.contains(it)).collect();
-                let at = random % left.len().max(1) as u64;
-                usize::try_from(at)
-                    .ok()
-                    .and_then(|at| left.get(at).copied())
-                    .unwrap_or(0)
-            }
-        };
-        Self { fault, victim }
-    }
-
-    /// The node that must stay as it is while this lasts.
-    pub fn holds(fault: Fault) -> Option<usize> {
-        match fault {
-            Fault::CutNode => Some(CABLE),
-            Fault::TurnClock => Some(CLOCK),
-            _ => None,
-        }
-    }
-
-    /// More sockets that the fault is about, before it begins.
-    pub fn prepare(&self, cluster: &Cluster, crowd: &mut Crowd) {
-        let world = &cluster.world;
-        let fleets = |count| (0..count).map(|it| world.pouring.fleet(it)).collect();
-        match self.fault {
-            Fault::SlowReaders => {
-                crowd.join(fleets(SLOW_READERS), Pace::Slow);
-                // Who hears the same and reads it all is not held up by them.
-                crowd.join(fleets(SLOW_READERS / 10), Pace::Prompt);
-            }
-            Fault::SilentReaders => {
-                crowd.join(fleets(SILENT_READERS), Pace::Silent);
-                crowd.join(fleets(SILENT_READERS / 10), Pace::Prompt);
-            }
-            Fault::Storm => {
-                let (all, of) = STORM;
-                let more = crowd.len() * (all - of) / of;
-                crowd.join(world.places(more), Pace::Prompt);
-            }
-            _ => {}
-        }
-    }
-
-    pub async fn begin(&self, cluster: &mut Cluster, crowd: &Crowd, load: &Load) {
-        let redis = || cluster.redis.as_ref().expect("a cluster of three");
-        match self.fault {
-            Fault::KillNode => cluster.nodes[self.victim].kill().await,
-            // It drains while it is down.
-            Fault::TerminateNode => cluster.nodes[self.victim].signal(Signal::TERM),
-            Fault::FlushRedis => redis().flush().await,
-            Fault::PauseRedis => redis().pause(),
-            Fault::StopRedis => {
-                let redis = cluster.redis.as_mut().expect("a cluster of three");
-                redis.terminate().await;
-            }
-            Fault::CutNode => plug(cluster, false),
-            Fault::StopPostgres => {
-                let postgres = cluster.postgres.as_ref().expect("a cluster of three");
-                tokio::task::block_in_place(|| postgres.stop());
-            }
-            Fault::FillDisk => cluster.disk.as_ref().expect("one node").fill(),
-            Fault::TurnClock => turn(cluster, "-1h"),
-            Fault::SlowReaders | Fault::SilentReaders => {
-                crowd.be_slow(true);
-                load.pour(true);
-            }
-            Fault::Storm => crowd.storm(),
-        }
-    }
-
-    /// When half of its time is over.
-    pub fn turn_round(&self, cluster: &Cluster) {
-        if self.fault == Fault::TurnClock {
-            turn(cluster, "+1h");
-        }
-    }
-
-    pub async fn end(&self, cluster: &mut Cluster, crowd: &Crowd, load: &Load) {
-        match self.fault {
-            Fault::KillNode => cluster.nodes[self.victim].run().await,
-            Fault::TerminateNode => {
-                let status = cluster.nodes[self.victim].exit().await;
-                assert!(status.success(), "a node that was told to end: {status}");
-                cluster.nodes[self.victim].run().await;
-            }
-            Fault::FlushRedis | Fault::Storm => {}
-            Fault::PauseRedis => cluster.redis.as_ref().expect("a cluster of three").resume(),
-            Fault::StopRedis => {
-                let redis = cluster.redis.as_mut().expect("a cluster of three");
-                redis.run().await;
-            }
-            Fault::CutNode => plug(cluster, true),
-            Fault::StopPostgres => {
-                let postgres = cluster.postgres.as_ref().expect("a cluster of three");
-                tokio::task::block_in_place(|| postgres.run());
-            }
-            Fault::FillDisk => cluster.disk.as_ref().expect("one node").relieve(),
-            Fault::TurnClock => turn(cluster, "+0"),
-            Fault::SlowReaders | Fault::SilentReaders => {
-                load.pour(false);
-                crowd.be_slow(false);
-            }
-        }
-    }
-}
-
-fn plug(cluster: &Cluster, is_connected: bool) {
-    let namespace = cluster.namespace.as_ref();
-    namespace.expect("asked for first").connect(is_connected);
-}
-
-fn turn(cluster: &Cluster, by: &str) {
-    cluster.clock.as_ref().expect("asked for first").turn(by);
 }

@@ -21,9 +21,27 @@ pub struct History {
     /// Who it was, for the words of a violation.
     pub name: String,
     pub scope: Scope,
+    pub duty: Duty,
     pub seen: Vec<Seen>,
     /// How often a handshake was refused, by its status.
     pub refused: BTreeMap<u16, usize>,
+}
+
+/// What a client has to be in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Duty {
+    /// One that knows the last state of everything in its scope.
+    #[default]
+    Knows,
+    /// Nothing: it has stopped reading for good.
+    Nothing,
+    /// One that is shut out: its user's right was taken away. `told` is the step of the last report of each
+    /// location that was sent while it might still be told; not known while the right is being taken away.
+    /// A fleet's socket `may_stay` when its user has lost the organization: it follows that, and hears no more.
+    IsOut {
+        told: Option<Arc<BTreeMap<Uuid, u32>>>,
+        may_stay: bool,
+    },
 }
 
 /// One thing that a client saw.
@@ -59,6 +77,9 @@ pub enum Status {
     Success,
     Failed,
 }
+
+/// How who may not listen is refused.
+const FORBIDDEN: u16 = 403;
 
 /// A vehicle's step is its longitude in these units.
 pub const STEPS_A_DEGREE: u32 = 100_000;
@@ -140,6 +161,7 @@ impl History {
         Self {
             name,
             scope,
+            duty: Duty::Knows,
             seen: Vec::new(),
             refused: BTreeMap::new(),
         }
@@ -155,6 +177,13 @@ impl History {
     pub fn reconnects(&self) -> usize {
         let opened = self.seen.iter().filter(|seen| **seen == Seen::Opened);
         opened.count().saturating_sub(1)
+    }
+
+    /// Whether its client is shut out: its socket was ended, and it was refused when it came back.
+    pub fn is_shut_out(&self) -> bool {
+        let is_end = |seen: &&Seen| matches!(seen, Seen::Opened | Seen::Closed(_));
+        let last = self.seen.iter().rfind(is_end);
+        last != Some(&Seen::Opened) && self.refused.contains_key(&FORBIDDEN)
     }
 
     /// The last step that it brought of each location.

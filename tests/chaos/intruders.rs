@@ -42,16 +42,22 @@ impl Intruders {
                 }
                 intrusions.attempts += 2;
                 let opened = Socket::try_open_at(entrance, &attempt.path, &attempt.credential);
-                if let Ok(Ok(_)) = timeout(PATIENCE, opened).await {
-                    let Attempt { who, path, .. } = attempt;
-                    intrusions.admitted.push(format!("{who} at {path}"));
+                let Attempt { who, path, .. } = attempt;
+                let what = format!("{who} at {path}");
+                match timeout(PATIENCE, opened).await {
+                    Ok(Ok(_)) => intrusions.admitted.push(what),
+                    Ok(Err(status)) => intrusions.note(status, &what),
+                    Err(_) => {}
                 }
                 let body = feature(0.0, 89.0).to_string();
                 let reported = client.try_send(Method::PUT, report, Some(body));
-                if let Ok(Ok(answer)) = timeout(PATIENCE, reported).await
-                    && answer.is_success()
-                {
-                    intrusions.admitted.push(format!("a wrong key at {report}"));
+                if let Ok(Ok(answer)) = timeout(PATIENCE, reported).await {
+                    let what = format!("a wrong key at {report}");
+                    if answer.is_success() {
+                        intrusions.admitted.push(what);
+                    } else {
+                        intrusions.note(answer.status, &what);
+                    }
                 }
                 sleep(PAUSE).await;
             }
@@ -63,6 +69,18 @@ impl Intruders {
     pub async fn end(self) -> Intrusions {
         self.is_over.send_replace(true);
         self.task.await.expect("no panic")
+    }
+}
+
+impl Intrusions {
+    /// An answer that let nobody in.
+    fn note(&mut self, status: u16, what: &str) {
+        match status {
+            401 | 403 => self.refused += 1,
+            // Nobody there, or "later".
+            Socket::GONE | 429 | 500.. => {}
+            _ => self.odd.push(format!("{what}: {status}")),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::support::{Credential, point};
 
 /// Between two reports of a vehicle, and of one that pours.
 const REPORT: Duration = Duration::from_secs(2);
-const POUR: Duration = Duration::from_millis(100);
+const POUR: Duration = Duration::from_millis(50);
 
 /// Between two commands on a router.
 const COMMAND: Duration = Duration::from_secs(4);
@@ -28,14 +28,28 @@ const COMMAND: Duration = Duration::from_secs(4);
 /// A request that takes longer has no answer: what came of it is open.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is worked on at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is the matter at the moment, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     Steady,
-    /// Half of the vehicles have reported for the last time: what they said during a fault must arrive
-    /// without a later report that would bring it along.
-    HalfRests,
+    /// Something is broken.
+    Broken,
+    /// Half of its time is over.
+    Midway,
+    /// Nothing is broken any more.
+    Mended,
     Over,
+}
+
+/// When a vehicle says its last word: what it said then must arrive without a later report that would bring it
+/// along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rests {
+    /// When something begins to be broken.
+    AtOnce,
+    /// With the first report that is acknowledged in the second half of that.
+    Midway,
+    Never,
 }
 
 /// The work of a scenario.
@@ -52,7 +66,12 @@ pub struct Load {
 #[derive(Default)]
 struct Book {
     reports: AtomicUsize,
+    /// How many requests had no answer, or were told "later".
+    put_off: AtomicUsize,
+    /// How many vehicles have said their last word in the middle of a fault.
+    last_words: AtomicUsize,
     commands: Mutex<Vec<Uuid>>,
+    late_commands: Mutex<Vec<Uuid>>,
     refusals: Mutex<Vec<String>>,
 }
 
@@ -87,7 +106,7 @@ impl Load {
         };
         let steady = world.tenants.iter().flat_map(|tenant| &tenant.vehicles);
         for (number, vehicle) in steady.enumerate() {
-            let rests = number % 2 == 0;
+            let rests = [Rests::AtOnce, Rests::Midway, Rests::Never][number % 3];
             load.tasks.spawn(drive(
                 sender.clone(),
                 Arc::clone(vehicle),
@@ -97,8 +116,14 @@ impl Load {
         }
         for vehicle in &world.pouring.vehicles {
             let (work, pours) = (load.work.subscribe(), load.pours.subscribe());
+            // It says so much that a connection for each would be most of it.
+            let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+            let sender = Sender {
+                http: http.build().expect("a plain HTTP client"),
+                ..sender.clone()
+            };
             load.tasks
-                .spawn(pour(sender.clone(), Arc::clone(vehicle), work, pours));
+                .spawn(pour(sender, Arc::clone(vehicle), work, pours));
         }
         for (tenant, router) in world.routers() {
             let asks = Asks {
@@ -112,9 +137,19 @@ impl Load {
         load
     }
 
-    /// From now on half of the vehicles say no more.
-    pub fn half_rests(&self) {
-        self.work.send_replace(Work::HalfRests);
+    /// Something is the matter from now on.
+    pub fn tell(&self, work: Work) {
+        self.work.send_replace(work);
+    }
+
+    /// How many vehicles have said their last word in the middle of a fault.
+    pub fn last_words(&self) -> usize {
+        self.book.last_words.load(Ordering::SeqCst)
+    }
+
+    /// How many requests had no answer so far, or were told "later".
+    pub fn put_off(&self) -> usize {
+        self.book.put_off.load(Ordering::SeqCst)
     }
 
     /// Lets the vehicles that pour do so, or not.
@@ -147,6 +182,7 @@ impl Load {
         Acknowledged {
             steps: steps.collect(),
             commands: self.book.commands.lock().unwrap().drain(..).collect(),
+            late_commands: self.book.late_commands.lock().unwrap().drain(..).collect(),
             reports: self.book.reports.load(Ordering::SeqCst),
             refusals: self.book.refusals.lock().unwrap().drain(..).collect(),
         }
@@ -158,8 +194,9 @@ async fn drive(
     sender: Sender,
     vehicle: Arc<Vehicle>,
     mut work: watch::Receiver<Work>,
-    rests: bool,
+    rests: Rests,
 ) {
+    let mut has_said_it = false;
     let mut ticks = interval(REPORT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -167,12 +204,20 @@ async fn drive(
             _ = ticks.tick() => {}
             changed = work.changed() => changed.expect("the load is there"),
         }
-        match *work.borrow_and_update() {
+        let now = *work.borrow_and_update();
+        let is_late = rests == Rests::Midway && now >= Work::Midway;
+        match now {
             Work::Over => return,
-            Work::HalfRests if rests => continue,
-            Work::HalfRests | Work::Steady => {}
+            _ if rests == Rests::AtOnce && now >= Work::Broken => continue,
+            _ if has_said_it => continue,
+            _ => {}
         }
-        sender.report(&vehicle).await;
+        if sender.report(&vehicle).await && is_late {
+            has_said_it = true;
+            if *work.borrow() == Work::Midway {
+                sender.book.last_words.fetch_add(1, Ordering::SeqCst);
+            }
+        }
     }
 }
 
@@ -216,27 +261,32 @@ impl Asks {
             if *work.borrow_and_update() == Work::Over {
                 return;
             }
-            self.ask().await;
+            self.ask(&work).await;
         }
     }
 
     /// The command's mark is the only word of its line.
-    async fn ask(&self) {
+    async fn ask(&self, work: &watch::Receiver<Work>) {
         let mark = format!("{}:{}", self.scenario, Uuid::new_v4().simple());
         let file = self.router.file.display();
         let line = format!("echo {mark} >>{file}; echo begun; sleep 2; echo done");
         let body = json!({"type": "custom", "input": {"command": line}});
         let path = format!("/api/v1/controller/device/{}/command/", self.router.id);
         let (sender, credential) = (&self.sender, &self.credential);
+        let is_late = *work.borrow() == Work::Mended;
         if let Some(made) = sender.send(Method::POST, &path, &body, credential).await {
             let id = made["id"].as_str().unwrap().parse().unwrap();
+            if is_late {
+                sender.book.late_commands.lock().unwrap().push(id);
+            }
             sender.book.commands.lock().unwrap().push(id);
         }
     }
 }
 
 impl Sender {
-    async fn report(&self, vehicle: &Vehicle) {
+    /// Whether it was acknowledged.
+    async fn report(&self, vehicle: &Vehicle) -> bool {
         let step = vehicle.sent.fetch_add(1, Ordering::SeqCst) + 1;
         // An older report that was held up never replaces a newer one, as every report says its time. What
         // counts is their order: whatever the nodes' clocks say, it is long ago.
@@ -248,14 +298,29 @@ impl Sender {
         });
         let path = vehicle.device.coordinates_path();
         let nobody = &Credential::Nobody;
-        if self.send(Method::PUT, &path, &body, nobody).await.is_some() {
+        let answer = self.send(Method::PUT, &path, &body, nobody).await;
+        if answer.is_some() {
             vehicle.acknowledged.store(step, Ordering::SeqCst);
             self.book.reports.fetch_add(1, Ordering::SeqCst);
         }
+        answer.is_some()
     }
 
     /// The answer of success; none where there was none, or where it said "later".
     async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        credential: &Credential,
+    ) -> Option<Value> {
+        let answer = self.try_send(method, path, body, credential).await;
+        let put_off = usize::from(answer.is_none());
+        self.book.put_off.fetch_add(put_off, Ordering::SeqCst);
+        answer
+    }
+
+    async fn try_send(
         &self,
         method: Method,
         path: &str,

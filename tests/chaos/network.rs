@@ -12,7 +12,7 @@ const PREFIX: &str = "fleetwire-chaos-";
 /// Removed when dropped, and by the next run when that did not happen.
 pub struct Namespace {
     name: String,
-    /// The end of the cable on this side. An interface's name has 15 letters at most.
+    /// The end of the cable on this side; on the other side it is `eth0`. An interface's name has 15 letters at most.
     cable: String,
     /// The addresses of both ends: from the range that is set aside for trials of networks (RFC 2544).
     pub here: IpAddr,
@@ -68,6 +68,24 @@ impl Namespace {
         let state = if is_connected { "up" } else { "down" };
         let set = ip(&format!("-n {} link set eth0 {state}", self.name));
         set.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Has every packet on the cable vanish, or none: on both sides all is up and has its routes, and nobody is
+    /// told of anything. What is sent goes to a hardware address that nobody has.
+    pub fn lose(&self, loses: bool) {
+        const NOBODY: &str = "02:00:00:00:00:01";
+        let (name, cable) = (&self.name, &self.cable);
+        for (front, peer, device) in [
+            (String::new(), self.there, &**cable),
+            (format!("-n {name} "), self.here, "eth0"),
+        ] {
+            let line = if loses {
+                format!("{front}neigh replace {peer} lladdr {NOBODY} dev {device} nud permanent")
+            } else {
+                format!("{front}neigh del {peer} dev {device}")
+            };
+            ip(&line).unwrap_or_else(|error| panic!("{error}"));
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const VEHICLES: usize = 5;
 const ROUTERS: usize = 2;
 /// Its vehicles report only while a fault pours, and only few sockets hear them.
 const POURING: &str = "Pouring";
-const POURING_VEHICLES: usize = 4;
+const POURING_VEHICLES: usize = 24;
 
 /// All that the clients are about.
 pub struct World {
@@ -39,6 +39,7 @@ pub struct World {
 
 /// An organization, and who works there.
 pub struct Tenant {
+    pub organization: String,
     pub operator: Credential,
     pub vehicles: Vec<Arc<Vehicle>>,
     pub routers: Vec<Router>,
@@ -68,6 +69,8 @@ pub struct Place {
     pub path: String,
     pub credential: Credential,
     pub scope: Scope,
+    /// Whether the socket may stay open when its user loses a right: then it hears no more.
+    pub may_stay: bool,
 }
 
 impl World {
@@ -98,14 +101,16 @@ impl World {
         let pouring = Tenant::make(&seed, TENANTS.len(), &organization, POURING_VEHICLES).await;
         let elsewhere = seed.organization("Elsewhere");
         let stranger = operator(&seed, "stranger", &elsewhere);
-        Self {
+        let world = Self {
             root,
             tenants,
             pouring,
             stranger,
             witness,
             _device: device,
-        }
+        };
+        world.lengthen(&client).await;
+        world
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Tenant> {
@@ -120,6 +125,17 @@ impl World {
         self.tenants
             .iter()
             .flat_map(|tenant| tenant.routers.iter().map(move |router| (tenant, router)))
+    }
+
+    /// Makes what the vehicles that pour are called as long as it may be: the more bytes a message has, the sooner
+    /// it waits for a slow reader.
+    async fn lengthen(&self, root: &Client) {
+        const WIDE: &str = "\u{1f69a}";
+        let body = json!({"name": WIDE.repeat(75), "address": WIDE.repeat(256)});
+        for vehicle in &self.pouring.vehicles {
+            let path = format!("/api/v1/controller/location/{}/", vehicle.location);
+            root.patch(&path, &body).await.expect(200);
+        }
     }
 
     /// The lines that all devices have written.
@@ -138,6 +154,12 @@ impl World {
         (0..count).map(|number| self.place(number)).collect()
     }
 
+    /// One at the fleet of each tenant.
+    pub fn sentries(&self) -> Vec<Place> {
+        let tenants = self.tenants.iter().enumerate();
+        tenants.map(|(number, it)| it.fleet(number)).collect()
+    }
+
     fn place(&self, number: usize) -> Place {
         let (kind, turn) = (number % 20, number / 20);
         let tenant = &self.tenants[number % self.tenants.len()];
@@ -148,22 +170,16 @@ impl World {
                 path: FLEET.to_owned(),
                 credential: self.root.clone(),
                 scope: locations(self.vehicles()),
+                may_stay: false,
             },
             10 | 11 => Place {
                 name: format!("{number}: a stranger's fleet"),
                 path: FLEET.to_owned(),
                 credential: self.stranger.clone(),
                 scope: locations([]),
+                may_stay: false,
             },
-            12..16 => {
-                let vehicle = &tenant.vehicles[turn % tenant.vehicles.len()];
-                Place {
-                    name: format!("{number}: one location"),
-                    path: location_path(&vehicle.location.to_string()),
-                    credential: tenant.operator.clone(),
-                    scope: locations([vehicle]),
-                }
-            }
+            12..16 => tenant.location(number, turn),
             _ => {
                 let router = &tenant.routers[turn % tenant.routers.len()];
                 Place {
@@ -171,6 +187,7 @@ impl World {
                     path: command_path(&router.id.to_string()),
                     credential: tenant.operator.clone(),
                     scope: Scope::Device(router.id),
+                    may_stay: false,
                 }
             }
         }
@@ -187,9 +204,22 @@ impl Tenant {
             made.push(Arc::new(Vehicle::make(&root, &name, organization).await));
         }
         Self {
+            organization: organization.to_owned(),
             operator,
             vehicles: made,
             routers: Vec::new(),
+        }
+    }
+
+    /// A place at one of its locations.
+    pub fn location(&self, number: usize, turn: usize) -> Place {
+        let vehicle = &self.vehicles[turn % self.vehicles.len()];
+        Place {
+            name: format!("{number}: one location"),
+            path: location_path(&vehicle.location.to_string()),
+            credential: self.operator.clone(),
+            scope: locations([vehicle]),
+            may_stay: false,
         }
     }
 
@@ -200,6 +230,7 @@ impl Tenant {
             path: FLEET.to_owned(),
             credential: self.operator.clone(),
             scope: locations(&self.vehicles),
+            may_stay: false,
         }
     }
 }
@@ -239,9 +270,13 @@ fn locations<'a>(vehicles: impl IntoIterator<Item = &'a Arc<Vehicle>>) -> Scope 
     Scope::Locations(Arc::new(ids))
 }
 
+/// The flags of `user add` for who works for an organization.
+pub fn flags_of_operator(organization: &str) -> [&str; 5] {
+    ["--staff", "--group", "Operator", "--manages", organization]
+}
+
 fn operator(seed: &Seed, name: &str, organization: &str) -> Credential {
-    let flags = ["--staff", "--group", "Operator", "--manages", organization];
-    seed.user_with_token(name, &flags)
+    seed.user_with_token(name, &flags_of_operator(organization))
 }
 
 /// A credential's id: how all routers of an organization are logged in to.
