@@ -125,7 +125,7 @@ async function administration(page: Page, demo: Demo, look: string): Promise<voi
     await shoot(page, `${look}-admin-${kind}`);
     await page.getByRole("table").getByRole("link").first().click();
     // Until a map has its land.
-    await page.waitForTimeout(kind === "locations" ? 4000 : 1000);
+    await page.waitForTimeout(kind === "locations" ? DRIVE_MS : 1000);
     await shoot(page, `${look}-admin-${kind}-one`);
   }
 }
