@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::support::{Credential, Engine, Server, eventually};
 
-/// How the runner begins when it asks for what is next in the queue.
-const LOOK: &[u8] = b"WITH turn AS MATERIALIZED";
+/// What the runner says when it asks for what is next in the queue.
+const LOOK: &[u8] = b"turn AS MATERIALIZED";
 
 /// Leads connections on to a PostgreSQL, and can swallow a look into the queue.
 struct Way {
