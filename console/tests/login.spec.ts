@@ -1,6 +1,7 @@
-import type { Page } from "@playwright/test";
+import type { Locator, Page } from "@playwright/test";
 
 import { expectAccessible } from "./axe.ts";
+import type { Server } from "./server.ts";
 import { expect, logIn, test } from "./stage.ts";
 
 const ENDED = "Your session has ended.";
@@ -33,13 +34,19 @@ test("a log-in leads back to where one was", async ({ page, server, organization
   expect(complaints).toEqual([]);
 });
 
-test("a session that ended leads to the log-in and back", async ({ page, server, organization }) => {
+/** The list of devices with its one, to somebody who is logged in, with a clock that can be held. */
+async function listed(page: Page, server: Server, organization: string): Promise<Locator> {
   server.device("bus-1", organization);
   await page.clock.install();
   await page.goto(`${server.url}/devices`);
   await logIn(page);
   const bus = page.getByRole("link", { name: /bus-1/ });
   await expect(bus).toBeVisible();
+  return bus;
+}
+
+test("a session that ended leads to the log-in and back", async ({ page, server, organization }) => {
+  const bus = await listed(page, server, organization);
   await page.waitForLoadState("networkidle");
   await hold(page);
   await page.context().clearCookies();
@@ -141,12 +148,7 @@ test("a page that nothing is pushed to notices that the session has ended", asyn
 });
 
 test("who logs in again in another window is logged in in this one, too", async ({ page, server, organization }) => {
-  server.device("bus-1", organization);
-  await page.clock.install();
-  await page.goto(`${server.url}/devices`);
-  await logIn(page);
-  const bus = page.getByRole("link", { name: /bus-1/ });
-  await expect(bus).toBeVisible();
+  const bus = await listed(page, server, organization);
   await hold(page);
   server.endSessions();
   await bus.click();
