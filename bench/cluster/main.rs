@@ -14,6 +14,8 @@ mod http;
 )]
 mod program;
 mod queries;
+#[path = "../report.rs"]
+mod report;
 mod rights;
 mod table;
 mod updates;

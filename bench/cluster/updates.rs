@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
-use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -14,7 +13,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::cluster::{Cluster, Used};
 use super::house::House;
-use super::http::{Connection, request};
+use super::http::Connection;
+use super::report::{number, put};
 
 /// Updates a second, where their rate is even.
 pub const RATE: f64 = 1_000.0;
@@ -94,7 +94,7 @@ pub async fn full(house: &House, cluster: &Cluster) -> Result<Cost> {
             if Instant::now() > until {
                 break;
             }
-            report(&mut connection, &put(path, sent)).await?;
+            report(&mut connection, &put(path, longitude(sent))).await?;
             sent += 1;
         }
         anyhow::Ok(sent)
@@ -129,7 +129,7 @@ async fn send(address: &str, paths: &[String], sockets: &mut [Socket]) -> Result
         let mut connection = Connection::open(address).await?;
         let numbers = (0..count).zip(0_usize..).skip(first);
         for (number, index) in numbers.step_by(CONNECTIONS) {
-            let put = put(&paths[index % paths.len()], number);
+            let put = put(&paths[index % paths.len()], longitude(number));
             sleep_until(due(number)).await;
             report(&mut connection, &put).await?;
         }
@@ -172,21 +172,6 @@ async fn arrivals(socket: &mut Socket, count: u32) -> Result<Vec<Instant>> {
 }
 
 /// The longitude says which update it is.
-fn put(path: &str, number: u32) -> Vec<u8> {
-    let longitude = f64::from(number % 1_000_000) / 10_000.0;
-    let body = format!(
-        r#"{{"type":"Feature","geometry":{{"type":"Point","coordinates":[{longitude},41.898903]}}}}"#
-    );
-    request("PUT", path, None, &body)
-}
-
-fn number(message: &str) -> Option<usize> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let longitude = message["geometry"]["coordinates"][0].as_f64()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it was a count"
-    )]
-    Some((longitude * 10_000.0).round() as usize)
+fn longitude(number: u32) -> f64 {
+    f64::from(number % 1_000_000) / 10_000.0
 }

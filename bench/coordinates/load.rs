@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
-use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use super::http::{Connection, request};
+use super::http::Connection;
+use super::report::{number, put};
 use super::server::{Fleetwire, Target};
 
 /// Milliseconds.
@@ -139,24 +139,6 @@ fn longitude(number: usize) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 fn count(number: usize) -> f64 {
     number as f64
-}
-
-fn number(message: &str) -> Option<usize> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let longitude = message["geometry"]["coordinates"][0].as_f64()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it was a count"
-    )]
-    Some((longitude * 10_000.0).round() as usize)
-}
-
-fn put(path: &str, longitude: f64) -> Vec<u8> {
-    let body = format!(
-        r#"{{"type":"Feature","geometry":{{"type":"Point","coordinates":[{longitude},41.898903]}}}}"#
-    );
-    request("PUT", path, None, &body)
 }
 
 fn quantiles(spans: impl Iterator<Item = (Instant, Instant)>) -> Result<Quantiles> {

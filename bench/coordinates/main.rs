@@ -8,6 +8,8 @@ mod http;
 mod load;
 #[path = "../program.rs"]
 mod program;
+#[path = "../report.rs"]
+mod report;
 mod server;
 
 use std::time::Duration;
