@@ -10,3 +10,4 @@ mod relay;
 mod rights;
 mod runner;
 mod silent;
+mod way;

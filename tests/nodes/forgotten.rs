@@ -1,14 +1,13 @@
 //! What is on the way to the database forgets connections: they never break, and nothing comes any more.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 
 use super::cluster::NO_TAIL;
+use super::way::{url_by, way_to};
 use crate::support::{Engine, FLEET, Seed, Server, Socket, coordinates, eventually};
 
 /// Leads connections on to a PostgreSQL, as a firewall does that may lose its table.
@@ -43,45 +42,28 @@ async fn lead(
 }
 
 impl Way {
-    /// One to the server of `url`, whose socket is in the file system.
+    /// One to the server of `url`.
     async fn to(url: &Url) -> Self {
-        let folder = url.host_str().unwrap().replace("%2F", "/");
-        let port = url.query_pairs().find(|(name, _)| name == "port");
-        let port = port.map_or_else(|| "5432".to_owned(), |(_, port)| port.into_owned());
-        let socket = PathBuf::from(folder).join(format!(".s.PGSQL.{port}"));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let (forgotten, seen) = watch::channel(0);
-        tokio::spawn(async move {
-            loop {
-                let (client, _) = listener.accept().await.unwrap();
-                let server = UnixStream::connect(&socket).await.unwrap();
-                let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) = server.into_split();
-                let (there, back) = (
-                    lead(from_client, to_server, seen.clone()),
-                    lead(from_server, to_client, seen.clone()),
-                );
-                // Either end ends both, as where nothing is between them.
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = there => {}
-                        () = back => {}
-                    }
-                });
+        let address = way_to(url, move |client, server| {
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            let (there, back) = (
+                lead(from_client, to_server, seen.clone()),
+                lead(from_server, to_client, seen.clone()),
+            );
+            // Either end ends both, as where nothing is between them.
+            async move {
+                tokio::select! {
+                    () = there => {}
+                    () = back => {}
+                }
             }
         });
-        Self { address, forgotten }
-    }
-
-    /// The URL of the same database by this way.
-    fn url(&self, url: &Url) -> String {
-        format!(
-            "postgres://{}@{}{}",
-            url.username(),
-            self.address,
-            url.path()
-        )
+        Self {
+            address: address.await,
+            forgotten,
+        }
     }
 
     fn forget(&self) {
@@ -95,7 +77,7 @@ async fn a_connection_for_hints_that_the_way_has_forgotten_is_noticed_and_made_a
     let url = Url::parse(database.database_url().unwrap()).unwrap();
     let way = Way::to(&url).await;
     // The tail would bring everything, and hide it.
-    let mut node = database.beside_with(&[NO_TAIL, ("DATABASE__URL", &way.url(&url))]);
+    let mut node = database.beside_with(&[NO_TAIL, ("DATABASE__URL", &url_by(&url, way.address))]);
     let seed = Seed(&database);
     let organization = seed.organization("Alpha");
     let bus = seed.location("bus", &organization, &["--mobile", "--point", "0,0"]);

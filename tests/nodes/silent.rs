@@ -1,14 +1,14 @@
 //! A question to the database that is never answered: its machine has lost its power, and nothing breaks.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::Url;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 
+use super::way::{url_by, way_to};
 use crate::support::{Credential, Engine, Server, eventually};
 
 /// What the runner says when it asks for what is next in the queue.
@@ -49,35 +49,23 @@ async fn lead(client: TcpStream, server: UnixStream, is_armed: &AtomicBool) {
 }
 
 impl Way {
-    /// One to the server of `url`, whose socket is in the file system.
+    /// One to the server of `url`.
     async fn to(url: &Url) -> Self {
-        let folder = url.host_str().unwrap().replace("%2F", "/");
-        let port = url.query_pairs().find(|(name, _)| name == "port");
-        let port = port.map_or_else(|| "5432".to_owned(), |(_, port)| port.into_owned());
-        let socket = PathBuf::from(folder).join(format!(".s.PGSQL.{port}"));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let is_armed = Arc::new(AtomicBool::new(false));
         let armed = Arc::clone(&is_armed);
-        tokio::spawn(async move {
-            loop {
-                let (client, _) = listener.accept().await.unwrap();
-                let server = UnixStream::connect(&socket).await.unwrap();
-                let armed = Arc::clone(&armed);
-                tokio::spawn(async move { lead(client, server, &armed).await });
-            }
+        let address = way_to(url, move |client, server| {
+            let armed = Arc::clone(&armed);
+            async move { lead(client, server, &armed).await }
         });
-        Self { address, is_armed }
+        Self {
+            address: address.await,
+            is_armed,
+        }
     }
 
     /// The URL of the same database by this way. Each statement travels with its text.
     fn url(&self, url: &Url) -> String {
-        format!(
-            "postgres://{}@{}{}?statement-cache-capacity=0",
-            url.username(),
-            self.address,
-            url.path()
-        )
+        format!("{}?statement-cache-capacity=0", url_by(url, self.address))
     }
 
     /// Returns when a look has been swallowed.

@@ -2,12 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
-
-use tokio::net::TcpStream;
 
 use super::free_address;
-use super::process::Process;
+use super::process::{Process, system_program};
 
 /// One that serves. Killed when dropped.
 pub struct Haproxy {
@@ -26,22 +23,11 @@ impl Haproxy {
         );
         let file = directory.join("haproxy.cfg");
         std::fs::write(&file, text).expect("the folder can be written");
-        // Debian keeps it where only root's `PATH` leads.
-        let program = Path::new("/usr/sbin/haproxy");
-        let mut command = Command::new(if program.exists() {
-            program
-        } else {
-            Path::new("haproxy")
-        });
+        let mut command = system_program("haproxy");
         command.args(["-db", "-f"]).arg(&file);
-        let mut process = Process::new("haproxy", command, &directory.join("haproxy.log"));
-        process.start();
-        process
-            .ready(async || TcpStream::connect(address).await.ok())
-            .await;
         Self {
             address,
-            _process: process,
+            _process: Process::serving("haproxy", command, directory, address).await,
         }
     }
 

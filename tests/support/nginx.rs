@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tokio::net::TcpStream;
-
 use super::free_address;
-use super::process::Process;
+use super::process::{Process, system_program};
 
 /// One that serves. Killed when dropped.
 pub struct Nginx {
@@ -39,14 +37,9 @@ impl Nginx {
     async fn run(directory: &Path, address: SocketAddr, file: &Path) -> Self {
         let mut command = nginx(file);
         command.args(["-g", "daemon off; master_process off;"]);
-        let mut process = Process::new("nginx", command, &directory.join("nginx.log"));
-        process.start();
-        process
-            .ready(async || TcpStream::connect(address).await.ok())
-            .await;
         Self {
             address,
-            _process: process,
+            _process: Process::serving("nginx", command, directory, address).await,
         }
     }
 
@@ -68,14 +61,8 @@ impl Nginx {
     }
 }
 
-/// Debian keeps it where only root's `PATH` leads.
 fn nginx(file: &Path) -> Command {
-    let program = Path::new("/usr/sbin/nginx");
-    let mut command = Command::new(if program.exists() {
-        program
-    } else {
-        Path::new("nginx")
-    });
+    let mut command = system_program("nginx");
     command.args(["-e", "stderr", "-c"]).arg(file);
     command
 }

@@ -1,10 +1,12 @@
 //! A program beside the tests: ended when dropped, its log shown when the test has failed.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpStream;
 
 use super::eventually;
 
@@ -16,7 +18,32 @@ pub struct Process {
     child: Option<Child>,
 }
 
+/// A server of Debian's, which keeps it where only root's `PATH` leads.
+pub fn system_program(name: &str) -> Command {
+    let program = Path::new("/usr/sbin").join(name);
+    Command::new(if program.exists() {
+        &program
+    } else {
+        Path::new(name)
+    })
+}
+
 impl Process {
+    /// One that runs and takes connections at `address`; its log is in `directory`.
+    pub async fn serving(
+        name: &str,
+        command: Command,
+        directory: &Path,
+        address: SocketAddr,
+    ) -> Self {
+        let mut process = Self::new(name, command, &directory.join(format!("{name}.log")));
+        process.start();
+        process
+            .ready(async || TcpStream::connect(address).await.ok())
+            .await;
+        process
+    }
+
     /// Nothing runs yet. What it prints goes to the file `log`.
     pub fn new(name: &str, mut command: Command, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log);
