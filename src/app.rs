@@ -93,7 +93,7 @@ impl App {
         let relay = relay(&config, &store, &ingest, &metrics).await?;
         let tail = Tail::new(store.clone(), Arc::clone(&ingest), Arc::clone(&metrics));
         let tail = Arc::new(tail.beside(relay.clone()));
-        let grace = Duration::from_secs(config.lease.grace_s);
+        let grace = config.lease.grace();
         let asked = Arc::new(store.for_node());
         let leases = Arc::new(Leases::new(asked, grace, &config.limits));
         let sockets = Arc::new(Sockets::new(

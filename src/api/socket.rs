@@ -173,7 +173,10 @@ pub async fn list_sockets(
         address: listing.network("address"),
     };
     let most = listing.limit(USUAL, MOST)?;
-    let list = app.store.open_sockets(&filter, most).await?;
+    let list = app
+        .store
+        .open_sockets(&filter, most, app.config.lease.grace())
+        .await?;
     let answer = SocketsAnswer {
         count: list.count,
         results: list.sockets.iter().map(SocketAnswer::from).collect(),
@@ -221,7 +224,9 @@ pub async fn close_sockets(
         ));
     }
     let store = app.store.by(requester.actor());
-    let closed = store.close_sockets(&filter).await?;
+    let closed = store
+        .close_sockets(&filter, app.config.lease.grace())
+        .await?;
     let answer = ClosedAnswer {
         count: closed.count,
         nodes: closed.nodes.iter().map(NodeReplyAnswer::from).collect(),

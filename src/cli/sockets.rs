@@ -1,5 +1,7 @@
 //! `fleetwire sockets`: who has a socket open, on all nodes.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
@@ -92,10 +94,11 @@ impl Which {
 
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
     let store = context.open_store().await?;
+    let grace = context.load_config()?.lease.grace();
     match command {
         Command::List { which, limit } => {
             let filter = which.filter(&store).await?;
-            list(&store, &filter, *limit, context.output).await
+            list(&store, &filter, *limit, grace, context.output).await
         }
         Command::Close { id, which, all } => {
             let filter = SocketFilter {
@@ -106,7 +109,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
                 *all || !filter.is_empty(),
                 "name the sockets: an id, --user, --org, --endpoint or --address; or --all"
             );
-            close(&store, &filter, context.output).await
+            close(&store, &filter, grace, context.output).await
         }
     }
 }
@@ -115,9 +118,10 @@ async fn list(
     store: &Store,
     filter: &SocketFilter,
     most: u32,
+    grace: Duration,
     output: Output,
 ) -> anyhow::Result<()> {
-    let list = store.open_sockets(filter, most).await?;
+    let list = store.open_sockets(filter, most, grace).await?;
     for trouble in troubles(&list.nodes) {
         note(&trouble);
     }
@@ -151,8 +155,13 @@ async fn list(
     )
 }
 
-async fn close(store: &Store, filter: &SocketFilter, output: Output) -> anyhow::Result<()> {
-    let closed = store.close_sockets(filter).await?;
+async fn close(
+    store: &Store,
+    filter: &SocketFilter,
+    grace: Duration,
+    output: Output,
+) -> anyhow::Result<()> {
+    let closed = store.close_sockets(filter, grace).await?;
     let count = closed.count;
     if closed.nodes.is_empty() {
         note(NOBODY);

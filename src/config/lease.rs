@@ -1,5 +1,7 @@
 //! `[lease]`: how open sockets prove that they may stay open.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::check::{Problems, between};
@@ -24,6 +26,12 @@ impl Default for LeaseConfig {
 }
 
 impl LeaseConfig {
+    /// How long sockets stay open while the database cannot be asked.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_s)
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
         // The contract closes within 5 s what lost its right; a check takes its time too.
         between(problems, "lease", "check_ms", self.check_ms, 50, 2500);

@@ -77,7 +77,7 @@ impl Gateway {
             settings.sessions.clone(),
             Arc::clone(&metrics),
         ));
-        let grace = Duration::from_secs(config.lease.grace_s);
+        let grace = config.lease.grace();
         let leases = Arc::new(Leases::new(Arc::clone(&directory), grace, &config.limits));
         let hosts = settings.allowed_hosts.clone();
         let sockets = Arc::new(Sockets::new(

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgExecutor};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -122,7 +123,7 @@ impl HintListener {
             }
             let is_sent = tokio::select! {
                 received = received.as_mut() => return Ok(received?),
-                sent = timeout(SILENCE, store.send_marker(Uuid::new_v4())) => matches!(sent, Ok(Ok(()))),
+                sent = timeout(SILENCE, store.send_fresh_marker()) => matches!(sent, Ok(Ok(()))),
             };
             // Where none can be sent the database is away as a whole, and this says nothing.
             if is_sent {
@@ -131,6 +132,15 @@ impl HintListener {
             }
         }
     }
+}
+
+async fn tell_marker(connection: impl PgExecutor<'_>, marker: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(CHANNEL)
+        .bind(format!("{MARKER}{marker}"))
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 fn deaf() -> sqlx::Error {
@@ -243,11 +253,18 @@ impl Store {
 
     async fn send_marker(&self, marker: Uuid) -> Result<(), StoreError> {
         if let Db::Postgres { pool, .. } = self.db() {
-            sqlx::query("SELECT pg_notify($1, $2)")
-                .bind(CHANNEL)
-                .bind(format!("{MARKER}{marker}"))
-                .execute(pool)
-                .await?;
+            tell_marker(pool, marker).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a marker that nobody waits for over a connection of its own: what made the one that listens deaf may
+    /// have made all of the pool dumb, and each of them takes its time to be found out.
+    async fn send_fresh_marker(&self) -> Result<(), StoreError> {
+        if let Db::Postgres { listen, .. } = self.db() {
+            let mut connection = PgConnection::connect_with(listen).await?;
+            tell_marker(&mut connection, Uuid::new_v4()).await?;
+            connection.close().await?;
         }
         Ok(())
     }

@@ -104,7 +104,8 @@ const SILENT: &str = "it did not answer";
 
 impl Store {
     /// The open sockets of all living nodes that `filter` means: how many, and the `most` that have been
-    /// open for the longest.
+    /// open for the longest. Nodes that fell silent less than `grace` ago are named: they may have lost the
+    /// database alone, and hold their sockets for so long (`lease.grace_s`).
     ///
     /// # Errors
     /// When the database fails. That a node does not answer is no error.
@@ -112,10 +113,11 @@ impl Store {
         &self,
         filter: &SocketFilter,
         most: u32,
+        grace: Duration,
     ) -> Result<SocketList, StoreError> {
         let inquiry = Inquiry::ListSockets(filter.clone(), most);
         let (mut all, mut sockets, mut nodes) = (0, Vec::new(), Vec::new());
-        for (node, reply) in self.ask_nodes(&inquiry).await? {
+        for (node, reply) in self.ask_nodes(&inquiry, grace).await? {
             let trouble = match reply {
                 Some(Reply::Sockets(count, some)) => {
                     all += count;
@@ -127,7 +129,7 @@ impl Store {
                     }));
                     None
                 }
-                other => Some(trouble(other)),
+                other => Some(trouble(&node, other)),
             };
             nodes.push(NodeReply::of(node, trouble));
         }
@@ -141,20 +143,25 @@ impl Store {
         })
     }
 
-    /// Has all living nodes close the open sockets that `filter` means.
+    /// Has all living nodes close the open sockets that `filter` means. Nodes are named as by
+    /// [`Store::open_sockets`].
     ///
     /// # Errors
     /// When the database fails. That a node does not answer is no error.
-    pub async fn close_sockets(&self, filter: &SocketFilter) -> Result<ClosedSockets, StoreError> {
+    pub async fn close_sockets(
+        &self,
+        filter: &SocketFilter,
+        grace: Duration,
+    ) -> Result<ClosedSockets, StoreError> {
         let inquiry = Inquiry::CloseSockets(filter.clone());
         let (mut all, mut nodes) = (0, Vec::new());
-        for (node, reply) in self.ask_nodes(&inquiry).await? {
+        for (node, reply) in self.ask_nodes(&inquiry, grace).await? {
             let trouble = match reply {
                 Some(Reply::Closing(count)) => {
                     all += count;
                     None
                 }
-                other => Some(trouble(other)),
+                other => Some(trouble(&node, other)),
             };
             nodes.push(NodeReply::of(node, trouble));
         }
@@ -172,18 +179,26 @@ impl Store {
         Ok(())
     }
 
-    /// Asks all nodes that are alive, and waits for their replies for a few seconds.
+    /// Asks all nodes that are alive, and waits for their replies for a few seconds. Nobody waits for those that
+    /// fell silent less than `grace` ago, though a reply may come.
     async fn ask_nodes(
         &self,
         inquiry: &Inquiry,
+        grace: Duration,
     ) -> Result<Vec<(NodeEntry, Option<Reply>)>, StoreError> {
         let mut nodes = self.nodes().await?;
-        nodes.retain(|node| node.is_alive);
+        let is_in_grace = |node: &NodeEntry| {
+            u64::try_from(node.silent_s).is_ok_and(|silent| silent <= grace.as_secs())
+        };
+        nodes.retain(|node| node.is_alive || is_in_grace(node));
         let id = self.put_inquiry(inquiry).await?;
         let deadline = Instant::now() + PATIENCE;
         let mut replies = loop {
             let replies = self.replies(id).await?;
-            let have_all = nodes.iter().all(|node| replies.contains_key(&node.id));
+            let have_all = nodes
+                .iter()
+                .filter(|node| node.is_alive)
+                .all(|node| replies.contains_key(&node.id));
             if have_all || Instant::now() >= deadline {
                 break replies;
             }
@@ -325,9 +340,13 @@ impl NodeReply {
     }
 }
 
-fn trouble(reply: Option<Reply>) -> String {
+fn trouble(node: &NodeEntry, reply: Option<Reply>) -> String {
     match reply {
-        None => SILENT.to_owned(),
+        None if node.is_alive => SILENT.to_owned(),
+        None => format!(
+            "it says nothing to the database for {} s; if it still runs, its sockets stay open until lease.grace_s is over",
+            node.silent_s
+        ),
         Some(Reply::Failed(reason)) => reason,
         Some(_) => UNKNOWN.to_owned(),
     }

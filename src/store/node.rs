@@ -42,6 +42,9 @@ pub struct NodeEntry {
     pub seen: Timestamp,
     /// Whether that was a moment ago.
     pub is_alive: bool,
+    /// How many seconds ago that was.
+    #[serde(skip)]
+    pub silent_s: i64,
     /// Open sockets by then.
     pub sockets: i64,
     /// Commands that it had claimed and not ended by then.
@@ -104,7 +107,8 @@ impl Store {
     pub async fn nodes(&self) -> Result<Vec<NodeEntry>, StoreError> {
         let now = self.now();
         let sql = format!(
-            "SELECT id, name, version, started, seen, seen > {now} - {} AS is_alive, sockets, commands
+            "SELECT id, name, version, started, seen, seen > {now} - {} AS is_alive,
+                 ({now} - seen) / 1000000 AS silent_s, sockets, commands
              FROM node ORDER BY name, id",
             ALIVE_S * 1_000_000
         );

@@ -88,8 +88,6 @@ async fn a_connection_for_hints_that_the_way_has_forgotten_is_noticed_and_made_a
     assert_eq!(coordinates(&socket.next().await), (1.0, 1.0));
     way.forget();
     eventually("it is noticed that nothing is heard", async || {
-        // Who answers no ping for long is closed.
-        socket.ping().await;
         let log = node.log();
         log.contains("database hints were lost").then_some(())
     })

@@ -9,6 +9,9 @@ use crate::event::{InquiryId, NodeId, SocketId, Timestamp, UserId};
 use crate::store::transaction::on_write;
 use crate::store::{AuditFilter, Inquiry, NewAccount, NodeReport, Reply};
 
+/// How long nodes keep sockets without the database.
+const GRACE: Duration = Duration::from_mins(1);
+
 fn report(name: &str) -> NodeReport {
     NodeReport {
         id: NodeId::random(),
@@ -87,7 +90,7 @@ over_both! {
         let (old, middle, young) = (socket(ada, 1), socket(UserId::random(), 2), socket(ada, 3));
         let asked = Some(Inquiry::ListSockets(filter.clone(), 2));
         let (list, (), ()) = tokio::join!(
-            house.store.open_sockets(&filter, 2),
+            house.store.open_sockets(&filter, 2, GRACE),
             house.play(a.id, |inquiry| {
                 assert_eq!(inquiry, asked);
                 Reply::Sockets(5, vec![old.clone(), young.clone()])
@@ -105,20 +108,26 @@ over_both! {
 
     async fn a_close_is_in_the_audit_log_and_says_which_nodes_it_did_not_reach(house: House) {
         let (a, broken, silent) = (report("a"), report("broken"), report("silent"));
-        for node in [&a, &broken, &silent] {
+        let (cut_off, dead) = (report("cut off"), report("dead"));
+        for node in [&a, &broken, &silent, &cut_off, &dead] {
             house.store.report_node(node).await.unwrap();
         }
+        house.age("UPDATE node SET seen = seen - 40000000 WHERE name = 'cut off'").await;
+        house.age("UPDATE node SET seen = seen - 90000000 WHERE name = 'dead'").await;
         let one = SocketId::random();
         let filter = SocketFilter { id: Some(one), ..SocketFilter::default() };
         let (closed, (), ()) = tokio::join!(
-            house.store.close_sockets(&filter),
+            house.store.close_sockets(&filter, GRACE),
             house.play(a.id, |_| Reply::Closing(1)),
             house.play(broken.id, |_| Reply::Failed("it is broken".into())),
         );
         let closed = closed.unwrap();
         assert_eq!(closed.count, 1);
         let troubles: Vec<_> = closed.nodes.iter().map(|it| it.trouble.as_deref()).collect();
-        assert_eq!(troubles, [None, Some("it is broken"), Some("it did not answer")]);
+        let [None, Some("it is broken"), Some(cut_off), Some("it did not answer")] = troubles[..] else {
+            panic!("{troubles:?}");
+        };
+        assert!(cut_off.contains("lease.grace_s"), "it may hold sockets still: {cut_off}");
         let filter = AuditFilter { most: 1, ..AuditFilter::default() };
         let entry = house.store.audit(&filter).await.unwrap().remove(0);
         assert_eq!((&*entry.action, &*entry.model, entry.object), ("close", "Socket", one.0));
