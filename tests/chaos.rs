@@ -8,7 +8,7 @@
 
 mod broken;
 mod checker;
-mod clock;
+pub mod clock;
 mod cluster;
 mod crowd;
 mod disk;

@@ -129,6 +129,7 @@ impl Tail {
                     position = read;
                     self.health.is_well();
                     self.metrics.tail_passes.inc();
+                    self.metrics.clock_ahead.set(self.store.own_clock_ahead_s());
                     self.passes.send_modify(|passes| *passes += 1);
                 }
                 Err(error) => {

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::header::DATE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -21,7 +23,8 @@ use super::{
 use crate::app::App;
 use crate::config::{Config, environment};
 use crate::console::Console;
-use crate::store::Engine;
+use crate::event::Timestamp;
+use crate::store::{Engine, Store};
 use crate::{api, console, socket};
 
 /// A database that needs longer to answer is not ready.
@@ -120,7 +123,8 @@ fn router(app: &Arc<App>, ending: watch::Receiver<bool>) -> Router {
         .merge(
             api::routes()
                 .with_state(Arc::clone(app))
-                .layer(from_fn_with_state(metrics, api::count_limits)),
+                .layer(from_fn_with_state(metrics, api::count_limits))
+                .layer(from_fn_with_state(app.store.clone(), date)),
         )
         .merge(socket::routes(Arc::clone(&app.sockets)))
         // Pages of the console for a browser; for programs there is nothing.
@@ -128,6 +132,25 @@ fn router(app: &Arc<App>, ending: watch::Receiver<bool>) -> Router {
             let page = console.page_at(&method, uri.path(), &headers);
             std::future::ready(page.unwrap_or_else(not_found))
         })
+}
+
+/// Says in each answer what time it was, by the clock that `?since=` is compared with, when the request came: what changes
+/// while it is answered may not be in it. hyper says what this machine's clock shows, which may be another, and goes
+/// on with the old time where it is set back.
+async fn date(State(store): State<Store>, request: Request, next: Next) -> Response {
+    let date = http_date(store.instant());
+    let mut response = next.run(request).await;
+    if let Some(date) = date {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
+/// As of RFC 9110, section 5.6.7.
+fn http_date(instant: Timestamp) -> Option<HeaderValue> {
+    let instant = jiff::Timestamp::from_microsecond(instant.0).ok()?;
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&instant);
+    text.ok()?.try_into().ok()
 }
 
 fn not_found() -> Response {

@@ -75,6 +75,13 @@ impl Store {
         self.inner.clock.at(Instant::now())
     }
 
+    /// By how many seconds this machine's own clock is ahead of it, behind it where that is negative.
+    #[must_use]
+    pub fn own_clock_ahead_s(&self) -> i64 {
+        let ahead = Timestamp::now().0 - self.instant().0;
+        (ahead + ahead.signum() * 500_000) / 1_000_000
+    }
+
     /// Reads the database's clock, where it has one of its own.
     pub(super) fn set_clock(&self, asked: Instant, shown: Timestamp) {
         self.inner.clock.set(asked, Instant::now(), shown);

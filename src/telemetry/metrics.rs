@@ -71,6 +71,8 @@ pub struct Metrics {
     /// 1 while committed updates are told to this node at once (through Redis, where
     /// that carries them), 0 while they are found by its tail alone.
     pub hints_up: Gauge,
+    /// By how many seconds this node's own clock is ahead of the database's.
+    pub clock_ahead: Gauge,
     /// 1 while the database takes what this node writes, 0 while not.
     pub database_writable: Gauge,
     /// 1 while the queue of commands can be read and claims be kept, 0 while not.
@@ -117,6 +119,7 @@ impl Default for Metrics {
             hints_channels: Gauge::default(),
             layer_groups: Gauge::default(),
             hints_up: Gauge::default(),
+            clock_ahead: Gauge::default(),
             database_writable: Gauge::default(),
             runner_up: Gauge::default(),
             layer_up: Gauge::default(),
@@ -232,6 +235,11 @@ impl Metrics {
             "hints_up",
             "Whether committed updates are told to this node at once",
             self.hints_up.clone(),
+        );
+        r.register(
+            "clock_ahead_seconds",
+            "By how much this node's own clock is ahead of the database's",
+            self.clock_ahead.clone(),
         );
         r.register(
             "runner_up",
@@ -393,7 +401,7 @@ impl Metrics {
             .inc();
     }
 
-    fn render(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn render(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

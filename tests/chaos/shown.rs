@@ -85,7 +85,7 @@ impl Broken {
                 (victim.silent > 0 && failed > 0, text)
             }
             Fault::TurnClock => (
-                victim.behind > 2 && victim.ahead > 3000,
+                victim.behind > 3000 && victim.ahead > 3000,
                 format!(
                     "node {number} was {} s behind and {} s ahead",
                     victim.behind, victim.ahead

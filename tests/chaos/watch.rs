@@ -7,9 +7,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::Response;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -25,6 +22,7 @@ const HINTS: &str = r#"fleetwire_hints_received_total{outcome="taken"}"#;
 pub const CONFLATED: &str = r#"fleetwire_snapshots_total{outcome="conflated"}"#;
 pub const IDLE: &str = r#"fleetwire_sockets_closed_total{reason="idle"}"#;
 pub const TAIL_FAILED: &str = "fleetwire_tail_failures_total";
+const CLOCK_AHEAD: &str = "fleetwire_clock_ahead_seconds";
 pub const LEASES_UNREACHABLE: &str = r#"fleetwire_lease_checks_total{outcome="unreachable"}"#;
 
 /// What is looked at of all that nodes count.
@@ -47,7 +45,7 @@ pub struct Signs {
     /// How often it said that its database, and that its hints are not well.
     pub without_database: usize,
     pub without_hints: usize,
-    /// By how many seconds its clock was behind ours at most, and ahead of it.
+    /// By how many seconds its clock was behind the database's at most, and ahead of it.
     pub behind: i64,
     pub ahead: i64,
     /// Whether it is well, as it said last.
@@ -69,7 +67,7 @@ enum Look {
     Silent,
     Told {
         readiness: Value,
-        /// By how many seconds its clock is ahead of ours.
+        /// By how many seconds its clock is ahead of the database's.
         ahead: i64,
         counts: BTreeMap<String, u64>,
     },
@@ -184,23 +182,21 @@ async fn look(http: &reqwest::Client, door: Door) -> Look {
 }
 
 async fn tell(http: &reqwest::Client, door: Door) -> Result<Look, reqwest::Error> {
-    let asked = Timestamp::now();
-    let answer = http.get(format!("http://{}/readyz", door.address));
-    let answer = answer.send().await?;
-    let ahead = date(&answer).map_or(0, |date| date.as_second() - asked.as_second());
-    let readiness = answer.text().await?;
+    let readiness = http.get(format!("http://{}/readyz", door.address));
+    let readiness = readiness.send().await?.text().await?;
     let counts = http.get(format!("http://{}/metrics", door.metrics));
     let counts = counts.send().await?.text().await?;
     Ok(Look::Told {
         readiness: serde_json::from_str(&readiness).unwrap_or(Value::Null),
-        ahead,
+        ahead: value_of(&counts, CLOCK_AHEAD).unwrap_or(0),
         counts: read_counts(&counts),
     })
 }
 
-fn date(answer: &Response) -> Option<Timestamp> {
-    let date = answer.headers().get("date")?.to_str().ok()?;
-    DateTimeParser::new().parse_timestamp(date).ok()
+fn value_of(text: &str, series: &str) -> Option<i64> {
+    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let (_, value) = lines.find(|(name, _)| *name == series)?;
+    value.parse().ok()
 }
 
 fn read_counts(text: &str) -> BTreeMap<String, u64> {
