@@ -4,9 +4,12 @@
 //! reached, an older unsent snapshot of the same subject gives way to the newer one (conflation),
 //! so that the last state always arrives; only when even that does not fit is the socket closed.
 
+mod sizes;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use self::sizes::Sizes;
 use super::Snapshot;
 use crate::event::{Frame, SubjectId};
 
@@ -65,7 +68,13 @@ impl Outbox {
     /// Whether it can be forgotten: nothing waits, and nothing that comes is to be held back.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.floors.is_empty() && self.old_floors.is_empty()
+        self.waiting.is_empty() && !self.has_floors()
+    }
+
+    /// Whether something that comes may be held back, as a replay has sent it.
+    #[must_use]
+    pub fn has_floors(&self) -> bool {
+        !(self.floors.is_empty() && self.old_floors.is_empty())
     }
 
     /// Whether a snapshot can be queued without one giving way to it.
@@ -145,6 +154,12 @@ impl Outbox {
         self.count_anew();
     }
 
+    /// Makes way for snapshots of these subjects, which are newer than all that wait.
+    pub fn give_way_to(&mut self, subjects: &HashSet<SubjectId>) {
+        self.waiting.retain(|old| !subjects.contains(&old.subject));
+        self.count_anew();
+    }
+
     /// Forgets the floors that were raised before the last call; those raised since stay until
     /// the next one. Called so rarely that whatever is older than a floor has come meanwhile.
     pub fn age_floors(&mut self) {
@@ -208,44 +223,6 @@ impl Outbox {
             self.sizes.add(waiting.frame.size());
         }
         self.newest = None;
-    }
-}
-
-/// The sizes of frames that wait.
-#[derive(Debug, Default)]
-struct Sizes {
-    bytes: usize,
-    largest: usize,
-    /// How many are of the largest size; 0 where it has to be looked for.
-    of_largest: usize,
-}
-
-impl Sizes {
-    fn add(&mut self, size: usize) {
-        self.bytes += size;
-        if size > self.largest {
-            (self.largest, self.of_largest) = (size, 1);
-        } else if size == self.largest && self.of_largest > 0 {
-            self.of_largest += 1;
-        }
-    }
-
-    fn remove(&mut self, size: usize) {
-        self.bytes -= size;
-        if self.bytes == 0 {
-            *self = Self::default();
-        } else if size == self.largest {
-            self.of_largest = self.of_largest.saturating_sub(1);
-        }
-    }
-
-    fn largest(&mut self, waiting: &VecDeque<Arc<Snapshot>>) -> usize {
-        if self.of_largest == 0 {
-            let sizes = || waiting.iter().map(|waiting| waiting.frame.size());
-            self.largest = sizes().max().unwrap_or(0);
-            self.of_largest = sizes().filter(|size| *size == self.largest).count();
-        }
-        self.largest
     }
 }
 

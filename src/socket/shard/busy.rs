@@ -2,7 +2,7 @@
 
 use super::ended::Ended;
 use super::post::Pages;
-use crate::hub::Outbox;
+use crate::hub::{Outbox, Snapshot};
 use crate::socket::writer::Writer;
 
 /// What a socket has while something waits or is unusual.
@@ -11,6 +11,8 @@ pub struct Busy {
     pub writer: Writer,
     pub replay: Replay,
     pub closing: Option<Closing>,
+    /// The number of the last publication that it got, if it is [behind](super::behind).
+    pub behind_since: Option<u64>,
     /// The kernel's buffer is full: the kernel tells when there is room.
     pub is_blocked: bool,
     /// The shard comes round to it.
@@ -46,6 +48,7 @@ impl Busy {
             writer: Writer::default(),
             replay: Replay::None,
             closing: None,
+            behind_since: None,
             is_blocked: false,
             is_queued: false,
         }
@@ -57,7 +60,17 @@ impl Busy {
             && self.writer.is_empty()
             && matches!(self.replay, Replay::None)
             && self.closing.is_none()
+            && self.behind_since.is_none()
             && !self.is_queued
+    }
+
+    /// Whether what follows a `snapshot` that was conflated and has no room is put off: it would be conflated as well.
+    pub fn falls_behind(&mut self, snapshot: &Snapshot) -> bool {
+        // While floors are aged, what is older than they are must not be put off until they are gone.
+        self.is_blocked
+            && matches!(self.replay, Replay::None)
+            && !self.outbox.has_floors()
+            && !self.outbox.has_room_for(snapshot)
     }
 
     /// Bytes of what waits.

@@ -6,6 +6,7 @@
 //! sent the moment it is published. When the shard comes round to several for a socket, or one came just
 //! before, they are joined into one system call.
 
+mod behind;
 mod busy;
 mod ended;
 mod kit;

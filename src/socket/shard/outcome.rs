@@ -9,6 +9,8 @@ pub enum Delivered {
     Soon,
     /// Written within the time in which messages are joined.
     Later,
+    /// What follows is put off for it.
+    Behind,
 }
 
 /// About one from which was read.

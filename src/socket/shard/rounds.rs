@@ -1,10 +1,14 @@
 //! The rounds of a shard.
 
+mod catching_up;
+mod ending;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::behind::Behind;
 use super::ended::Ended;
 use super::kit::Kit;
 use super::outcome::{Delivered, Read};
@@ -39,6 +43,9 @@ pub struct Shard {
     later: Vec<SubscriberId>,
     later_until: Instant,
     throttled: Vec<SubscriberId>,
+    behind: Behind,
+    /// Those of them for whom there is room in what is being published.
+    has_room: Vec<SubscriberId>,
     /// Sockets that came to their end while the members of a topic were gone through.
     failed: Vec<(SubscriberId, Ended)>,
     orders: Vec<Order>,
@@ -65,6 +72,8 @@ impl Shard {
             later: Vec::new(),
             later_until: Instant::now(),
             throttled: Vec::new(),
+            behind: Behind::new(pace.outbox_bytes),
+            has_room: Vec::new(),
             failed: Vec::new(),
             orders: Vec::new(),
             left: Vec::new(),
@@ -121,6 +130,19 @@ impl Shard {
         self.throttled.len()
     }
 
+    /// Sockets that are behind.
+    #[cfg(test)]
+    pub fn behind(&self) -> usize {
+        let is_behind = |slot: &&Slot| matches!(slot, Slot::Open(_, socket) if socket.is_behind);
+        self.slots.iter().filter(is_behind).count()
+    }
+
+    /// Publications and bytes that are put off for them.
+    #[cfg(test)]
+    pub fn put_off_for_them(&self) -> (usize, usize) {
+        self.behind.size()
+    }
+
     /// How long nothing is to be done unless something happens.
     fn may_wait(&self) -> Duration {
         if !self.soon.is_empty() {
@@ -155,6 +177,8 @@ impl Shard {
             match order {
                 Order::Join(id, topics) => self.join(id, &topics),
                 Order::Follow(id, topics) => {
+                    // What was put off was for the topics until now.
+                    self.catch_up(id);
                     if self.has(id) {
                         self.left.append(&mut self.roll.set(id.slot, &topics));
                     } else {
@@ -162,7 +186,12 @@ impl Shard {
                         self.left.extend(topics);
                     }
                 }
-                Order::Publish(publication) => self.publish(&publication, is_alone),
+                Order::Publish(publication) => {
+                    let is_put_off = self.publish(&publication, is_alone);
+                    if is_put_off {
+                        self.put_off(&publication);
+                    }
+                }
                 Order::Close(id, reason) => self.close(id, reason),
                 Order::Leave(id) => {
                     if self.has(id) {
@@ -202,8 +231,9 @@ impl Shard {
         }
     }
 
-    /// Hands a snapshot to all who are on its topics, each once.
-    fn publish(&mut self, publication: &Publication, mut is_alone: bool) {
+    /// Hands a snapshot to all who are on its topics, each once. True when it is put off for some of them.
+    fn publish(&mut self, publication: &Publication, mut is_alone: bool) -> bool {
+        let mut is_put_off = false;
         self.publications += 1;
         let number = self.publications;
         let snapshot = &publication.snapshot;
@@ -217,6 +247,14 @@ impl Shard {
                             slot,
                             serial: *serial,
                         };
+                        if socket.is_behind {
+                            self.kit.tally.put_off();
+                            is_put_off = true;
+                            if socket.has_room_for(snapshot) {
+                                self.has_room.push(id);
+                            }
+                            continue;
+                        }
                         (id, socket.deliver(snapshot, is_alone, &mut self.kit))
                     }
                     Slot::Joined(_, joined) if joined.publication != number => {
@@ -235,6 +273,7 @@ impl Shard {
                         }
                         self.later.push(id);
                     }
+                    Ok(Delivered::Behind) => self.behind.add(id, number),
                     Err(ended) => self.failed.push((id, ended)),
                 }
                 until_look -= 1;
@@ -249,6 +288,8 @@ impl Shard {
         while let Some((id, ended)) = self.failed.pop() {
             self.end(id, ended);
         }
+        self.tidy_behind();
+        is_put_off
     }
 
     /// Writes to sockets for which something waits, as many as a turn has.
@@ -268,7 +309,19 @@ impl Shard {
         let Some((socket, kit)) = self.open(id) else {
             return;
         };
-        match socket.write_out(kit) {
+        let mut written = socket.write_out(kit);
+        if socket.is_behind && written.is_ok() {
+            // After what waited, which is older and has made room.
+            self.catch_up(id);
+            let Some((socket, kit)) = self.open(id) else {
+                return;
+            };
+            written = socket.write_out(kit);
+        }
+        let Some((socket, _)) = self.open(id) else {
+            return;
+        };
+        match written {
             Ok(false) if socket.has_said_good_bye() => self.read_from(id),
             Ok(false) => {}
             Ok(true) => self.ask_for_page(id),
@@ -405,65 +458,5 @@ impl Shard {
                 Err(ended) => self.end(id, ended),
             }
         }
-    }
-
-    fn close(&mut self, id: SubscriberId, reason: CloseReason) {
-        match self.slots.get_mut(id.slot as usize) {
-            Some(Slot::Joined(serial, joined)) if *serial == id.serial => {
-                joined.close.get_or_insert(reason);
-            }
-            Some(Slot::Open(serial, socket))
-                if *serial == id.serial && socket.closing().is_none() =>
-            {
-                self.end(id, Ended::Closed(reason));
-            }
-            _ => {}
-        }
-    }
-
-    fn close_all(&mut self, reason: CloseReason) {
-        let slots = self.slots.iter().enumerate();
-        let ids: Vec<SubscriberId> = slots
-            .filter_map(|(index, slot)| match slot {
-                Slot::Free => None,
-                Slot::Joined(serial, _) | Slot::Open(serial, _) => Some(SubscriberId {
-                    slot: u32::try_from(index).ok()?,
-                    serial: *serial,
-                }),
-            })
-            .collect();
-        for id in ids {
-            self.close(id, reason);
-        }
-    }
-
-    /// Ends a socket: with a good-bye if there is somebody to say it to and it is not under way already.
-    fn end(&mut self, id: SubscriberId, ended: Ended) {
-        let Some((socket, kit)) = self.open(id) else {
-            return;
-        };
-        let was_closing = socket.closing();
-        let parting = socket.begin_closing(ended, kit);
-        if parting.is_ok() {
-            let (due, has_said) = (socket.due, socket.has_said_good_bye());
-            self.wheel.put(id, due);
-            // Nothing is delivered any more.
-            self.left.append(&mut self.roll.set(id.slot, &[]));
-            if has_said {
-                self.read_from(id);
-            }
-            return;
-        }
-        let endpoint = socket.endpoint().label();
-        let ended = was_closing.or(socket.closing()).unwrap_or(ended);
-        self.metrics.socket_closed(endpoint, ended.label());
-        tracing::debug!(endpoint, reason = ended.label(), "a socket ended");
-        self.free(id);
-    }
-
-    fn free(&mut self, id: SubscriberId) {
-        self.left.append(&mut self.roll.set(id.slot, &[]));
-        self.slots[id.slot as usize] = Slot::Free;
-        self.freed.push(id.slot);
     }
 }

@@ -2,24 +2,25 @@
 //!
 //! Idle, it is these few bytes. What waits, is half written or is out of the ordinary lies in a [`Busy`].
 
+mod inbound;
+
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
 use super::busy::{Busy, Closing, Replay};
 use super::ended::Ended;
 use super::kit::Kit;
 use super::life::{Life, held_by_kernel};
-use super::outcome::{Delivered, Read};
-use super::pace::Pace;
+use super::outcome::Delivered;
 use super::post::{Page, Pages};
 use crate::access::{Endpoint, Granted};
 use crate::event::Topic;
-use crate::hub::{CloseReason, Outbox, Pushed, Snapshot};
-use crate::socket::reader::{Control, FrameReader};
+use crate::hub::{Outbox, Pushed, Snapshot};
+use crate::socket::reader::FrameReader;
 
 /// How much is taken from the outbox at a time: what is taken cannot be conflated any more.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -47,6 +48,8 @@ pub struct Socket {
     inbound_step: u32,
     /// Whether it is among those that are read on in the next step.
     pub is_throttled: bool,
+    /// Whether what is published for it is [put off](super::behind).
+    pub is_behind: bool,
     busy: Option<Box<Busy>>,
     _lease: Granted,
 }
@@ -76,6 +79,7 @@ impl Socket {
             inbound_left: 0,
             inbound_step: 0,
             is_throttled: false,
+            is_behind: false,
             busy: busy.map(Box::new),
             _lease: lease,
         }
@@ -112,6 +116,48 @@ impl Socket {
         self.busy.get_or_insert_with(|| kit.busy())
     }
 
+    /// Whether it is [behind](super::behind) since the publication of that number.
+    pub fn is_behind_since(&self, number: u64) -> bool {
+        let busy = self.busy.as_ref();
+        busy.is_some_and(|busy| busy.behind_since == Some(number))
+    }
+
+    /// Whether what is put off for it may have room after all.
+    pub fn has_room_for(&mut self, snapshot: &Snapshot) -> bool {
+        let busy = self.busy.as_mut();
+        busy.is_none_or(|busy| busy.outbox.has_room_for(snapshot))
+    }
+
+    /// Nothing is put off for it any more. Returns the last publication that it got if it was behind: it has to
+    /// [catch up](Self::catch_up) with what came after it.
+    pub fn ends_being_behind(&mut self) -> Option<u64> {
+        self.is_behind = false;
+        self.busy.as_mut()?.behind_since.take()
+    }
+
+    /// Takes what was put off for it into its outbox.
+    pub fn catch_up<'a>(
+        &mut self,
+        put_off: impl Iterator<Item = &'a Arc<Snapshot>> + Clone,
+        kit: &mut Kit,
+    ) -> Result<(), Ended> {
+        let Some(busy) = &mut self.busy else {
+            return Ok(());
+        };
+        let mut rest = put_off;
+        while let Some(snapshot) = rest.next() {
+            let mut pushed = busy.outbox.push(snapshot);
+            if pushed == Pushed::Overflowed {
+                // Beside older states of others, which are about to be replaced as well.
+                let others = rest.clone().map(|it| it.subject);
+                busy.outbox.give_way_to(&others.collect());
+                pushed = busy.outbox.push(snapshot);
+            }
+            kit.tally.pushed_later(pushed)?;
+        }
+        Ok(())
+    }
+
     /// Sends a snapshot at once where it is `alone` and nothing was sent just now; else it waits in the
     /// outbox to be joined with others.
     pub fn deliver(
@@ -134,7 +180,13 @@ impl Socket {
             if busy.closing.is_some() {
                 return Ok(Delivered::Done);
             }
-            kit.tally.pushed(busy.outbox.push(snapshot))?;
+            let pushed = busy.outbox.push(snapshot);
+            kit.tally.pushed(pushed)?;
+            if pushed == Pushed::Conflated && busy.falls_behind(snapshot) {
+                busy.behind_since = Some(self.publication);
+                self.is_behind = true;
+                return Ok(Delivered::Behind);
+            }
             let waits = busy.is_held() || busy.is_queued;
             if waits || busy.outbox.front(0).next().is_none() {
                 return Ok(Delivered::Done);
@@ -324,94 +376,6 @@ impl Socket {
         }
         if let Some(busy) = self.busy.take_if(|busy| busy.is_idle()) {
             kit.keep(busy);
-        }
-    }
-
-    /// Reads what has come, within the inbound rate.
-    pub fn read_in(&mut self, kit: &mut Kit) -> Result<Read, Ended> {
-        let closing = self.busy.as_ref().and_then(|busy| busy.closing);
-        if closing.is_some_and(|it| !it.has_written) {
-            return Ok(Read::All);
-        }
-        let mut buffer = std::mem::take(&mut kit.inbound);
-        let read = self.read_into(&mut buffer, closing, kit);
-        kit.inbound = buffer;
-        let read = read?;
-        if let Some(busy) = &self.busy
-            && !busy.writer.is_empty()
-            && !busy.is_blocked
-        {
-            self.write_out(kit)?;
-        }
-        Ok(read)
-    }
-
-    fn read_into(
-        &mut self,
-        buffer: &mut [u8],
-        closing: Option<Closing>,
-        kit: &mut Kit,
-    ) -> Result<Read, Ended> {
-        let step = kit.now / Pace::INBOUND_STEP;
-        loop {
-            if self.inbound_step != step {
-                (self.inbound_step, self.inbound_left) = (step, kit.pace.inbound_step_bytes);
-            }
-            if self.inbound_left == 0 {
-                return Ok(Read::Throttled);
-            }
-            let most = buffer.len().min(self.inbound_left as usize);
-            match recv(&self.stream, &mut buffer[..most], RecvFlags::empty()) {
-                Ok((0, _)) => return Err(Ended::Lost),
-                Ok((read, _)) => {
-                    self.inbound_left -= u32::try_from(read).unwrap_or(self.inbound_left);
-                    self.life.hear(kit.tick);
-                    let bytes = &buffer[..read];
-                    match closing {
-                        None => self.take_in(bytes, kit)?,
-                        Some(closing) => self.wait_for_close(closing, bytes)?,
-                    }
-                }
-                Err(Errno::AGAIN) => return Ok(Read::All),
-                Err(Errno::INTR) => {}
-                Err(_) => return Err(Ended::Lost),
-            }
-        }
-    }
-
-    /// Throws data away and answers control frames.
-    pub fn take_in(&mut self, mut bytes: &[u8], kit: &mut Kit) -> Result<(), Ended> {
-        kit.tally.ignored(bytes.len());
-        loop {
-            match self.reader.read(&mut bytes) {
-                Ok(None) => return Ok(()),
-                Ok(Some(Control::Ping(payload))) => {
-                    self.busy_or_new(kit).writer.push_pong(&payload);
-                }
-                Ok(Some(Control::Pong)) => {}
-                Ok(Some(Control::Close(code))) => {
-                    self.busy_or_new(kit).writer.push_close_echo(code);
-                    return Err(Ended::ByClient);
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "a client broke the framing");
-                    return Err(Ended::Closed(CloseReason::ProtocolError));
-                }
-            }
-        }
-    }
-
-    /// Looks in `bytes` for the client's answer to our close frame.
-    fn wait_for_close(&mut self, closing: Closing, mut bytes: &[u8]) -> Result<(), Ended> {
-        if closing.ended.is_by_client_or_unframed() {
-            return Ok(());
-        }
-        loop {
-            match self.reader.read(&mut bytes) {
-                Ok(Some(Control::Close(_))) | Err(_) => return Err(closing.ended),
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(()),
-            }
         }
     }
 

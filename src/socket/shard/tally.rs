@@ -47,6 +47,19 @@ impl Tally {
         Ok(())
     }
 
+    /// A snapshot was put off: it gives way to a newer one, or an older one to it.
+    pub fn put_off(&mut self) {
+        self.conflated += 1;
+    }
+
+    /// What became of one that was put off, which is counted already.
+    pub fn pushed_later(&mut self, pushed: Pushed) -> Result<(), Ended> {
+        match pushed {
+            Pushed::Overflowed => self.pushed(pushed),
+            _ => Ok(()),
+        }
+    }
+
     /// Adds everything to the metrics and begins anew.
     pub fn tell(&mut self, metrics: &Metrics) {
         let Self {

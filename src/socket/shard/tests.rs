@@ -1,5 +1,7 @@
 //! A shard with sockets of the local machine: what arrives at the other end, and in what pieces.
 
+mod behind;
+
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -21,6 +23,7 @@ use crate::access::{
 use crate::config::{LimitsConfig, SocketConfig};
 use crate::event::{Frame, LocationId, OrganizationId, SessionId, SubjectId, Topic, UserId};
 use crate::hub::{CloseReason, Hub, Snapshot, Subscriber, SubscriberId};
+use crate::telemetry::Metrics;
 
 /// Nobody is asked anything here.
 struct Nobody;
@@ -48,6 +51,8 @@ struct House {
     hub: Arc<Hub>,
     post: Arc<Post>,
     leases: Arc<Leases>,
+    /// What a shard by hand counts.
+    metrics: Arc<Metrics>,
 }
 
 /// One shard at work.
@@ -64,8 +69,10 @@ fn by_hand(config: &SocketConfig) -> (House, Shard) {
     let hub = Arc::new(Hub::new(1));
     let post = Arc::new(Post::new(Arc::clone(&hub.inboxes()[0])));
     let (poll, pace) = (Poll::new().unwrap(), Pace::new(config));
-    let shard = Shard::new(Arc::clone(&post), poll, pace, Arc::default());
-    (House::new(hub, post), shard)
+    let house = House::new(hub, post);
+    let metrics = Arc::clone(&house.metrics);
+    let shard = Shard::new(Arc::clone(&house.post), poll, pace, metrics);
+    (house, shard)
 }
 
 impl House {
@@ -75,7 +82,12 @@ impl House {
             Duration::from_mins(1),
             &LimitsConfig::default(),
         ));
-        Self { hub, post, leases }
+        Self {
+            hub,
+            post,
+            leases,
+            metrics: Arc::default(),
+        }
     }
 
     fn join(&self) -> Subscriber {
@@ -84,7 +96,15 @@ impl House {
 
     /// Completes the subscriber's handshake; returns the client's end.
     fn attach(&self, subscriber: &Subscriber, pages: Option<Pages>) -> UnixStream {
-        let (ours, theirs) = UnixStream::pair().unwrap();
+        self.attach_by(UnixStream::pair().unwrap(), subscriber, pages)
+    }
+
+    fn attach_by(
+        &self,
+        (ours, theirs): (UnixStream, UnixStream),
+        subscriber: &Subscriber,
+        pages: Option<Pages>,
+    ) -> UnixStream {
         ours.set_nonblocking(true).unwrap();
         theirs
             .set_read_timeout(Some(Duration::from_secs(20)))
