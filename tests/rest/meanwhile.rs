@@ -1,6 +1,11 @@
 //! What happens while a body is on its way: who asks was asked for before it.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{DEVICES, Stage, USERS};
 use crate::support::{Credential, Raw};
@@ -59,4 +64,27 @@ async fn a_body_that_comes_late_has_no_rights_that_were_taken_away_meanwhile() {
         .expect(200);
     assert_eq!(finish(by_late).await, 401);
     assert_eq!(finish(by_root).await, 401);
+}
+
+/// By the `Date` of a list a client asks for what has changed since: what changed while it was read may not be in it.
+#[tokio::test]
+async fn an_answer_is_dated_by_when_the_request_came() {
+    let stage = Stage::set_up().await;
+    let root = stage.nobody.session("root").await;
+    let mut raw = begun(&stage, USERS, &root).await;
+    let came = Timestamp::now();
+    sleep(Duration::from_secs(3)).await;
+    raw.send(BODY.as_bytes()).await;
+    let head = raw.head().await.text;
+    let dates = head.lines().filter_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("date").then_some(value)
+    });
+    let dates: Vec<_> = dates.collect();
+    let [date] = dates[..] else {
+        panic!("{head}");
+    };
+    let date = DateTimeParser::new().parse_timestamp(date).unwrap();
+    assert!(date <= came, "{date} is after {came}");
+    assert!(came.duration_since(date).as_secs() <= 2, "{date}");
 }
