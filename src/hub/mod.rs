@@ -3,7 +3,7 @@
 //! The hub carries frames: it knows no users, no HTTP, no SQL and no sockets. It is made of shards, each
 //! of which serves its own subscribers: [`Hub::publish`] puts what is published into the [`Inbox`] of
 //! every shard that has subscribers for it, so it is synchronous, never waits and cannot fail. A shard
-//! finds its subscribers in its [`Roll`]; what a slow one costs is decided by its [`Outbox`] alone. An empty topic
+//! finds its subscribers in its [`Roll`]; what a slow one costs is bounded by its [`Outbox`]. An empty topic
 //! leaves no trace.
 
 mod bell;

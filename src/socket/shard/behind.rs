@@ -2,8 +2,8 @@
 //!
 //! What is published for such a socket and has no room can only replace what waits for it, and most of it is replaced in
 //! turn before the client reads on. So it is put off: kept once for all who are behind, the newest of each subject, and
-//! handed to a socket's outbox when its client reads again, when something comes that has room, or when it was put off
-//! for long.
+//! handed to a socket's outbox when its client reads again, soon after something came that had room, or when it was put
+//! off for long.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::hub::{Publication, Snapshot, SubscriberId};
 /// publication, so that all of them have when it is reached: all at once would hold up everybody else.
 const WINDOW: usize = 4096;
 
-/// Beyond the bounds, one in so many catches up with each publication.
+/// One in so many catches up with each publication where that is more urgent: there is room for what was put off, or
+/// more is put off than is to be, which may grow on for so many publications.
 const SHARE: usize = 64;
 
 /// What was put off, and for whom.
@@ -76,13 +77,19 @@ impl Behind {
         self.sockets.retain(|(since, id)| is_behind(*id, *since));
     }
 
-    /// Keeps a publication that was put off for somebody, unless they have ended meanwhile.
-    pub fn keep(&mut self, number: u64, publication: &Arc<Publication>) {
+    /// Keeps a publication that was put off for somebody, unless they have ended meanwhile. A newer one of the same
+    /// subject takes its place unless one of them `has_room` for it.
+    pub fn keep(&mut self, number: u64, publication: &Arc<Publication>, has_room: bool) {
         if self.count == 0 {
             return;
         }
         let subject = publication.snapshot.subject;
-        if let Some(older) = self.newest.insert(subject, number)
+        let older = if has_room {
+            self.newest.remove(&subject)
+        } else {
+            self.newest.insert(subject, number)
+        };
+        if let Some(older) = older
             && let Some(index) = self.index_of(older)
         {
             let older = &mut self.put_off[index].publication;
@@ -105,21 +112,26 @@ impl Behind {
             .ok()
     }
 
+    /// How many may catch up with a publication when they are to soon.
+    pub fn share(&self) -> usize {
+        self.count.div_ceil(SHARE)
+    }
+
     /// How many are to catch up now, whoever is behind for the longest first.
     pub fn due(&self) -> usize {
         if self.put_off.len() > WINDOW || self.bytes > self.most_bytes {
-            self.count.div_ceil(SHARE)
-        } else if self.put_off.len() > WINDOW / 2 {
+            self.share()
+        } else if self.put_off.len() > WINDOW / 2 || self.bytes > self.most_bytes / 2 {
             self.count.div_ceil(WINDOW / 2)
         } else {
             0
         }
     }
 
-    /// Publications and bytes that are put off.
+    /// Publications and bytes that are put off, and how many places it has for those who are behind.
     #[cfg(test)]
-    pub fn size(&self) -> (usize, usize) {
-        (self.put_off.len(), self.bytes)
+    pub fn size(&self) -> (usize, usize, usize) {
+        (self.put_off.len(), self.bytes, self.sockets.len())
     }
 
     /// Who fell behind first of all, and since when; they may have caught up meanwhile.

@@ -13,6 +13,8 @@ pub struct Busy {
     pub closing: Option<Closing>,
     /// The number of the last publication that it got, if it is [behind](super::behind).
     pub behind_since: Option<u64>,
+    /// Whether it is about to catch up, as there was room for something.
+    pub catches_up: bool,
     /// The kernel's buffer is full: the kernel tells when there is room.
     pub is_blocked: bool,
     /// The shard comes round to it.
@@ -49,6 +51,7 @@ impl Busy {
             replay: Replay::None,
             closing: None,
             behind_since: None,
+            catches_up: false,
             is_blocked: false,
             is_queued: false,
         }
@@ -83,5 +86,45 @@ impl Busy {
     /// Whether what waits has to go on waiting, for the kernel or for a page.
     pub fn is_held(&self) -> bool {
         self.is_blocked || matches!(self.replay, Replay::Reading(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{Frame, LocationId};
+    use crate::hub::Pushed;
+
+    fn snapshot(version: i64) -> Arc<Snapshot> {
+        Arc::new(Snapshot {
+            subject: LocationId(uuid::Uuid::nil()).into(),
+            version,
+            frame: Frame::text("{}"),
+        })
+    }
+
+    #[test]
+    fn only_who_is_blocked_and_has_no_replay_falls_behind() {
+        let mut busy = Busy::new(1);
+        while busy.outbox.push(&snapshot(9)) != Pushed::Conflated {}
+        assert!(!busy.falls_behind(&snapshot(9)), "the kernel takes more");
+        busy.is_blocked = true;
+        assert!(busy.falls_behind(&snapshot(9)));
+        let (pages, _asked) = tokio::sync::mpsc::channel(1);
+        busy.replay = Replay::Due(pages);
+        assert!(!busy.falls_behind(&snapshot(9)), "a replay is to come");
+        busy.replay = Replay::None;
+        // Of another subject: what waits stays.
+        busy.outbox.raise_floors([(LocationId::random().into(), 5)]);
+        assert!(
+            !busy.falls_behind(&snapshot(9)),
+            "something may be held back"
+        );
+        busy.outbox.age_floors();
+        assert!(!busy.falls_behind(&snapshot(9)), "still");
+        busy.outbox.age_floors();
+        assert!(busy.falls_behind(&snapshot(9)));
     }
 }

@@ -44,7 +44,7 @@ pub struct Shard {
     later_until: Instant,
     throttled: Vec<SubscriberId>,
     behind: Behind,
-    /// Those of them for whom there is room in what is being published.
+    /// Those of them who have room for something that was put off.
     has_room: Vec<SubscriberId>,
     /// Sockets that came to their end while the members of a topic were gone through.
     failed: Vec<(SubscriberId, Ended)>,
@@ -137,9 +137,9 @@ impl Shard {
         self.slots.iter().filter(is_behind).count()
     }
 
-    /// Publications and bytes that are put off for them.
+    /// Publications and bytes that are put off for them, and places that are kept for them.
     #[cfg(test)]
-    pub fn put_off_for_them(&self) -> (usize, usize) {
+    pub fn put_off_for_them(&self) -> (usize, usize, usize) {
         self.behind.size()
     }
 
@@ -187,9 +187,8 @@ impl Shard {
                     }
                 }
                 Order::Publish(publication) => {
-                    let is_put_off = self.publish(&publication, is_alone);
-                    if is_put_off {
-                        self.put_off(&publication);
+                    if let Some(has_room) = self.publish(&publication, is_alone) {
+                        self.put_off(&publication, has_room);
                     }
                 }
                 Order::Close(id, reason) => self.close(id, reason),
@@ -231,9 +230,10 @@ impl Shard {
         }
     }
 
-    /// Hands a snapshot to all who are on its topics, each once. True when it is put off for some of them.
-    fn publish(&mut self, publication: &Publication, mut is_alone: bool) -> bool {
-        let mut is_put_off = false;
+    /// Hands a snapshot to all who are on its topics, each once. When it is put off for some of them, the answer is
+    /// whether one of those has room for it.
+    fn publish(&mut self, publication: &Publication, mut is_alone: bool) -> Option<bool> {
+        let mut put_off = None;
         self.publications += 1;
         let number = self.publications;
         let snapshot = &publication.snapshot;
@@ -249,8 +249,9 @@ impl Shard {
                         };
                         if socket.is_behind {
                             self.kit.tally.put_off();
-                            is_put_off = true;
-                            if socket.has_room_for(snapshot) {
+                            let has_room = socket.has_room_for(snapshot);
+                            *put_off.get_or_insert(false) |= has_room;
+                            if has_room && socket.is_to_catch_up() {
                                 self.has_room.push(id);
                             }
                             continue;
@@ -289,7 +290,7 @@ impl Shard {
             self.end(id, ended);
         }
         self.tidy_behind();
-        is_put_off
+        put_off
     }
 
     /// Writes to sockets for which something waits, as many as a turn has.
@@ -312,11 +313,13 @@ impl Shard {
         let mut written = socket.write_out(kit);
         if socket.is_behind && written.is_ok() {
             // After what waited, which is older and has made room.
+            let is_blocked = socket.is_blocked();
             self.catch_up(id);
-            let Some((socket, kit)) = self.open(id) else {
-                return;
-            };
-            written = socket.write_out(kit);
+            if let Some((socket, kit)) = self.open(id)
+                && !is_blocked
+            {
+                written = socket.write_out(kit);
+            }
         }
         let Some((socket, _)) = self.open(id) else {
             return;

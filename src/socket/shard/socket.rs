@@ -122,7 +122,18 @@ impl Socket {
         busy.is_some_and(|busy| busy.behind_since == Some(number))
     }
 
-    /// Whether what is put off for it may have room after all.
+    /// Whether the kernel takes nothing more for it.
+    pub fn is_blocked(&self) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.is_blocked)
+    }
+
+    /// Says that it is behind and is to catch up soon; false when that was said before.
+    pub fn is_to_catch_up(&mut self) -> bool {
+        let busy = self.busy.as_mut();
+        busy.is_some_and(|busy| !std::mem::replace(&mut busy.catches_up, true))
+    }
+
+    /// Whether a snapshot could be queued without one giving way to it.
     pub fn has_room_for(&mut self, snapshot: &Snapshot) -> bool {
         let busy = self.busy.as_mut();
         busy.is_none_or(|busy| busy.outbox.has_room_for(snapshot))
@@ -132,7 +143,9 @@ impl Socket {
     /// [catch up](Self::catch_up) with what came after it.
     pub fn ends_being_behind(&mut self) -> Option<u64> {
         self.is_behind = false;
-        self.busy.as_mut()?.behind_since.take()
+        let busy = self.busy.as_mut()?;
+        busy.catches_up = false;
+        busy.behind_since.take()
     }
 
     /// Takes what was put off for it into its outbox.

@@ -7,12 +7,14 @@ use crate::hub::{Publication, SubscriberId};
 use crate::socket::shard::slot::Slot;
 
 impl Shard {
-    /// Keeps what was just published for those who are behind. Those catch up now who have room for it, and some of those
-    /// that are behind for the longest.
-    pub(super) fn put_off(&mut self, publication: &Arc<Publication>) {
-        self.behind.keep(self.publications, publication);
-        while let Some(id) = self.has_room.pop() {
-            self.catch_up(id);
+    /// Keeps what was just published for those who are behind, of whom one may have room for it. Some of those catch up who
+    /// have, and some of those that are behind for the longest.
+    pub(super) fn put_off(&mut self, publication: &Arc<Publication>, has_room: bool) {
+        self.behind.keep(self.publications, publication, has_room);
+        for _ in 0..self.behind.share() {
+            if let Some(id) = self.has_room.pop() {
+                self.catch_up(id);
+            }
         }
         let mut due = self.behind.due();
         while let Some((id, since)) = self.behind.first() {

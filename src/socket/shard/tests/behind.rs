@@ -168,7 +168,7 @@ fn what_was_put_off_ends_with_the_last_of_each_and_every_update_is_accounted_for
     assert_eq!(fleet.shard.behind(), 1);
     let versions = fleet.read_all(&mut client);
     assert_eq!(fleet.shard.behind(), 0);
-    assert_eq!(fleet.shard.put_off_for_them(), (0, 0), "for nobody");
+    assert_eq!(fleet.shard.put_off_for_them(), (0, 0, 0), "for nobody");
     fleet.assert_whole(&versions, &[on]);
     let arrived = i64::try_from(versions.len()).unwrap();
     assert!(arrived < 10_000);
@@ -242,9 +242,10 @@ fn what_is_put_off_is_bounded_however_long_somebody_is_behind() {
     assert_eq!(fleet.shard.behind(), clients.len());
     for _ in 0..4 {
         fleet.move_on(on, 5000);
-        let (publications, bytes) = fleet.shard.put_off_for_them();
-        // Who is behind for the longest catches up, a part of them with each publication.
-        assert!(publications <= 4096 + 200, "{publications}");
+        let (publications, bytes, places) = fleet.shard.put_off_for_them();
+        // From 2048 on one of them catches up with each publication.
+        assert!(publications <= 2048 + clients.len(), "{publications}");
+        assert!(places <= 2 * clients.len() + 65, "{places}");
         assert!(
             bytes <= OUTBOX_BYTES,
             "one of each subject is enough: {bytes}"
@@ -312,8 +313,6 @@ fn what_has_room_is_not_put_off() {
     let bus = LocationId::random().into();
     for small in 1..=20 {
         fleet.publish_of(bus, small, 6, &[on]);
-        version += 1;
-        fleet.publish_of(log, version, 2000, &[on]);
     }
     fleet.shard.round().unwrap();
     let bytes = fleet.read(&mut client);
@@ -356,7 +355,7 @@ fn one_that_went_to_more_topics_stays_for_those_who_do_not_get_the_newer() {
 fn states_that_get_smaller_close_nobody_for_whom_the_newest_of_each_fit() {
     let mut fleet = Fleet::new(5);
     let on = organization();
-    let (_, mut client) = fleet.join(&[on]);
+    let (subscriber, mut client) = fleet.join(&[on]);
     fleet.move_on(on, 10_000);
     fleet.read_all(&mut client);
     let [a, b, log]: [SubjectId; 3] = std::array::from_fn(|_| LocationId::random().into());
@@ -373,6 +372,8 @@ fn states_that_get_smaller_close_nobody_for_whom_the_newest_of_each_fit() {
         version += 1;
         fleet.publish_of(subject, version, size, &[on]);
     }
+    // It catches up while nothing can be written.
+    subscriber.follow(vec![on, organization()]);
     fleet.shard.round().unwrap();
     let texts = texts(&fleet.read(&mut client));
     assert_eq!(fleet.counted("overflowed"), 0);
@@ -393,5 +394,33 @@ fn what_is_put_off_for_one_who_ends_is_counted_and_kept_for_nobody() {
     drop(client);
     fleet.shard.round().unwrap();
     assert_eq!(fleet.shard.behind(), 0);
-    assert_eq!(fleet.shard.put_off_for_them(), (0, 0));
+    assert_eq!(fleet.shard.put_off_for_them(), (0, 0, 0));
+}
+
+#[test]
+fn who_falls_behind_again_and_again_leaves_nothing() {
+    let mut fleet = Fleet::new(1);
+    let on = organization();
+    let (_, _silent) = fleet.join(&[on]);
+    let (_, mut dripping) = fleet.join(&[on]);
+    let bus = LocationId::random().into();
+    let mut version = 0;
+    // It says something, so that no round waits.
+    let pong = [0x8a, 0x80, 0, 0, 0, 0];
+    for _ in 0..100 {
+        while fleet.shard.behind() < 2 {
+            for _ in 0..4 {
+                version += 1;
+                fleet.publish_of(bus, version, 200, &[on]);
+            }
+            dripping.write_all(&pong).ok();
+            fleet.shard.round().unwrap();
+        }
+        while dripping.read(&mut [0; 4096]).is_ok() {}
+        dripping.write_all(&pong).ok();
+        fleet.shard.round().unwrap();
+        assert_eq!(fleet.shard.behind(), 1);
+    }
+    let (.., places) = fleet.shard.put_off_for_them();
+    assert!(places <= 2 + 64 + 1, "{places}");
 }
