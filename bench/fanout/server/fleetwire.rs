@@ -109,6 +109,8 @@ pub fn serve(is_patient: bool, directory: &Path) -> Result<()> {
         config.limits.handshakes_per_second = 0;
         config.limits.handshakes_per_second_per_address = 0;
         config.limits.connections_per_address = 0;
+        // Nobody waits for long: nearly all files are for sockets.
+        config.limits.connections = 500;
         config.limits.fit_into(server::raise_open_files());
         let app = App::open(config, &engine(directory), directory).await?;
         let app = Arc::new(app);

@@ -173,6 +173,8 @@ impl Socket {
 
     /// Sends a snapshot at once where it is `alone` and nothing was sent just now; else it waits in the
     /// outbox to be joined with others.
+    // Once a socket and message: left to itself, the compiler calls it, and one message to 1,000 sockets took a fifth more.
+    #[inline]
     pub fn deliver(
         &mut self,
         snapshot: &Arc<Snapshot>,
