@@ -78,7 +78,7 @@ screenshots: console ## Take pictures of each page of the web console, light and
 test-clients: $(VENV)/ready $(CLIENTS)/node/node_modules/ready ## Run only the tests with WebSocket clients that are not ours
 	cargo test --test outside clients::
 
-chaos: ## Break everything that can break, alone and in pairs, under 2,000 sockets (docs/chaos.md); CHAOS_SEED=7, CHAOS_FAULTS="Redis" to choose; takes root and half an hour
+chaos: ## Break everything that can break, alone and in pairs, under 2,000 sockets (docs/chaos.md); CHAOS_SEED=7, CHAOS_FAULTS="Redis" to choose; takes root and 20 minutes
 	FLEETWIRE_TEST_CHAOS=whole tests/servers/ssh.sh cargo test --test outside -- chaos:: --nocapture
 
 loom: ## Go through every order in which the threads around a shard's queues can take their steps (loom/)
