@@ -36,7 +36,7 @@ pub struct Behind {
 
 struct PutOff {
     number: u64,
-    /// `None` when a newer one of the same subject went to the same topics.
+    /// `None` when a newer one of the same subject went to all of its topics.
     publication: Option<Arc<Publication>>,
 }
 
