@@ -1,11 +1,13 @@
 //! Of commands that wait, on both engines: single ones, batches, and those of the command line.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::retry_after;
 use crate::conformance::on_both_engines;
-use crate::support::{Client, Engine, Seed, Server, eventually};
+use crate::support::{Answer, Client, Engine, Seed, Server, eventually};
 
 on_both_engines! {
     a_device_for_which_as_many_commands_wait_as_may_gets_no_more,
@@ -60,13 +62,28 @@ impl Stage {
         }
     }
 
+    /// Asks for commands of a device until there is no room for more, and `accepted` of them have been: those that are
+    /// on their way wait no more, but it takes a moment until they are. Answers with what is said then.
+    async fn fill(&self, device: usize, accepted: usize) -> Answer {
+        let so_far = AtomicUsize::new(0);
+        eventually("as many wait as may", async || {
+            let answer = self.ask(device).await;
+            if answer.status == 201 {
+                so_far.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+            (so_far.load(Ordering::Relaxed) == accepted).then_some(answer)
+        })
+        .await
+    }
+
     fn path(&self, device: usize) -> String {
         let id = &self.devices[device];
         format!("/api/v1/controller/device/{id}/command/")
     }
 
     /// Asks for a command and answers with what the server says.
-    async fn ask(&self, device: usize) -> crate::support::Answer {
+    async fn ask(&self, device: usize) -> Answer {
         let body = json!({"type": "custom", "input": {"command": "uptime"}});
         self.root.post(&self.path(device), &body).await
     }
@@ -74,12 +91,8 @@ impl Stage {
 
 async fn a_device_for_which_as_many_commands_wait_as_may_gets_no_more(engine: Engine) {
     let stage = Stage::set_up(engine, &[("LIMITS__COMMANDS_PER_DEVICE", "2")]).await;
-    // The first one is on its way after a moment, and waits no more.
-    let full = eventually("as many wait as may", async || {
-        let answer = stage.ask(0).await;
-        (answer.status != 201).then_some(answer)
-    })
-    .await;
+    // One is on its way, two wait.
+    let full = stage.fill(0, 3).await;
     assert_eq!(full.status, 429);
     retry_after(&full);
     let detail = full.json["detail"].as_str().unwrap().to_owned();
@@ -108,11 +121,8 @@ async fn a_device_for_which_as_many_commands_wait_as_may_gets_no_more(engine: En
 async fn an_organization_for_which_as_many_commands_wait_as_may_gets_no_more(engine: Engine) {
     let stage = Stage::set_up(engine, &[("LIMITS__COMMANDS_PER_ORGANIZATION", "3")]).await;
     stage.ask(1).await.expect(201);
-    let full = eventually("as many wait as may", async || {
-        let answer = stage.ask(0).await;
-        (answer.status != 201).then_some(answer)
-    })
-    .await;
+    // One of each device is on its way, three wait.
+    let full = stage.fill(0, 4).await;
     assert_eq!(full.status, 429);
     retry_after(&full);
     let batch = json!({"type": "custom", "input": {"command": "uptime"}, "devices": stage.devices});
