@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::support::value_of;
+
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A node that takes longer says nothing. One whose database is away answers after 2 s.
@@ -188,15 +190,11 @@ async fn tell(http: &reqwest::Client, door: Door) -> Result<Look, reqwest::Error
     let counts = counts.send().await?.text().await?;
     Ok(Look::Told {
         readiness: serde_json::from_str(&readiness).unwrap_or(Value::Null),
-        ahead: value_of(&counts, CLOCK_AHEAD).unwrap_or(0),
+        ahead: value_of(&counts, CLOCK_AHEAD)
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0),
         counts: read_counts(&counts),
     })
-}
-
-fn value_of(text: &str, series: &str) -> Option<i64> {
-    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
-    let (_, value) = lines.find(|(name, _)| *name == series)?;
-    value.parse().ok()
 }
 
 fn read_counts(text: &str) -> BTreeMap<String, u64> {

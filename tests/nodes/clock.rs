@@ -5,7 +5,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::chaos::clock::Clock;
 use crate::support::{
-    Answer, Client, Engine, Seed, Server, Surroundings, eventually, free_address,
+    Answer, Client, Engine, Seed, Server, Surroundings, eventually, free_address, value_of,
 };
 
 /// By how many seconds the `Date` of an answer is ahead of this machine's clock.
@@ -33,12 +33,8 @@ async fn answers_are_dated_by_the_databases_clock_however_wrong_a_nodes_own_is()
         clock.turn(by);
         eventually("the node says how wrong its clock is", async || {
             let text = metrics.get("/metrics").await.text;
-            let value = |line: &str| {
-                line.strip_prefix("fleetwire_clock_ahead_seconds ")?
-                    .parse()
-                    .ok()
-            };
-            let ahead: i64 = text.lines().find_map(value)?;
+            let ahead = value_of(&text, "fleetwire_clock_ahead_seconds")?;
+            let ahead: i64 = ahead.parse().unwrap();
             (ahead - ahead_s).abs().le(&2).then_some(())
         })
         .await;

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use crate::support::{
-    Credential, Engine, FLEET, Redis, Seed, Server, Socket, coordinates, free_address,
+    Credential, Engine, FLEET, Redis, Seed, Server, Socket, coordinates, free_address, value_of,
 };
 
 /// The longest interval of the tail: what comes sooner was not brought by it.
@@ -88,8 +88,7 @@ impl Cluster {
     pub async fn counted(&self, node: usize, series: &str) -> u64 {
         let url = format!("http://{}/metrics", self.metrics[node]);
         let text = reqwest::get(url).await.unwrap().text().await.unwrap();
-        let value = text.lines().find_map(|line| line.strip_prefix(series));
-        value.map_or(0, |value| value.trim().parse().unwrap())
+        value_of(&text, series).map_or(0, |value| value.parse().unwrap())
     }
 
     /// How many events a node has handed to its sockets that came by `origin`.

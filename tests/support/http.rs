@@ -178,3 +178,9 @@ impl Answer {
         Credential::Cookie(value.to_owned())
     }
 }
+
+/// The value of a series, with its labels, among `metrics` as a node shows them; `None` before it has one.
+pub fn value_of<'a>(metrics: &'a str, series: &str) -> Option<&'a str> {
+    let mut lines = metrics.lines().filter_map(|line| line.rsplit_once(' '));
+    lines.find_map(|(name, value)| (name == series).then_some(value))
+}

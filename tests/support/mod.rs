@@ -35,7 +35,7 @@ mod wait;
 pub use database::Database;
 pub use gateway::Gateway;
 pub use haproxy::Haproxy;
-pub use http::{Answer, Client};
+pub use http::{Answer, Client, value_of};
 pub use limits::allow_open_files;
 pub use nginx::Nginx;
 pub use postgres::{OwnPostgres, Straggler};
