@@ -42,6 +42,15 @@ impl Fleet {
         }
     }
 
+    /// With one client of a topic, after 10,000 updates on it that it has not read.
+    fn with_one_behind(subjects: usize) -> (Self, Topic, Subscriber, UnixStream) {
+        let (mut fleet, on) = (Self::new(subjects), organization());
+        let (subscriber, client) = fleet.join(&[on]);
+        fleet.move_on(on, 10_000);
+        assert_eq!(fleet.shard.behind(), 1);
+        (fleet, on, subscriber, client)
+    }
+
     fn join(&mut self, topics: &[Topic]) -> (Subscriber, UnixStream) {
         let subscriber = self.house.hub.join(topics.to_vec());
         let (ours, theirs) = UnixStream::pair().unwrap();
@@ -161,11 +170,7 @@ fn organization() -> Topic {
 
 #[test]
 fn what_was_put_off_ends_with_the_last_of_each_and_every_update_is_accounted_for() {
-    let mut fleet = Fleet::new(10);
-    let on = organization();
-    let (_, mut client) = fleet.join(&[on]);
-    fleet.move_on(on, 10_000);
-    assert_eq!(fleet.shard.behind(), 1);
+    let (mut fleet, on, _, mut client) = Fleet::with_one_behind(10);
     let versions = fleet.read_all(&mut client);
     assert_eq!(fleet.shard.behind(), 0);
     assert_eq!(fleet.shard.put_off_for_them(), (0, 0, 0), "for nobody");
@@ -259,11 +264,7 @@ fn what_is_put_off_is_bounded_however_long_somebody_is_behind() {
 
 #[test]
 fn who_is_behind_and_for_whom_there_is_too_much_is_closed() {
-    let mut fleet = Fleet::new(5);
-    let on = organization();
-    let (_, mut client) = fleet.join(&[on]);
-    fleet.move_on(on, 10_000);
-    assert_eq!(fleet.shard.behind(), 1);
+    let (mut fleet, on, _, mut client) = Fleet::with_one_behind(5);
     // More subjects than the outbox has room for.
     fleet.subjects = 100;
     fleet.move_on(on, 100);
@@ -297,10 +298,7 @@ fn who_is_closed_while_behind_gets_nothing_more() {
 
 #[test]
 fn what_has_room_is_not_put_off() {
-    let mut fleet = Fleet::new(5);
-    let on = organization();
-    let (_, mut client) = fleet.join(&[on]);
-    fleet.move_on(on, 10_000);
+    let (mut fleet, on, _, mut client) = Fleet::with_one_behind(5);
     fleet.read_all(&mut client);
     // Of one that is larger than all that may wait beside the largest.
     let log = LocationId::random().into();
@@ -353,10 +351,7 @@ fn one_that_went_to_more_topics_stays_for_those_who_do_not_get_the_newer() {
 
 #[test]
 fn states_that_get_smaller_close_nobody_for_whom_the_newest_of_each_fit() {
-    let mut fleet = Fleet::new(5);
-    let on = organization();
-    let (subscriber, mut client) = fleet.join(&[on]);
-    fleet.move_on(on, 10_000);
+    let (mut fleet, on, subscriber, mut client) = Fleet::with_one_behind(5);
     fleet.read_all(&mut client);
     let [a, b, log]: [SubjectId; 3] = std::array::from_fn(|_| LocationId::random().into());
     // Beside the largest, which does not count, 500 bytes: both are at the bound.
@@ -383,10 +378,7 @@ fn states_that_get_smaller_close_nobody_for_whom_the_newest_of_each_fit() {
 
 #[test]
 fn what_is_put_off_for_one_who_ends_is_counted_and_kept_for_nobody() {
-    let mut fleet = Fleet::new(5);
-    let on = organization();
-    let (subscriber, client) = fleet.join(&[on]);
-    fleet.move_on(on, 10_000);
+    let (mut fleet, on, subscriber, client) = Fleet::with_one_behind(5);
     let before = fleet.counted("conflated");
     fleet.move_on(on, 100);
     assert_eq!(fleet.counted("conflated"), before + 100);
